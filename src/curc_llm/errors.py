@@ -1,0 +1,77 @@
+"""Errors that tell a person what went wrong and what to do next."""
+
+from __future__ import annotations
+
+
+class CurcLlmError(Exception):
+    """Base of every error that curc-llm raises on purpose.
+
+    Args:
+        message: what went wrong, in one sentence, with the value that was at fault.
+        remedy: what to do next, in one sentence. Empty when there is nothing to do.
+
+    Example:
+        >>> error = CurcLlmError("No session is running.", "Start one with: curc-llm demo")
+        >>> str(error)
+        'No session is running. Start one with: curc-llm demo'
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class SettingsError(CurcLlmError, ValueError):
+    """A settings file, an environment variable or a flag holds a value that can't be used."""
+
+
+class SpecError(CurcLlmError, ValueError):
+    """A launch was asked for that can't be made."""
+
+
+class ModelNotFoundError(CurcLlmError):
+    """A model is neither a folder that can be served, nor a settings entry, nor a Hugging Face id."""
+
+
+class SessionNotFoundError(CurcLlmError):
+    """No session fits the name or id that was given."""
+
+
+class SessionEndedError(CurcLlmError):
+    """The session has ended, so it can't be used any more."""
+
+
+class SessionNotReadyError(CurcLlmError):
+    """The session runs, but its model can't answer yet."""
+
+
+class AmbiguousSessionError(CurcLlmError):
+    """More than one session runs, and none was named."""
+
+
+class KeyFileError(CurcLlmError):
+    """A file with keys is missing, unreadable, or readable by other users."""
+
+
+class LaunchError(CurcLlmError):
+    """A session could not be started."""
+
+
+class EngineError(CurcLlmError):
+    """The engine could not be started, or died."""
+
+
+class DownloadError(CurcLlmError):
+    """A model could not be downloaded."""
+
+
+class PortError(CurcLlmError):
+    """No port could be bound."""
+
+
+class ApiError(CurcLlmError):
+    """The session answered a request with an error."""

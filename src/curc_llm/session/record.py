@@ -1,0 +1,146 @@
+"""The session record: what everything a person touches reads to know how a session is doing."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+RECORD_VERSION = 1
+
+
+class SessionStatus(StrEnum):
+    """How a whole session is doing. `UNKNOWN` (can't tell) is not `GONE` (ended without saying so)."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    DRAINING = "draining"
+    ENDED = "ended"
+    FAILED = "failed"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing of the session runs any more."""
+        return self in {SessionStatus.ENDED, SessionStatus.FAILED, SessionStatus.GONE}
+
+
+class EnginePhase(StrEnum):
+    """What an engine is doing."""
+
+    QUEUED = "queued"
+    ENVIRONMENT = "environment"
+    DOWNLOADING = "downloading"
+    LOADING = "loading"
+    COMPILING = "compiling"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class _Frozen(BaseModel):
+    # Readers may be older than the job that wrote the record: unknown fields are ignored, not refused.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Trouble(_Frozen):
+    """A failure in a person's words.
+
+    Args:
+        code: a stable name, such as `out_of_memory`.
+        message: what happened.
+        remedy: what to do next.
+    """
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
+class EngineRecord(_Frozen):
+    """One engine of a session.
+
+    Args:
+        served_model_name: what the API calls the model.
+        model: folder or Hugging Face id.
+        phase: what the engine is doing.
+        progress: 0 to 1 within the phase, None when it can't be told.
+        detail: progress in words, such as `4.2 of 15.0 GiB`.
+        phase_since: Unix time at which the phase began, in seconds.
+        expected_ready_s: seconds from its start until earlier starts of this model were ready, None without one.
+        started_at: Unix time of the engine's (latest) start.
+        ready_at: Unix time at which it became able to answer; None while it can't.
+        restarts: how often it was restarted.
+        trouble: the latest failure; stays after a successful restart, so that people can be told.
+        max_model_len: context length in tokens, once known.
+        runner: `generate` or `pooling`.
+    """
+
+    served_model_name: str
+    model: str
+    phase: EnginePhase = EnginePhase.QUEUED
+    progress: float | None = None
+    detail: str = ""
+    phase_since: float = 0.0
+    expected_ready_s: float | None = None
+    started_at: float | None = None
+    ready_at: float | None = None
+    restarts: int = 0
+    trouble: Trouble | None = None
+    max_model_len: int | None = None
+    runner: str = "generate"
+
+
+class SessionRecord(_Frozen):
+    """The one record of a session, written by its job alone (session.json). Holds no secret.
+
+    Times are Unix times in seconds; `None` means not known or not so.
+
+    Args:
+        session_id: the session's name on disk and in every command.
+        owner: Unix user name.
+        host, pid, pid_started: where the job runs; pid_started is the process's start in clock ticks since
+            boot (field 22 of /proc/PID/stat), so that a reused pid is recognised.
+        slurm_job_id: Slurm's job id as a string, or None outside Slurm.
+        base_url: the OpenAI-compatible endpoint, ending in /v1; None until the port is bound.
+        idle_stop_at: when the session ends if nobody uses it; None while in use or when off.
+        ends_at: end of the wall time.
+        warnings: sentences to show, newest last.
+        reason: why the session ended, once it has.
+        versions: names and versions of what the session runs.
+    """
+
+    version: int = RECORD_VERSION
+    session_id: str
+    owner: str
+    host: str
+    pid: int
+    pid_started: int
+    slurm_job_id: str | None = None
+    status: SessionStatus = SessionStatus.STARTING
+    engines: tuple[EngineRecord, ...] = ()
+    port: int | None = None
+    base_url: str | None = None
+    chat_url: str | None = None
+    started_at: float
+    ready_at: float | None = None
+    heartbeat_at: float
+    idle_stop_at: float | None = None
+    ends_at: float | None = None
+    ended_at: float | None = None
+    warnings: tuple[str, ...] = ()
+    reason: Trouble | None = None
+    versions: dict[str, str] = {}
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain JSON values."""
+        return self.model_dump(mode="json")
+
+    def engine(self, served_model_name: str) -> EngineRecord | None:
+        """The engine that serves a model name, or None."""
+        return next((e for e in self.engines if e.served_model_name == served_model_name), None)

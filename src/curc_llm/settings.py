@@ -1,0 +1,271 @@
+"""Settings: packaged defaults, then the user's file, then `-c FILE`, then `CURC_LLM_*`, then flags.
+
+Built once and passed down; never read at import. An empty value always means "choose for me".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from curc_llm.errors import SettingsError
+
+ENV_PREFIX = "CURC_LLM_"
+Port = Field(default=None, ge=0, le=65535)
+
+
+class ModelSettings(BaseModel):
+    """How one model is served. Every field may be empty: then the default, or an automatic choice, is used.
+
+    Names are vLLM's and Slurm's own. There is deliberately no field for free-form engine flags.
+
+    Args:
+        model: Hugging Face id, or a folder with the model.
+        revision: git revision on the hub, best a commit hash.
+        served_model_name: what the API calls the model; empty means the settings entry's name.
+        runner: `generate` for chat and completion, `pooling` for embeddings.
+        max_model_len: context in tokens; the model's own limit is never exceeded.
+        max_num_seqs: how many requests run at once.
+        gpu_memory_utilization: share of each GPU's memory that vLLM may use, 0 to 1.
+        time_h: wall time in hours.
+        mem_per_gpu_gib: host memory per GPU in GiB.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str | None = None
+    revision: str | None = None
+    served_model_name: str | None = None
+    runner: Literal["generate", "pooling"] | None = None
+    max_model_len: int | None = Field(default=None, ge=16)
+    max_num_seqs: int | None = Field(default=None, ge=1)
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
+    quantization: str | None = Field(default=None, pattern=r"^[a-z0-9_-]+$")
+    kv_cache_dtype: Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None = None
+    tensor_parallel_size: int | None = Field(default=None, ge=1)
+    tool_call_parser: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
+    reasoning_parser: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
+    chat_template: str | None = None
+    trust_remote_code: bool | None = None
+    enforce_eager: bool | None = None
+    port: int | None = Port
+    time_h: float | None = Field(default=None, gt=0)
+    partition: str | None = None
+    qos: str | None = None
+    account: str | None = None
+    gpu_type: str | None = None
+    num_gpus: int | None = Field(default=None, ge=0)
+    cpus_per_task: int | None = Field(default=None, ge=1)
+    mem_per_gpu_gib: float | None = Field(default=None, gt=0)
+
+
+class Settings(BaseModel):
+    """All settings of one user on one machine.
+
+    Args:
+        state_dir: sessions, chats and logs; empty means $XDG_STATE_HOME/curc-llm.
+        cache_dir: downloaded models and compiled code; empty means $XDG_CACHE_HOME/curc-llm.
+        hf_home: Hugging Face's folder; empty means HF_HOME, else below cache_dir.
+        active_model: the entry of `models` that is served when none is named.
+        models: the user's own entries, by name.
+        defaults: what every model starts from.
+        device: `cuda`, `cpu`, or empty for what this machine has.
+        engine_python: the Python that has vLLM; empty means this one.
+        bind_host: the gateway's address; empty means 127.0.0.1 outside Slurm and all addresses in a job.
+        port_min, port_max: range for the gateway's port; both empty means any free port.
+        idle_stop_min: minutes without a request after which the session ends; 0 for never.
+        start_timeout_min: how long an engine may take to become ready, in minutes.
+        max_body_mib: largest request that is accepted, in MiB.
+        heartbeat_s: seconds of silence after which a stream gets a comment to keep proxies from closing it.
+        log_prompts: also write prompts and answers into the access log. Off: they are private.
+        offline: never ask the hub for anything.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state_dir: Path
+    cache_dir: Path
+    hf_home: Path
+    active_model: str | None = None
+    models: dict[str, ModelSettings] = {}
+    defaults: ModelSettings = ModelSettings(gpu_memory_utilization=0.90, max_model_len=32768, max_num_seqs=16)
+    device: Literal["cuda", "cpu"] | None = None
+    engine_python: str | None = None
+    bind_host: str | None = None
+    port_min: int | None = Port
+    port_max: int | None = Port
+    idle_stop_min: float = Field(default=30, ge=0)
+    start_timeout_min: float = Field(default=60, gt=0)
+    max_body_mib: int = Field(default=32, ge=1, le=1024)
+    heartbeat_s: float = Field(default=15, gt=0, le=600)
+    log_prompts: bool = False
+    offline: bool = False
+
+
+def user_config_file(environ: Mapping[str, str]) -> Path:
+    """Where the user's own settings file is looked for."""
+    base = environ.get("XDG_CONFIG_HOME") or str(_home(environ) / ".config")
+    return Path(base) / "curc-llm" / "config.yml"
+
+
+def load_settings(
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Builds the settings from all their sources; the later of these wins: defaults, user's file, `config`, environment, flags.
+
+    Args:
+        config: the file named with `-c`; it must exist.
+        environ: the environment; os.environ when not given.
+        flags: values from the command line, by field name; None and empty ones are left out.
+
+    Raises:
+        SettingsError: a file or variable can't be used; the text names the file and line, or the variable.
+
+    Example:
+        >>> load_settings(environ={"HOME": "/h", "CURC_LLM_IDLE_STOP_MIN": "5"}).idle_stop_min
+        5.0
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    named = config or (Path(environ[ENV_PREFIX + "CONFIG"]) if environ.get(ENV_PREFIX + "CONFIG") else None)
+    for path, must_exist in ((user_config_file(environ), False), (named, True)):
+        if path is not None and (must_exist or path.exists()):
+            values = _merge(values, _read_file(path))
+    values = _merge(values, _from_environment(environ))
+    values = _merge(values, _place({k: v for k, v in (flags or {}).items() if v not in (None, "", ())}))
+    return _build(_with_folders(values, environ), "The settings")
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {path} can't be read: {error}.", "Check the path after -c.") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} isn't YAML: {' '.join(str(error).split())}.", "Mend that line.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} must hold `name: value` lines.", "See docs/settings.md for an example.")
+    _check_file(path, text, values)
+    return _without_empty(values)
+
+
+def _check_file(path: Path, text: str, values: dict[str, Any]) -> None:
+    """Checks one file alone, so that an error names the file and the line."""
+    try:
+        Settings.model_validate({**_FOLDERS_FOR_CHECK, **_without_empty(values)})
+    except ValidationError as error:
+        first = error.errors()[0]
+        line = _line_of(text, [str(part) for part in first["loc"]])
+        raise SettingsError(f"{path}, line {line}: {_explain(first)}", _allowed(first)) from error
+
+
+_FOLDERS_FOR_CHECK = {"state_dir": "/", "cache_dir": "/", "hf_home": "/"}
+
+
+def _line_of(text: str, location: list[str]) -> int:
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 1
+    for name in location:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        for key, value in node.value:
+            if key.value == name:
+                line, node = key.start_mark.line + 1, value
+                break
+    return line
+
+
+def _explain(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"there is no setting named `{name}`."
+    return f"`{name}` can't be {error['input']!r}: {error['msg'].lower()}."
+
+
+def _allowed(error: Any) -> str:
+    if error["type"] != "extra_forbidden":
+        return "Mend the value, or leave it empty for the automatic choice."
+    in_model = len(error["loc"]) > 1
+    fields = ModelSettings.model_fields if in_model else Settings.model_fields
+    return f"Settings there are: {', '.join(sorted(fields))}."
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """`CURC_LLM_NAME` for every setting and every model default; others (CURC's own CURC_LLM_DIR) are not ours."""
+    values: dict[str, Any] = {}
+    for name in (*Settings.model_fields, *ModelSettings.model_fields):
+        text = environ.get(ENV_PREFIX + name.upper(), "")
+        if not text or name in {"models", "defaults"}:
+            continue
+        placed = _place({name: text})
+        try:
+            Settings.model_validate({**_FOLDERS_FOR_CHECK, **placed})
+        except ValidationError as error:
+            variable = ENV_PREFIX + name.upper()
+            raise SettingsError(f"{variable}: {_explain(error.errors()[0])}", f"Mend or unset {variable}.") from error
+        values = _merge(values, placed)
+    return values
+
+
+def _place(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Sorts flat names into settings and model defaults."""
+    own = {k: v for k, v in flat.items() if k in Settings.model_fields}
+    of_models = {k: v for k, v in flat.items() if k not in Settings.model_fields}
+    return {**own, "defaults": of_models} if of_models else own
+
+
+def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    cleaned = {k: _without_empty(v) if isinstance(v, dict) else v for k, v in values.items()}
+    return {k: v for k, v in cleaned.items() if v is not None and v != ""}
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or os.path.expanduser("~"))
+
+
+def _with_folders(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    home = _home(environ)
+    state = environ.get("XDG_STATE_HOME") or home / ".local" / "state"
+    cache = environ.get("XDG_CACHE_HOME") or home / ".cache"
+    folders = {"state_dir": Path(state) / "curc-llm", "cache_dir": Path(cache) / "curc-llm"}
+    merged = {**folders, **values}
+    merged.setdefault("hf_home", environ.get("HF_HOME") or Path(merged["cache_dir"]) / "huggingface")
+    for name in ("state_dir", "cache_dir", "hf_home"):
+        merged[name] = Path(os.path.expandvars(str(merged[name]))).expanduser().absolute()
+    defaults = ModelSettings(gpu_memory_utilization=0.90, max_model_len=32768, max_num_seqs=16).model_dump()
+    merged["defaults"] = _merge(defaults, merged.get("defaults", {}))
+    return merged
+
+
+def _build(values: dict[str, Any], source: str) -> Settings:
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"{source}: {_explain(first)}", _allowed(first)) from error
+    low, high = settings.port_min, settings.port_max
+    if low and high and low > high:
+        raise SettingsError(f"port_min {low} is above port_max {high}.", "Swap them.")
+    if settings.active_model and settings.active_model not in settings.models:
+        known = ", ".join(settings.models) or "none"
+        raise SettingsError(f"active_model is {settings.active_model!r}, which is not in models.", f"Models there: {known}.")
+    return settings
