@@ -119,7 +119,9 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Builds the settings from all their sources; the later of these wins: defaults, user's file, `config`, environment, flags.
+    """Builds the settings from all their sources.
+
+    The later of these wins: defaults, the user's file, `config`, environment, flags.
 
     Args:
         config: the file named with `-c`; it must exist.
@@ -149,9 +151,13 @@ def _read_file(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         values = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {path} can't be read: {error}.", "Check the path after -c.") from error
+        raise SettingsError(
+            f"The settings file {path} can't be read: {error}.", "Check the path after -c."
+        ) from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path} isn't YAML: {' '.join(str(error).split())}.", "Mend that line.") from error
+        raise SettingsError(
+            f"{path} isn't YAML: {' '.join(str(error).split())}.", "Mend that line."
+        ) from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -202,7 +208,7 @@ def _allowed(error: Any) -> str:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """`CURC_LLM_NAME` for every setting and every model default; others (CURC's own CURC_LLM_DIR) are not ours."""
+    """`CURC_LLM_NAME` for every setting and model default. Others, such as CURC's CURC_LLM_DIR, are not ours."""
     values: dict[str, Any] = {}
     for name in (*Settings.model_fields, *ModelSettings.model_fields):
         text = environ.get(ENV_PREFIX + name.upper(), "")
@@ -213,7 +219,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             Settings.model_validate({**_FOLDERS_FOR_CHECK, **placed})
         except ValidationError as error:
             variable = ENV_PREFIX + name.upper()
-            raise SettingsError(f"{variable}: {_explain(error.errors()[0])}", f"Mend or unset {variable}.") from error
+            raise SettingsError(
+                f"{variable}: {_explain(error.errors()[0])}", f"Mend or unset {variable}."
+            ) from error
         values = _merge(values, placed)
     return values
 
@@ -239,7 +247,7 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("HOME") or os.path.expanduser("~"))
+    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
 def _with_folders(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -267,5 +275,7 @@ def _build(values: dict[str, Any], source: str) -> Settings:
         raise SettingsError(f"port_min {low} is above port_max {high}.", "Swap them.")
     if settings.active_model and settings.active_model not in settings.models:
         known = ", ".join(settings.models) or "none"
-        raise SettingsError(f"active_model is {settings.active_model!r}, which is not in models.", f"Models there: {known}.")
+        raise SettingsError(
+            f"active_model is {settings.active_model!r}, which is not in models.", f"Models there: {known}."
+        )
     return settings

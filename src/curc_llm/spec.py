@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import re
 import secrets
 from pathlib import Path
@@ -120,7 +121,9 @@ def make_engine_spec(settings: Settings, wanted: str) -> EngineSpec:
     folder = _model_folder(model)
     name = values.pop("served_model_name", None) or _default_name(wanted if own else model, folder)
     known = {k: v for k, v in values.items() if k in EngineSpec.model_fields}
-    return EngineSpec(served_model_name=name, model=str(folder or model), is_local=folder is not None, **known)
+    return EngineSpec(
+        served_model_name=name, model=str(folder or model), is_local=folder is not None, **known
+    )
 
 
 def _default_name(model: str, folder: Path | None) -> str:
@@ -128,28 +131,38 @@ def _default_name(model: str, folder: Path | None) -> str:
 
 
 def _model_folder(model: str) -> Path | None:
-    """The folder a model name points to, None for a hub id."""
+    """The folder that a model name points to; None for a Hugging Face id."""
     path = Path(model).expanduser()
     looks_like_path = model.startswith(("/", "./", "../", "~")) or model in {".", ".."}
-    try:
-        is_folder = path.is_dir()
-        if is_folder:
-            has_config = (path / "config.json").is_file() or (path / "params.json").is_file()
-            (path / "config.json").read_bytes() if (path / "config.json").is_file() else None
-    except OSError as error:
-        raise ModelNotFoundError(f"The model folder {path} can't be read: {error.strerror}.", "Check its permissions.") from error
-    if is_folder and (looks_like_path or not HUB_ID.match(model) or has_config):
-        if not has_config:
-            raise ModelNotFoundError(f"{path} holds no config.json, so it isn't a model.", "Name the folder that holds it.")
-        return path.resolve()
-    if looks_like_path:
-        raise ModelNotFoundError(f"There is no folder {path}.", "Check the path, or give a Hugging Face id such as Qwen/Qwen3-0.6B.")
+    if looks_like_path or (path / "config.json").exists():
+        return _checked_folder(path)
     if not HUB_ID.match(model):
         raise ModelNotFoundError(
             f"{model!r} is not a model of your settings, a folder, or a Hugging Face id.",
             "Hugging Face ids look like Qwen/Qwen3-0.6B; folders start with / or ./",
         )
     return None
+
+
+def _checked_folder(path: Path) -> Path:
+    """The folder, once it is sure that it can be entered and holds a model's config.json."""
+    try:
+        names = {entry.name for entry in path.iterdir()}
+        if "config.json" in names:
+            json.loads((path / "config.json").read_text(encoding="utf-8"))
+            return path.resolve()
+    except FileNotFoundError as error:
+        remedy = "Check the path, or give a Hugging Face id such as Qwen/Qwen3-0.6B."
+        raise ModelNotFoundError(f"There is no folder {path}.", remedy) from error
+    except OSError as error:
+        message = f"The model folder {path} can't be read: {error.strerror}."
+        raise ModelNotFoundError(message, "Check its permissions.") from error
+    except ValueError as error:
+        message = f"{path}/config.json isn't valid JSON, so it isn't a model."
+        raise ModelNotFoundError(message, "Copy or download the model again.") from error
+    raise ModelNotFoundError(
+        f"{path} holds no config.json: it is no model.", "Name the folder that holds it."
+    )
 
 
 def make_launch_spec(
@@ -215,4 +228,6 @@ def read_launch_spec(path: Path) -> LaunchSpec:
         return LaunchSpec.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         text = str(error).splitlines()[0]
-        raise SpecError(f"{path} can't be used as a launch spec: {text}.", "Launch again with curc-llm serve.") from error
+        raise SpecError(
+            f"{path} can't be used as a launch spec: {text}.", "Launch again with curc-llm serve."
+        ) from error

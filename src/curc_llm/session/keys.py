@@ -91,7 +91,9 @@ def read_keys(path: Path) -> KeyList:
         entries = json.loads(path.read_text(encoding="utf-8"))["keys"]
         return KeyList(tuple(_parse_key(entry) for entry in entries))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KeyFileError(f"The key file {path} can't be read: {error}.", "Was the session started here?") from error
+        raise KeyFileError(
+            f"The key file {path} can't be read: {error}.", "Was the session started here?"
+        ) from error
 
 
 def _parse_key(entry: dict[str, Any]) -> ApiKey:
@@ -152,7 +154,10 @@ def revoke_key(path: Path, name: str) -> None:
     keys = read_keys(path)
     key = keys.named(name)
     if key is None:
-        names = ", ".join(sorted({k.name for k in keys.keys if k.revoked_at is None and k.name != OWNER})) or "none"
+        names = (
+            ", ".join(sorted({k.name for k in keys.keys if k.revoked_at is None and k.name != OWNER}))
+            or "none"
+        )
         raise KeyFileError(f"There is no key named {name!r}.", f"Keys that can be revoked: {names}.")
     if name == OWNER:
         raise KeyFileError("The owner's key can't be revoked.", "Stop the session instead: curc-llm stop")
@@ -171,4 +176,6 @@ def read_secret_file(path: Path) -> str:
             raise KeyFileError(f"{path} can be read by other users.", f"Run: chmod 600 {path}")
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise KeyFileError(f"{path} can't be read: {error.strerror}.", "Is this your session, and does it run?") from error
+        raise KeyFileError(
+            f"{path} can't be read: {error.strerror}.", "Is this your session, and does it run?"
+        ) from error

@@ -13,8 +13,8 @@ import hmac
 import secrets
 from pathlib import Path
 
-from curc_llm.session.keys import read_secret_file
 from curc_llm.session.files import write_private
+from curc_llm.session.keys import read_secret_file
 
 TOKEN_LIFE_S = 600
 COOKIE_LIFE_S = 12 * 3600

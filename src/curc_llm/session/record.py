@@ -72,7 +72,7 @@ class EngineRecord(_Frozen):
         progress: 0 to 1 within the phase, None when it can't be told.
         detail: progress in words, such as `4.2 of 15.0 GiB`.
         phase_since: Unix time at which the phase began, in seconds.
-        expected_ready_s: seconds from its start until earlier starts of this model were ready, None without one.
+        expected_ready_s: seconds that earlier starts of this model took until ready; None without any.
         started_at: Unix time of the engine's (latest) start.
         ready_at: Unix time at which it became able to answer; None while it can't.
         restarts: how often it was restarted.

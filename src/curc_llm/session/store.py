@@ -50,8 +50,8 @@ def write_record(path: Path, record: SessionRecord) -> None:
 def judge_status(record: SessionRecord, *, host: str, now: float) -> SessionStatus:
     """The status to believe, given what can be seen from `host` at Unix time `now`.
 
-    On the job's own host the process itself is asked. Elsewhere a fresh heartbeat is believed, and a stale one
-    means UNKNOWN: only Slurm could tell (the `slurm` layer does, for sessions with a job id).
+    On the job's own host the process itself is asked. Elsewhere a fresh heartbeat is believed, and a stale
+    one means UNKNOWN: only Slurm could tell (the `slurm` layer does, for sessions with a job id).
     """
     if record.status.is_over:
         return record.status
@@ -127,9 +127,13 @@ def find_session(state_dir: Path, name: str | None = None, *, over_too: bool = F
 
 def _only(sessions: list[FoundSession], over_too: bool) -> FoundSession:
     if not sessions:
-        raise SessionNotFoundError("No session is running.", "Start one with: curc-llm demo, or curc-llm serve MODEL")
+        raise SessionNotFoundError(
+            "No session is running.", "Start one with: curc-llm demo, or curc-llm serve MODEL"
+        )
     if len(sessions) > 1 and not over_too:
-        raise AmbiguousSessionError(f"Several sessions are running: {_names(sessions)}.", "Name the one you mean.")
+        raise AmbiguousSessionError(
+            f"Several sessions are running: {_names(sessions)}.", "Name the one you mean."
+        )
     return sessions[0]
 
 
