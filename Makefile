@@ -1,0 +1,47 @@
+# Two commands matter: `make demo` and `make test`. The rest serves those who change the code.
+PY := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help setup demo test test-user test-fast check check-base soak bench docs lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+.venv/.made: pyproject.toml VERSION requirements/cpu.txt requirements/cuda.txt scripts/setup.sh
+	@scripts/setup.sh
+	@touch $@
+
+setup: .venv/.made  ## make the environment .venv (no root needed; ENGINE=cuda|cpu, PYTHON=...)
+
+demo: setup  ## start a session with a real engine; prints chat link, endpoint and key hint (MODEL=... for a real model)
+	@curc-llm demo $(if $(MODEL),--model $(MODEL)) $(DEMO_FLAGS)
+
+test: setup  ## everything: packages, checks, all tests, coverage (needs root for Debian packages and a second user)
+	@scripts/test.sh
+
+test-user: setup  ## all tests that need neither root nor Debian packages
+	@scripts/test.sh --user
+
+test-fast: setup  ## the inner loop, under a minute: no engine, no browser
+	@$(PY) -m pytest -q -m "not slow and not engine and not browser and not root"
+
+check: setup  ## lint, format, strict types, layers, shell scripts
+	@scripts/check.sh
+
+check-base: setup  ## the base install alone: imports what claims to need only it
+	@scripts/check_base.sh
+
+soak: setup  ## hours, not minutes: a session under load with faults, watched for leaks (SOAK_MIN=60)
+	@$(PY) -m pytest -q tests/soak --run-soak
+
+bench: setup  ## benchmarks side by side; results in benchmarks/results/
+	@$(PY) benchmarks/gateway.py && $(PY) benchmarks/startup.py
+
+docs: setup  ## check that every command and setting in the docs exists
+	@$(PY) -m pytest -q tests/docs
+
+lock: .venv/.made  ## write requirements/*.txt anew
+	@scripts/lock.sh
+
+clean:  ## remove the environment and caches
+	@rm -rf .venv .tools .cache build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache htmlcov .coverage*

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The whole test run. With --user: only what needs neither root nor Debian packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+packages=(chromium nginx-light shellcheck)
+marks=()
+if [ "${1:-}" = --user ]; then
+  marks=(-m "not root")
+  command -v chromium >/dev/null || marks=(-m "not root and not browser")
+elif [ "$(id -u)" != 0 ]; then
+  echo "make test installs Debian packages and makes a second user, so it needs root. Without root: make test-user" >&2
+  exit 2
+elif ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
+  apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null
+fi
+scripts/check.sh
+scripts/check_base.sh
+rm -f .coverage .coverage.*
+coverage run -m pytest "${marks[@]}"
+coverage combine --quiet
+coverage report
