@@ -74,4 +74,15 @@ class PortError(CurcLlmError):
 
 
 class ApiError(CurcLlmError):
-    """The session answered a request with an error."""
+    """The session answered a request with an error.
+
+    Args:
+        message, remedy: as for every `CurcLlmError`.
+        status: the HTTP status of the answer; None when there was no answer.
+        code: the answer's `error.code`, such as `rate_limit_exceeded`; empty when it had none.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, status: int | None = None, code: str = "") -> None:
+        super().__init__(message, remedy)
+        self.status = status
+        self.code = code

@@ -1,0 +1,91 @@
+"""Finding the session that a person means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from curc_llm.client.secret import Secret
+from curc_llm.client.session import Session
+from curc_llm.client.source import LocalSource, RemoteSource, Source, check_not_over, parse_base_url
+from curc_llm.errors import KeyFileError
+from curc_llm.session.keys import read_secret_file
+from curc_llm.session.store import discover_sessions, find_session
+
+
+def connect(
+    name: str | None = None,
+    *,
+    base_url: str | None = None,
+    api_key: str | Secret | None = None,
+    api_key_file: str | os.PathLike[str] | None = None,
+    state_dir: str | os.PathLike[str] | None = None,
+    wait: bool = False,
+    wait_timeout_s: float | None = None,
+    timeout_s: float = 3600.0,
+) -> Session:
+    """Connects to a session: the only one that runs, or the one that is named.
+
+    Args:
+        name: session id, its beginning, or Slurm job id; or an address, as `base_url`.
+        base_url: the endpoint of a session elsewhere, such as `http://127.0.0.1:8000/v1` at a tunnel's end.
+        api_key: a key for `base_url`. A file is better: notebooks and shells remember what is typed.
+        api_key_file: a file that holds the key alone and that only you can read.
+        state_dir: where sessions are looked for; your settings' `state_dir` when not given.
+        wait: return only once the model can answer, showing progress meanwhile.
+        wait_timeout_s: seconds to wait at most; None for as long as the session lives.
+        timeout_s: seconds of silence after which a request is given up.
+
+    Raises:
+        SessionNotFoundError: no session runs, or none has that name.
+        AmbiguousSessionError: several run and none was named.
+        SessionEndedError: the session that was named is over; the text says why.
+        KeyFileError: the key is missing, or others can read its file.
+
+    Example:
+        >>> with connect() as session:                 # doctest: +SKIP
+        ...     print(session.chat("Hello"))
+    """
+    api_key = (
+        Secret(api_key) if isinstance(api_key, str) else api_key
+    )  # tracebacks that show locals show ****
+    if name is not None and name.startswith(("http://", "https://")):
+        name, base_url = None, name
+    if base_url is not None:
+        source: Source = _make_remote(parse_base_url(base_url), api_key, api_key_file, state_dir)
+    else:
+        source = LocalSource(find_session(_state_dir(state_dir), name).paths)
+        check_not_over(source.record())
+    session = Session(source, timeout_s=timeout_s)
+    if wait:
+        session.wait_until_ready(wait_timeout_s)
+    return session
+
+
+def _make_remote(
+    url: str,
+    key: Secret | None,
+    key_file: str | os.PathLike[str] | None,
+    state_dir: str | os.PathLike[str] | None,
+) -> RemoteSource:
+    if key is None and key_file is not None:
+        key = Secret(read_secret_file(Path(key_file).expanduser()))
+    if key is None:
+        key = _own_key(url, _state_dir(state_dir))
+    return RemoteSource(url, key)
+
+
+def _own_key(url: str, state_dir: Path) -> Secret:
+    """The key of my own session at that address."""
+    for found in discover_sessions(state_dir):
+        if found.record.base_url == url:
+            return Secret(read_secret_file(found.paths.api_key))
+    raise KeyFileError(f"There is no key for {url}.", "Give api_key_file= with a file that holds it.")
+
+
+def _state_dir(given: str | os.PathLike[str] | None) -> Path:
+    if given is not None:
+        return Path(given).expanduser()
+    from curc_llm.settings import load_settings
+
+    return load_settings().state_dir

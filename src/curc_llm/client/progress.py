@@ -1,0 +1,97 @@
+"""What a starting session is doing, in one line, for a terminal, a notebook or a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO, TYPE_CHECKING
+
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+LINE_EVERY_S = 30.0
+
+
+def render_duration(seconds: float) -> str:
+    """Seconds in words.
+
+    Example:
+        >>> render_duration(75), render_duration(7500)
+        ('1 min 15 s', '2 h 5 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def render_engine(engine: EngineRecord, now: float) -> str:
+    """One engine's phase, for example `curc-guide: loading 40 % (1.2 of 3.0 GiB), 12 s of about 45 s`."""
+    parts = [f"{engine.served_model_name}: {engine.phase}"]
+    if engine.progress is not None and engine.phase is not EnginePhase.READY:
+        parts.append(f"{engine.progress:.0%}".replace("%", " %"))
+    if engine.detail:
+        parts.append(f"({engine.detail})")
+    return " ".join(parts) + _render_clock(engine, now)
+
+
+def _render_clock(engine: EngineRecord, now: float) -> str:
+    if engine.phase in {EnginePhase.READY, EnginePhase.FAILED, EnginePhase.STOPPED} or not engine.started_at:
+        return ""
+    since = render_duration(now - engine.started_at)
+    expected = engine.expected_ready_s
+    return f", {since} of about {render_duration(expected)}" if expected else f", {since} so far"
+
+
+def render_progress(record: SessionRecord, now: float) -> str:
+    """What the whole session is doing, in one line."""
+    if not record.engines:
+        return f"{record.session_id}: {record.status}"
+    return "; ".join(render_engine(engine, now) for engine in record.engines)
+
+
+class Progress:
+    """Shows a session's start on a stream: a line that changes on a terminal, a few plain lines elsewhere.
+
+    Args:
+        stream: where it goes, standard error when not given.
+    """
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._status: Status | None = None
+        self._shown: tuple[str, float] = ("", 0.0)
+
+    def show(self, record: SessionRecord) -> None:
+        """Shows the record as it is now."""
+        text = render_progress(record, time.time())
+        if self._stream.isatty():
+            self._show_live(text)
+        else:
+            self._show_line(record, text)
+
+    def close(self) -> None:
+        """Takes the changing line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _show_live(self, text: str) -> None:
+        from rich.console import Console
+        from rich.markup import escape
+
+        if self._status is None:
+            self._status = Console(file=self._stream).status("")
+            self._status.start()
+        self._status.update(escape(text))
+
+    def _show_line(self, record: SessionRecord, text: str) -> None:
+        phases = " ".join(f"{e.phase}" for e in record.engines) or str(record.status)
+        last, when = self._shown
+        if phases != last or time.monotonic() - when > LINE_EVERY_S:
+            self._shown = (phases, time.monotonic())
+            print(text, file=self._stream, flush=True)

@@ -1,0 +1,162 @@
+"""Where a session is known from: its folder on this file system, or a URL with a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from curc_llm.client.secret import Secret
+from curc_llm.client.wire import get_json
+from curc_llm.errors import ApiError, SessionEndedError, SessionNotFoundError, SessionNotReadyError
+from curc_llm.session.keys import read_secret_file
+from curc_llm.session.paths import SessionPaths
+from curc_llm.session.record import SessionRecord
+from curc_llm.session.store import load_session
+
+
+class Source(Protocol):
+    """What the client needs to know of a session, wherever it knows it from."""
+
+    @property
+    def name(self) -> str:
+        """What to call the session in a sentence or command."""
+
+    @property
+    def paths(self) -> SessionPaths | None:
+        """The session's folder; None when it isn't on this file system."""
+
+    def base_url(self) -> str:
+        """The endpoint, ending in /v1."""
+
+    def secret(self) -> Secret:
+        """The key."""
+
+    def record(self) -> SessionRecord:
+        """The session's record as it is now."""
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    """A session whose folder can be read."""
+
+    paths: SessionPaths
+
+    @property
+    def name(self) -> str:
+        """The session id, which its folder is named after."""
+        return self.paths.root.name
+
+    def base_url(self) -> str:
+        """The endpoint.
+
+        Raises:
+            SessionEndedError: the session is over.
+            SessionNotReadyError: it has no port yet.
+        """
+        record = self.record()
+        check_not_over(record)
+        if record.base_url is None:
+            raise SessionNotReadyError(
+                f"Session {self.name} is only starting: it has no port yet.", "Try again in a second."
+            )
+        return record.base_url
+
+    def secret(self) -> Secret:
+        """The owner's key, read anew each time."""
+        return Secret(read_secret_file(self.paths.api_key))
+
+    def record(self) -> SessionRecord:
+        """The record on disk, with the status to believe."""
+        found = load_session(self.paths.root)
+        if found is None:
+            raise SessionNotFoundError(
+                f"Session {self.name} has no record any more.", "Was its folder removed?"
+            )
+        return found.record
+
+
+@dataclass(frozen=True)
+class RemoteSource:
+    """A session known by its endpoint alone."""
+
+    url: str
+    key: Secret
+    paths: None = None
+
+    @property
+    def name(self) -> str:
+        """Its address."""
+        return self.url
+
+    def base_url(self) -> str:
+        """The endpoint."""
+        return self.url
+
+    def secret(self) -> Secret:
+        """The key."""
+        return self.key
+
+    def record(self) -> SessionRecord:
+        """What `GET /status` says.
+
+        Raises:
+            ApiError: nothing answers there, the key is refused, or it is no curc-llm session.
+        """
+        try:
+            status, body = get_json(root_url(self.url) + "/status", self.key)
+        except OSError as error:
+            raise ApiError(
+                f"Nothing answers at {self.url}: {error}.", "Is the session up, and the tunnel open?"
+            ) from None
+        if status in {401, 403}:
+            raise ApiError(f"{self.url} refuses the key.", "Use the key of this session.", status=status)
+        try:
+            return SessionRecord.model_validate(body)
+        except ValidationError:
+            raise ApiError(
+                f"{self.url} is not a curc-llm session (HTTP {status}).", "Check the address.", status=status
+            ) from None
+
+
+def check_not_over(record: SessionRecord) -> None:
+    """Raises SessionEndedError, with the reason, when nothing of the session runs any more."""
+    if not record.status.is_over:
+        return
+    name, reason = record.session_id, record.reason
+    if reason is None:
+        message, remedy = (
+            f"Session {name} ended without saying why.",
+            f"Look at: curc-llm logs {name} --part job",
+        )
+    else:
+        message, remedy = f"Session {name} has ended: {reason.message}", reason.remedy
+    raise SessionEndedError(message, remedy or "Start another with: curc-llm serve MODEL (or curc-llm demo)")
+
+
+def root_url(base_url: str) -> str:
+    """The session's address without the ending /v1.
+
+    Example:
+        >>> root_url("http://c1:8000/node/c1/8000/v1")
+        'http://c1:8000/node/c1/8000'
+    """
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+def parse_base_url(text: str) -> str:
+    """An endpoint as people paste it, with or without /v1, checked and made to end in /v1.
+
+    Raises:
+        ApiError: it isn't an http(s) address, or carries a password.
+    """
+    parts = urlsplit(text.strip())
+    if parts.username or parts.password:
+        raise ApiError(
+            "The address holds a user name or password.", "Leave it out; the key goes into api_key_file."
+        )
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ApiError(f"{text!r} is not an http address.", "It looks like http://127.0.0.1:8000/v1")
+    return root_url(f"{parts.scheme}://{parts.netloc}{parts.path}") + "/v1"

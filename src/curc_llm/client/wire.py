@@ -1,0 +1,73 @@
+"""Small GET requests to a session, without the openai library: health, status, models.
+
+These change nothing, so they are tried again after a broken connection; generations never come through here.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from curc_llm.client.secret import Secret
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+PAUSES_S = (0.2, 0.8)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A session never redirects these; following one would carry the key to a stranger."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def get_json(
+    url: str, secret: Secret | None = None, *, timeout_s: float = 10.0
+) -> tuple[int, dict[str, Any]]:
+    """GETs a JSON object; an answer that isn't one counts as empty.
+
+    Args:
+        url: http or https.
+        secret: sent as `Authorization: Bearer`.
+        timeout_s: seconds for each of three tries.
+
+    Returns:
+        HTTP status and body.
+
+    Raises:
+        OSError: nothing answered at that address.
+    """
+    for pause_s in PAUSES_S:
+        try:
+            return _get_once(url, secret, timeout_s)
+        except OSError:
+            time.sleep(pause_s)
+    return _get_once(url, secret, timeout_s)
+
+
+def _get_once(url: str, secret: Secret | None, timeout_s: float) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - source.py allows http(s) only
+    if secret is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {secret.reveal()}")
+    # No proxy: a session is inside the cluster or behind a tunnel, where HTTP_PROXY would only be in the way.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+    try:
+        with opener.open(request, timeout=timeout_s) as answer:
+            return answer.status, _parse(answer.read(MAX_BODY_BYTES))
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, _parse(error.read(MAX_BODY_BYTES))
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"no HTTP answer ({type(error).__name__})") from None
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
