@@ -1,0 +1,179 @@
+"""Starting a session from the terminal: the launch, its progress, the card, and staying attached."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curc_llm.cli.card import make_card, render_card
+from curc_llm.cli.output import Output
+from curc_llm.client.progress import Progress
+from curc_llm.errors import EngineError, LaunchError
+from curc_llm.session.paths import SessionPaths
+from curc_llm.session.store import FoundSession, load_session, process_started
+
+if TYPE_CHECKING:
+    from curc_llm.session.record import SessionRecord
+    from curc_llm.settings import Settings
+    from curc_llm.spec import LaunchSpec
+
+WATCH_EVERY_S = 0.5
+STOP_TIMEOUT_S = 60.0
+# Endings that a person or the clock wanted; an attached command then ends without an error.
+WANTED_ENDS = {"stopped", "idle", "wall_time", "signal"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a session is started.
+
+    Args:
+        models: what to serve, at least one.
+        engine_flags: values from the command line, by the EngineSpec's field names; None means not given.
+        port: the gateway's port, None for a free one.
+        time_h: wall time in hours.
+        detach: return when the session is ready, and leave it running.
+    """
+
+    models: tuple[str, ...]
+    engine_flags: dict[str, Any]
+    port: int | None
+    time_h: float | None
+    detach: bool
+
+
+def run_session(settings: Settings, start: Start, output: Output) -> None:
+    """Starts a session, shows its phases, prints its card, and stays until it ends unless detached.
+
+    Raises:
+        LaunchError, EngineError: it could not be started; nothing of it is left.
+    """
+    from curc_llm.launch import launch_local
+
+    spec = make_spec(settings, start)
+    paths = SessionPaths(spec.session_dir)
+    with _signals_as_interrupt():
+        output.say(
+            f"Starting session {spec.session_id} ({', '.join(e.served_model_name for e in spec.engines)}) …"
+        )
+        pid = launch_local(spec)
+        try:
+            record = _wait(paths, spec, pid)
+            _print_card(paths, record, start, output)
+            if not start.detach:
+                _stay(paths, output)
+        except KeyboardInterrupt:
+            output.say("Stopping the session …")
+            _end(paths, pid)
+            output.say("The session has ended. Nothing of it is left running.")
+            if start.detach:
+                raise
+
+
+def make_spec(settings: Settings, start: Start) -> LaunchSpec:
+    """The spec of the session; what the command line says wins over the settings' own entries."""
+    from curc_llm.launch import detect_device, find_engine_python
+    from curc_llm.spec import make_launch_spec
+
+    device = settings.device or detect_device()
+    python = find_engine_python(settings, device)
+    spec = make_launch_spec(settings, start.models, device=device, engine_python=python, time_h=start.time_h)
+    given = {name: value for name, value in start.engine_flags.items() if value is not None}
+    update: dict[str, Any] = {"engines": tuple(e.model_copy(update=given) for e in spec.engines)}
+    if start.port is not None:
+        update |= {"port_min": start.port, "port_max": start.port}
+    return spec.model_copy(update=update)
+
+
+def _wait(paths: SessionPaths, spec: LaunchSpec, pid: int) -> SessionRecord:
+    from curc_llm.launch import wait_until_ready
+
+    progress = Progress()
+    try:
+        return wait_until_ready(paths, progress.show, spec.start_timeout_s + 60, pid)
+    except (LaunchError, EngineError):
+        progress.close()
+        _end(paths, pid)
+        raise
+    finally:
+        progress.close()
+
+
+def _print_card(paths: SessionPaths, record: SessionRecord, start: Start, output: Output) -> None:
+    card = make_card(paths, record)
+    name = record.session_id
+    stop = f"curc-llm stop {name}" if start.detach else f"Ctrl-C here (or curc-llm stop {name})"
+    output.data(f"\n{card['model']} is ready.\n\n{render_card(card, stop)}\n", card)
+
+
+def _stay(paths: SessionPaths, output: Output) -> None:
+    """Watches the session until it ends, passing its warnings on."""
+    told: set[str] = set()
+    while (found := load_session(paths.root)) is not None and not found.status.is_over:
+        for warning in found.record.warnings:
+            if warning not in told:
+                told.add(warning)
+                output.say(f"Warning: {warning}")
+        time.sleep(WATCH_EVERY_S)
+    reason = found.record.reason if found is not None else None
+    if reason is None:
+        raise LaunchError("The session ended without saying why.", f"Its log: {paths.log('job')}")
+    if reason.code not in WANTED_ENDS:
+        raise EngineError(reason.message, reason.remedy)
+    output.say(f"The session has ended: {reason.message} {reason.remedy}".rstrip())
+
+
+def _end(paths: SessionPaths, pid: int) -> None:
+    """Ends the session, also one so young that it has no record yet."""
+    from curc_llm.launch import stop_session
+
+    found: FoundSession | None = load_session(paths.root)
+    if found is not None:
+        stop_session(found, STOP_TIMEOUT_S)
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while process_started(pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """A closed terminal or a `kill` of this command ends the session as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    kinds = (signal.SIGTERM, signal.SIGHUP)
+    old = {kind: signal.signal(kind, interrupt) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in old.items():
+            signal.signal(kind, handler)
+
+
+def remember(path: Path, value: dict[str, Any]) -> None:
+    """Writes a small note for later runs; a folder that can't be written is no trouble here."""
+    from curc_llm.session.files import write_json
+
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_json(path, value)
+
+
+def recall(path: Path) -> dict[str, Any]:
+    """A note that `remember` wrote; empty without one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

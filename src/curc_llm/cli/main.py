@@ -1,0 +1,114 @@
+"""`curc-llm`: finds the verb, runs it, and turns errors into text.
+
+A verb's file is imported when it is called, so that `curc-llm --help` and completion stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from curc_llm.cli.output import print_error
+from curc_llm.errors import CurcLlmError
+
+INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended (128 + SIGINT)
+
+# In the order in which a new person needs them. The text is the verb's own first line; a test compares them.
+VERBS = {
+    "demo": "Start a session on this machine with the bundled model and open it to you.",
+    "serve": "Start a session on this machine that serves one or more models.",
+    "ls": "List your sessions.",
+    "status": "Show how a session is doing.",
+    "ask": "Ask a question; the answer alone goes to standard output.",
+    "chat": "Chat with a session's model in the terminal.",
+    "endpoint": "Print address, key file and ready-to-paste snippets of a session.",
+    "logs": "Show what a session wrote into its logs.",
+    "keys": "Make, list and revoke API keys of a session.",
+    "stop": "End a session and everything that it started.",
+    "doctor": "Check whether this machine can run sessions, and say what to mend.",
+    "completion": "Print the script that lets your shell complete curc-llm's commands.",
+}
+
+
+class VerbGroup(click.Group):
+    """The group of verbs, each imported at its first use."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """The verbs in the order of the help."""
+        return list(VERBS)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name, None when there is none."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(f"curc_llm.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - a slip of ours, not of the person's
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Runs the command line; see `click.BaseCommand.main`."""
+        try:
+            return super().main(*args, **extra)
+        except CurcLlmError as error:
+            print_error(error.message, error.remedy)
+            _leave(1)
+        except BrokenPipeError:
+            # The reader (`| head`) has gone. Point stdout away, or Python complains again while it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _leave(1)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
+            print_error(f"curc-llm met something unforeseen ({type(error).__name__}: {error}).", BUG_REMEDY)
+            _leave(1)
+
+
+BUG_REMEDY = "Please report it; CURC_LLM_DEBUG=1 in front of the command shows where it happened."
+
+
+def _leave(code: int) -> None:
+    if os.environ.get("CURC_LLM_DEBUG") == "1":
+        raise  # noqa: PLE0704 - called from an except block, for the traceback that was asked for
+    sys.exit(code)
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        import curc_llm
+
+        click.echo(f"curc-llm {curc_llm.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=VerbGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Every command takes --json, and -c FILE for a settings file. Start with: curc-llm demo",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and leave.",
+)
+def cli() -> None:
+    """Your own language model as a job: chat page, Python and an OpenAI-compatible endpoint."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point of the `curc-llm` command."""
+    cli.main(args=args, prog_name="curc-llm")
+
+
+if __name__ == "__main__":
+    main()

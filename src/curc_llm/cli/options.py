@@ -1,0 +1,70 @@
+"""Options that verbs share, and completion of session ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from curc_llm.session.store import FoundSession
+    from curc_llm.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def complete_session(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Ids of the running sessions that begin with what was typed."""
+    from curc_llm.errors import CurcLlmError
+    from curc_llm.session.store import discover_sessions
+
+    try:
+        sessions = discover_sessions(load(ctx.params.get("config")).state_dir)
+    except CurcLlmError:
+        return []
+    return [s.session_id for s in sessions if s.session_id.startswith(incomplete)]
+
+
+def verb_options(function: Function) -> Function:
+    """Adds what every verb takes: `--json` and `-c FILE`."""
+    function = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")(function)
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Settings file to use besides your own.",
+    )(function)
+
+
+def session_argument(function: Function) -> Function:
+    """Adds the optional argument SESSION."""
+    return click.argument("session", required=False, shell_complete=complete_session)(function)
+
+
+def session_option(function: Function) -> Function:
+    """Adds the option `-s SESSION`, for verbs whose arguments mean something else."""
+    return click.option(
+        "-s", "--session", shell_complete=complete_session, help="Session id, its beginning, or Slurm job id."
+    )(function)
+
+
+def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings for one run of the command line."""
+    from curc_llm.settings import load_settings
+
+    return load_settings(config, flags=flags)
+
+
+def find(config: Path | None, session: str | None) -> FoundSession:
+    """The session that is meant, ended ones included when it is named.
+
+    Raises:
+        SessionNotFoundError: there is none.
+        AmbiguousSessionError: there are several.
+    """
+    from curc_llm.session.store import find_session
+
+    return find_session(load(config).state_dir, session)

@@ -1,0 +1,123 @@
+"""Ready-to-paste ways to reach a session. Each reads the key from its file, where others can't see it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from curc_llm.client.source import root_url
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a snippet speaks to.
+
+    Args:
+        session_id: the session.
+        base_url: its endpoint, ending in /v1.
+        model: served model name.
+        key_file: the file that holds the key.
+        host: the node that the session runs on.
+        max_model_len: context length in tokens, None when not known yet.
+    """
+
+    session_id: str
+    base_url: str
+    model: str
+    key_file: str
+    host: str
+    max_model_len: int | None = None
+
+
+def render_curl(target: Target) -> str:
+    """A curl command for any POSIX shell; the key reaches curl by a pipe, so `ps` never shows it."""
+    body = {"model": target.model, "messages": [{"role": "user", "content": "Hello"}]}
+    url = shlex.quote(target.base_url + "/chat/completions")
+    return (
+        f"sed 's/^/Authorization: Bearer /' {shlex.quote(target.key_file)} |\n"
+        f"  curl -sS -H @- -H 'Content-Type: application/json' {url} \\\n"
+        f"    -d {shlex.quote(json.dumps(body))}"
+    )
+
+
+def render_python(target: Target) -> str:
+    """Python with the openai library, and the same with curc_llm."""
+    return f"""\
+from pathlib import Path
+from openai import OpenAI
+client = OpenAI(
+    base_url={target.base_url!r},
+    api_key=Path({target.key_file!r}).read_text().strip(),
+    max_retries=0,
+)
+answer = client.chat.completions.create(
+    model={target.model!r}, messages=[{{"role": "user", "content": "Hello"}}]
+)
+print(answer.choices[0].message.content)
+
+# The same with curc_llm:
+import curc_llm
+print(curc_llm.connect({target.session_id!r}).chat("Hello", model={target.model!r}))"""
+
+
+def render_continue(target: Target) -> str:
+    """A model for Continue's config.yaml. A JSON string is a YAML string too, so names are quoted as JSON."""
+    length = (
+        f"\n    defaultCompletionOptions:\n      contextLength: {target.max_model_len}"
+        if target.max_model_len
+        else ""
+    )
+    return f"""\
+# In ~/.continue/config.yaml. The key goes into ~/.continue/.env, which this command does:
+#   (umask 077; sed 's/^/CURC_LLM_API_KEY=/' {shlex.quote(target.key_file)} >> ~/.continue/.env)
+name: curc-llm
+version: 0.0.1
+schema: v1
+models:
+  - name: {json.dumps(target.model)}
+    provider: openai
+    model: {json.dumps(target.model)}
+    apiBase: {json.dumps(target.base_url)}
+    apiKey: ${{{{ secrets.CURC_LLM_API_KEY }}}}
+    roles: [chat, edit, apply]{length}"""
+
+
+def render_cline(target: Target) -> str:
+    """What to enter in Cline's settings."""
+    length = target.max_model_len
+    short = bool(length and length < 32768)
+    warning = (
+        "\n# Cline needs 32768 tokens or more: this model's context is too short for it." if short else ""
+    )
+    return f"""\
+# In Cline's settings (the wheel in its panel):
+API Provider:         OpenAI Compatible
+Base URL:             {target.base_url}
+API Key:              what this prints: cat {shlex.quote(target.key_file)}
+Model ID:             {target.model}
+Context Window Size:  {length or "see curc-llm status"}{warning}"""
+
+
+def render_tunnel(target: Target, login_host: str = "LOGIN_NODE") -> str:
+    """An SSH tunnel from a laptop to the session's node, keeping the port."""
+    port = root_url(target.base_url).rpartition(":")[2].partition("/")[0]
+    port = port if port.isdigit() else "PORT"
+    return f"ssh -N -L {port}:{target.host}:{port} {login_host}   # then use http://127.0.0.1:{port}/v1"
+
+
+FORMATS: dict[str, Callable[[Target], str]] = {
+    "curl": render_curl,
+    "python": render_python,
+    "continue": render_continue,
+    "cline": render_cline,
+    "tunnel": render_tunnel,
+}
+TITLES = {
+    "curl": "Shell",
+    "python": "Python",
+    "continue": "Continue (VS Code, JetBrains)",
+    "cline": "Cline (VS Code)",
+    "tunnel": "From your own computer",
+}

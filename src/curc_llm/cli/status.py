@@ -1,0 +1,83 @@
+"""`curc-llm status`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from curc_llm.cli.options import find, session_argument, verb_options
+from curc_llm.cli.output import Output, render_pairs
+
+if TYPE_CHECKING:
+    from curc_llm.session.record import SessionRecord
+    from curc_llm.session.store import FoundSession
+
+WATCH_EVERY_S = 1.0
+
+
+@click.command()
+@session_argument
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes, until it ends or Ctrl-C.")
+@verb_options
+def status(session: str | None, watch: bool, config: Path | None, as_json: bool) -> None:
+    """Show how a session is doing."""
+    output = Output(as_json)
+    found = find(config, session)
+    _show(found.record, output)
+    while watch and not found.status.is_over:
+        time.sleep(WATCH_EVERY_S)
+        found = _show_change(found, output)
+
+
+def _show_change(found: FoundSession, output: Output) -> FoundSession:
+    from curc_llm.errors import SessionNotFoundError
+    from curc_llm.session.store import load_session
+
+    now = load_session(found.paths.root)
+    if now is None:
+        raise SessionNotFoundError(f"Session {found.session_id} has no record any more.")
+    if _essence(now.record) != _essence(found.record):
+        _show(now.record, output)
+    return now
+
+
+def _essence(record: SessionRecord) -> SessionRecord:
+    """The record without its clock, which changes all the time."""
+    return record.model_copy(update={"heartbeat_at": 0.0, "idle_stop_at": None})
+
+
+def _show(record: SessionRecord, output: Output) -> None:
+    output.data(render_status(record, time.time()) + "\n", record.to_json())
+
+
+def render_status(record: SessionRecord, now: float) -> str:
+    """The record for people."""
+    from curc_llm.client.progress import render_duration, render_engine
+
+    pairs = [("Status", str(record.status)), *_reason(record)]
+    for engine in record.engines:
+        pairs.append(("Model", render_engine(engine, now)))
+        if engine.trouble is not None:
+            pairs.append(("", f"{engine.trouble.message} {engine.trouble.remedy}"))
+    pairs.append(("Host", f"{record.host}, pid {record.pid}"))
+    pairs.append(("Running", render_duration((record.ended_at or now) - record.started_at)))
+    pairs += [(name, f"in {render_duration(at - now)}") for name, at in _ends(record) if at is not None]
+    if record.base_url is not None:
+        pairs.append(("Endpoint", record.base_url))
+    pairs += [("Warning", warning) for warning in record.warnings]
+    return f"{record.session_id}\n{render_pairs(pairs)}"
+
+
+def _reason(record: SessionRecord) -> list[tuple[str, str]]:
+    if record.reason is None:
+        return []
+    return [("Reason", f"{record.reason.message} {record.reason.remedy}".strip())]
+
+
+def _ends(record: SessionRecord) -> list[tuple[str, float | None]]:
+    if record.status.is_over:
+        return []
+    return [("Ends", record.ends_at), ("Idle stop", record.idle_stop_at)]

@@ -1,0 +1,56 @@
+"""`curc-llm stop`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curc_llm.cli.options import load, session_argument, verb_options
+from curc_llm.cli.output import Output
+
+if TYPE_CHECKING:
+    from curc_llm.session.store import FoundSession
+
+
+@click.command()
+@session_argument
+@click.option("--all", "every", is_flag=True, help="End all your sessions.")
+@verb_options
+def stop(session: str | None, every: bool, config: Path | None, as_json: bool) -> None:
+    """End a session and everything that it started.
+
+    Returns when nothing of it is left. Stopping one that is over already is no error.
+    """
+    from curc_llm.session.store import discover_sessions, find_session
+
+    if session and every:
+        raise click.UsageError("Give a SESSION or --all, not both.")
+    output = Output(as_json)
+    state_dir = load(config).state_dir
+    if every:
+        stopped = [_stop(found, output) for found in discover_sessions(state_dir)]
+        output.data("" if stopped else "No session is running.", stopped)
+    else:
+        output.data("", _stop(find_session(state_dir, session), output))
+
+
+def _stop(found: FoundSession, output: Output) -> dict[str, Any]:
+    from curc_llm.launch import stop_session
+
+    if found.status.is_over:
+        output.say(f"Session {found.session_id} is over already ({found.status}).")
+        return _result(found, found.record.to_json())
+    output.say(f"Stopping session {found.session_id} …")
+    record = stop_session(found)
+    output.say(f"Session {found.session_id} has ended. Nothing of it is left running.")
+    return _result(found, record.to_json() if record else {})
+
+
+def _result(found: FoundSession, record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "session_id": found.session_id,
+        "status": record.get("status", "ended"),
+        "reason": record.get("reason"),
+    }
