@@ -1,0 +1,53 @@
+"""The arithmetic of a comparison: medians with their range, values paired with the same repeat's baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Median of a few repeats, with the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+    def render(self, digits: int = 2) -> str:
+        """`0.98 (0.95–1.01)`; the range is left out when there was one repeat only."""
+        if self.low == self.high:
+            return f"{self.median:.{digits}f}"
+        return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
+
+
+def summarise(values: Sequence[float]) -> Summary | None:
+    """Median and range of the repeats; None without any."""
+    return Summary(median(values), min(values), max(values)) if values else None
+
+
+def pair(
+    values: dict[int, float], baseline: dict[int, float], combine: Callable[[float, float], float]
+) -> list[float]:
+    """Combines each repeat's value with that repeat's baseline, so that a slow minute spoils neither."""
+    return [combine(values[repeat], baseline[repeat]) for repeat in sorted(values) if repeat in baseline]
+
+
+def ratio(value: float, baseline: float) -> float:
+    """`value` as a share of `baseline`; 0 when the baseline did nothing."""
+    return value / baseline if baseline else 0.0
+
+
+def difference(value: float, baseline: float) -> float:
+    """What `value` adds to `baseline`."""
+    return value - baseline
+
+
+def rotate(items: Sequence[Item], by: int) -> list[Item]:
+    """The items, starting with another one each time, so that none is always first."""
+    start = by % len(items)
+    return [*items[start:], *items[:start]]
