@@ -1,0 +1,107 @@
+"""What vLLM is told on its command line. Pure: a spec in, a list of arguments out, no secret among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from curc_llm.spec import EngineSpec
+
+# `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both builds.
+SERVER_MODULE = "vllm.entrypoints.openai.api_server"
+# A name that no host can have (RFC 2606): media must come with the request, vLLM fetches nothing for a caller.
+NO_DOMAIN = "media-urls-are-off.invalid"
+
+
+def render_arguments(
+    spec: EngineSpec,
+    *,
+    socket: Path,
+    device: Literal["cuda", "cpu"],
+    model_path: str,
+    max_model_len: int | None,
+    drain_s: float = 0.0,
+) -> list[str]:
+    """The arguments of `python -m vllm.entrypoints.openai.api_server` for one engine.
+
+    Args:
+        spec: the model and how it is served.
+        socket: unix socket that vLLM listens on; its folder must be closed to others.
+        device: `cuda` or `cpu`.
+        model_path: folder with the model (after a download: the snapshot's folder), or a hub id.
+        max_model_len: context in tokens, already no more than the model's limit; None leaves it to vLLM.
+        drain_s: seconds that running requests get once vLLM is told to end.
+
+    Example:
+        >>> spec = EngineSpec(served_model_name="m", model="/m", is_local=True)
+        >>> render_arguments(spec, socket=Path("/run/e.sock"), device="cpu", model_path="/m", max_model_len=2048)[:4]
+        ['--model', '/m', '--served-model-name', 'm']
+    """
+    return [
+        *_model(spec, model_path, max_model_len),
+        *_memory(spec, device),
+        *_answers(spec),
+        *_server(socket, drain_s),
+    ]
+
+
+def _model(spec: EngineSpec, model_path: str, max_model_len: int | None) -> list[str]:
+    from_hub = model_path == spec.model and not spec.is_local
+    return [
+        *_option("--model", model_path),
+        *_option("--served-model-name", spec.served_model_name),
+        *_option("--revision", spec.revision if from_hub else None),
+        *_option("--max-model-len", max_model_len),
+        *_option("--dtype", spec.dtype),
+        # Left out, vLLM reads the quantisation from the model itself, which is nearly always right.
+        *_option("--quantization", spec.quantization),
+        *_switch("--trust-remote-code", spec.trust_remote_code),
+        *(["--runner", "pooling", "--convert", "embed"] if spec.runner == "pooling" else []),
+    ]
+
+
+def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> list[str]:
+    # On CPUs the share would be one of the whole machine; there VLLM_CPU_KVCACHE_SPACE says it (environment.py).
+    share = spec.gpu_memory_utilization if device == "cuda" else None
+    return [
+        *_option("--gpu-memory-utilization", share),
+        *_option("--max-num-seqs", spec.max_num_seqs),
+        *_option("--tensor-parallel-size", spec.tensor_parallel_size),
+        *_option("--kv-cache-dtype", spec.kv_cache_dtype),
+        *_switch("--enforce-eager", spec.enforce_eager),
+    ]
+
+
+def _answers(spec: EngineSpec) -> list[str]:
+    return [
+        # vLLM refuses automatic tool choice without a parser, so the two go together.
+        *_option("--tool-call-parser", spec.tool_call_parser),
+        *_switch("--enable-auto-tool-choice", spec.tool_call_parser is not None),
+        *_option("--reasoning-parser", spec.reasoning_parser),
+        *_option("--chat-template", spec.chat_template),
+        # A caller could otherwise make vLLM fetch any address that this node reaches (SSRF).
+        *_option("--allowed-media-domains", NO_DOMAIN),
+    ]
+
+
+def _server(socket: Path, drain_s: float) -> list[str]:
+    return [
+        *_option("--uds", str(socket)),
+        # Requests are the gateway's to log; vLLM's lines would only grow the log that phases are read from.
+        "--disable-uvicorn-access-log",
+        "--disable-fastapi-docs",
+        # 0 is vLLM's default: end at once.
+        *_option("--shutdown-timeout", round(drain_s) or None),
+    ]
+
+
+def _option(flag: str, value: str | float | None) -> list[str]:
+    if value is None:
+        return []
+    text = str(value)
+    # A value that begins with a dash would be taken for the next flag.
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+
+
+def _switch(flag: str, wanted: bool) -> list[str]:
+    return [flag] if wanted else []
