@@ -25,7 +25,7 @@ def base_url_of(record: SessionRecord) -> str:
 
 
 def make_login_url(paths: SessionPaths, record: SessionRecord) -> str:
-    """A link that opens the chat once, within ten minutes. Its token is in the fragment, which no log sees."""
+    """A link that opens the chat once, within ten minutes. No log sees the fragment that holds the token."""
     return f"{root_url(base_url_of(record))}/login#token={make_login_token(paths.login_secret, time.time())}"
 
 

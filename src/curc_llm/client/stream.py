@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from curc_llm.client.answer import Answer, Usage, make_usage, read_reasoning
 from curc_llm.client.failure import explained
 from curc_llm.client.source import Source
-from curc_llm.errors import ApiError
+from curc_llm.errors import ApiError, CurcLlmError
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,13 @@ class Stream:
     def pieces(self) -> Iterator[Piece]:
         """Text and reasoning in the order in which they arrive."""
         # Made anew each time and never kept: a stream that held its own reader would outlive its last user.
-        with explained(self._source):
-            for chunk in self._raw:
-                self._model = chunk.model or self._model
-                self._usage = make_usage(chunk.usage) or self._usage
-                for choice in chunk.choices[:1]:
-                    yield from self._take(choice)
+        try:
+            with explained(self._source):
+                for chunk in () if self._closed else self._raw:
+                    yield from self._take(chunk)
+        except CurcLlmError:
+            if not self._closed:  # closed while it was read, by another thread: that is an end, not a failure
+                raise
         if self._finish_reason is None and not self._closed:
             raise ApiError(
                 "The answer broke off before its end.", f"Look at: curc-llm status {self._source.name}"
@@ -88,13 +89,15 @@ class Stream:
         with contextlib.suppress(Exception):
             self._raw.close()
 
-    def _take(self, choice: Any) -> Iterator[Piece]:
-        self._finish_reason = choice.finish_reason or self._finish_reason
-        thought = read_reasoning(choice.delta)
-        text = choice.delta.content or ""
-        if thought:
-            self._thoughts.append(thought)
-            yield Piece("reasoning", thought)
+    def _take(self, chunk: Any) -> Iterator[Piece]:
+        self._model = chunk.model or self._model
+        self._usage = make_usage(chunk.usage) or self._usage
+        for choice in chunk.choices[:1]:
+            self._finish_reason = choice.finish_reason or self._finish_reason
+            yield from self._keep("reasoning", read_reasoning(choice.delta), self._thoughts)
+            yield from self._keep("text", choice.delta.content or "", self._texts)
+
+    def _keep(self, kind: Literal["text", "reasoning"], text: str, kept: list[str]) -> Iterator[Piece]:
         if text:
-            self._texts.append(text)
-            yield Piece("text", text)
+            kept.append(text)
+            yield Piece(kind, text)
