@@ -7,9 +7,9 @@ from typing import Literal
 
 from curc_llm.spec import EngineSpec
 
-# `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both builds.
+# `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
-# A name that no host can have (RFC 2606): media must come with the request, vLLM fetches nothing for a caller.
+# A name that no host can have (RFC 2606): media must come with the request; vLLM fetches nothing.
 NO_DOMAIN = "media-urls-are-off.invalid"
 
 
@@ -34,7 +34,8 @@ def render_arguments(
 
     Example:
         >>> spec = EngineSpec(served_model_name="m", model="/m", is_local=True)
-        >>> render_arguments(spec, socket=Path("/run/e.sock"), device="cpu", model_path="/m", max_model_len=2048)[:4]
+        >>> socket = Path("/run/e.sock")
+        >>> render_arguments(spec, socket=socket, device="cpu", model_path="/m", max_model_len=2048)[:4]
         ['--model', '/m', '--served-model-name', 'm']
     """
     return [
@@ -61,7 +62,7 @@ def _model(spec: EngineSpec, model_path: str, max_model_len: int | None) -> list
 
 
 def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> list[str]:
-    # On CPUs the share would be one of the whole machine; there VLLM_CPU_KVCACHE_SPACE says it (environment.py).
+    # On CPUs the share would be one of the whole machine's memory.
     share = spec.gpu_memory_utilization if device == "cuda" else None
     return [
         *_option("--gpu-memory-utilization", share),

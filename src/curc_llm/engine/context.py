@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-# The keys that vLLM looks at (vllm 0.32, transformers_utils/model_arch_config_convertor.py); the smallest counts.
+# The keys that vLLM looks at (0.32, transformers_utils/model_arch_config_convertor.py); the smallest counts.
 LENGTH_KEYS = (
     "max_position_embeddings",
     "n_positions",
@@ -18,14 +18,14 @@ LENGTH_KEYS = (
     "max_seq_length",
     "seq_len",
 )
-# With these kinds of RoPE scaling the length in the file is already the scaled one (vllm 0.32, config/model.py).
+# With these kinds of RoPE scaling the file's length is already the scaled one (vllm 0.32, config/model.py).
 ALREADY_SCALED = {"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"}
 TEXT_CONFIGS = ("text_config", "llm_config", "language_config", "thinker_config")
 SENTENCE_CONFIG = "sentence_bert_config.json"
 
 
 def read_context_limit(model_dir: Path) -> int | None:
-    """The longest context in tokens that a model folder allows, by vLLM's own rules; None when it doesn't say.
+    """The longest context in tokens that a model allows, by vLLM's own rules; None when it doesn't say.
 
     Args:
         model_dir: folder with `config.json` (or Mistral's `params.json`).
@@ -42,7 +42,7 @@ def read_context_limit(model_dir: Path) -> int | None:
 
 
 def derive_context_limit(config: dict[str, Any]) -> int | None:
-    """The longest context in tokens that a model's configuration allows; None when it holds none of the keys."""
+    """The longest context in tokens that a configuration allows; None when it holds none of the keys."""
     text = _text_config(config)
     lengths = [text[key] for key in LENGTH_KEYS if _is_length(text.get(key))]
     if not lengths:
@@ -52,7 +52,7 @@ def derive_context_limit(config: dict[str, Any]) -> int | None:
 
 
 def choose_context(wanted_tokens: int | None, limit_tokens: int | None) -> int | None:
-    """The context to ask vLLM for: what is wanted, but never more than the model's limit; None leaves it to vLLM.
+    """The context to ask vLLM for: what is wanted, at most the model's limit; None leaves it to vLLM.
 
     Example:
         >>> choose_context(32768, 8192), choose_context(4096, None), choose_context(None, 8192)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-# vLLM's own limit is 600 s, and when it passes the workers keep the GPU's memory (vllm#32116). A big model from a
-# slow file system, compiled for the first time, needs longer; our supervisor has its own limit.
+# vLLM's own limit is 600 s, and when it passes the workers keep the GPU's memory (vllm#32116). A big model
+# from a slow file system, compiled for the first time, needs longer; our supervisor has its own limit.
 READY_TIMEOUT_S = 3600
 LOOPBACK = "127.0.0.1,localhost,::1"
 
-# Whatever looks like a secret stays out: any process of the engine, and any code that a model brings along, could
-# read it. `HF_TOKEN_PATH` is a path and `TOKENIZERS_PARALLELISM` no token; neither fits.
+# Whatever looks like a secret stays out: any process of the engine, and any code that a model brings along,
+# could read it. `HF_TOKEN_PATH` is a path and `TOKENIZERS_PARALLELISM` no token; neither fits.
 SECRET = re.compile(
     r"(^|_)(TOKEN|TOKENS|API_?KEY|ACCESS_KEY|SECRET|SECRETS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|PRIVATE_KEY)($|_ID$|_KEY$)",
     re.IGNORECASE,
@@ -43,8 +43,8 @@ PROXIES = {"http_proxy", "https_proxy", "all_proxy", "ftp_proxy"}
 class EngineCaches:
     """Where compiled code and downloads are kept.
 
-    Compiled code fits one version of vLLM and one type of GPU; shared between them it is rebuilt again and again,
-    or worse, used where it doesn't fit.
+    Compiled code fits one version of vLLM and one type of GPU; shared between them it is rebuilt again and
+    again, or worse, used where it doesn't fit.
 
     Args:
         cache_dir: the user's own cache folder, best on fast storage, never the home folder of a cluster.
@@ -98,7 +98,7 @@ def make_environment(
         base: the environment to start from, normally `os.environ`.
         device: `cuda` or `cpu`.
         caches: where compiled code and models are kept.
-        needs_hub: True only when vLLM itself must ask the hub: a model that was downloaded first needs it no more.
+        needs_hub: True only when vLLM itself must ask the hub; a model that was downloaded first doesn't.
         token_path: file with the person's Hugging Face token, told only where `needs_hub`.
         runtime_dir: the session's private folder for sockets; its path must be short.
         cores: cores that the engine may use (on CPUs).
@@ -154,7 +154,7 @@ def _hub(needs_hub: bool, token_path: Path | None) -> dict[str, str]:
 
 
 def _cuda(base: Mapping[str, str], has_nvcc: bool) -> dict[str, str]:
-    # FlashInfer compiles its sampler at the first token and kills the engine where it finds no nvcc (vllm#49497).
+    # FlashInfer compiles its sampler at the first token; without nvcc it kills the engine (vllm#49497).
     return {} if has_nvcc else {"VLLM_USE_FLASHINFER_SAMPLER": base.get("VLLM_USE_FLASHINFER_SAMPLER", "0")}
 
 

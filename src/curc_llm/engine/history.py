@@ -19,8 +19,8 @@ READ_BYTES = 256 * 1024
 class StartHistory:
     """Seconds from start to ready per model and type of machine, in a file that sessions share.
 
-    Each start is one appended line, so several sessions may write at once. Nothing here ever fails: a history that
-    can't be read or written is no reason not to serve a model.
+    Each start is one appended line, so several sessions may write at once. Nothing here ever fails: a history
+    that can't be read or written is no reason not to serve a model.
 
     Args:
         path: the file, for example `<state_dir>/starts.jsonl`.

@@ -35,7 +35,7 @@ class EngineLog:
         return self._descriptor
 
     def mark_start(self) -> None:
-        """From here on the log belongs to a new start: what stands before is neither read nor part of the tail."""
+        """From here on the log belongs to a new start; what stands before is no longer read."""
         self._start = self._read_to = self._size()
 
     def read_new(self) -> str:
@@ -52,7 +52,7 @@ class EngineLog:
         return os.pread(self._descriptor, max_bytes, begin).decode("utf-8", errors="replace")
 
     def rotate(self, max_bytes: int = MAX_LOG_BYTES) -> bool:
-        """Once the log is larger than `max_bytes`, keeps it beside as `NAME.1` and starts over; True if it did.
+        """Once the log is larger than `max_bytes`, keeps it as `NAME.1` and starts over; True if it did.
 
         The engine goes on writing to the same file; what it writes during the copy may be lost.
         """

@@ -1,4 +1,4 @@
-"""What an engine would run on: its vLLM, its type of GPU, its compiler. Each is asked once, before the start."""
+"""What an engine would run on: its vLLM, its type of GPU, its compiler. Each is asked once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def read_engine_version(engine_python: str) -> str | None:
 
 
 async def read_gpu_type(device: Literal["cuda", "cpu"]) -> str:
-    """What the machine computes on, for caches and estimates: `NVIDIA A100-SXM4-80GB`, or `cpu AMD EPYC 7713`."""
+    """What the machine computes on: `NVIDIA A100-SXM4-80GB`, or `cpu AMD EPYC 7713`."""
     if device == "cuda":
         names = await run_question(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
         return (names.strip().splitlines() or ["unknown GPU"])[0].strip()

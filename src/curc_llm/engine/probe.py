@@ -1,4 +1,4 @@
-"""Asking an engine over its unix socket whether it can answer. This, not the log, decides that it is ready."""
+"""Asking an engine over its unix socket whether it can answer. This, not the log, decides readiness."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def check_completion(
     *,
     timeout_s: float = COMPLETION_TIMEOUT_S,
 ) -> bool:
-    """True when the engine really makes something: one token, or one embedding where `runner` is `pooling`."""
+    """True when the engine makes one token, or one embedding where `runner` is `pooling`."""
     if runner == "pooling":
         path, payload = "/v1/embeddings", {"model": served_model_name, "input": "ready?"}
     else:
@@ -61,7 +61,7 @@ async def check_completion(
 
 
 async def read_models(socket: Path, *, timeout_s: float = HEALTH_TIMEOUT_S) -> list[dict[str, Any]]:
-    """What the engine serves, as `GET /v1/models` lists it (`id`, `max_model_len` …); empty without an answer."""
+    """What the engine serves, as `GET /v1/models` lists it (`id`, `max_model_len` …); else empty."""
     answer = await ask(socket, "GET", "/v1/models", timeout_s=timeout_s)
     content = answer.json()
     data = content.get("data") if answer.status == 200 and isinstance(content, dict) else None

@@ -22,8 +22,8 @@ class ProcessFacts:
 class ProcessTree:
     """The processes of one engine.
 
-    vLLM's workers outlive an API server that is killed, and then belong to whoever adopts them (vllm#55510). So
-    every process counts that descends from the first one or shares its session, or did when last looked at.
+    vLLM's workers outlive an API server that is killed, and then belong to whoever adopts them (vllm#55510).
+    So every process counts that descends from the first one or shares its session, or did when last seen.
 
     Args:
         root: pid of the first process, which leads a session of its own.
