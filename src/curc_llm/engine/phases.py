@@ -1,4 +1,4 @@
-"""What an engine is doing while it starts, read from its log. Readiness is not read here: `probe` tells it."""
+"""What an engine is doing while it starts, read from its log. Whether it is ready, `probe` tells instead."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ SIGNS = (
     _sign(_E, r"Initializing a V1 LLM engine", "starting the workers", 0.7),
     _sign(_E, r"world_size=\d+ rank=", "connecting the workers", 0.9),
     _sign(_L, r"Starting to load model", "opening the weights"),
-    _sign(_L, r"Prefetching checkpoint files: \d+% \((?P<n>\d+)/(?P<all>\d+)\)", "reading ahead: {n} of {all}"),
+    _sign(_L, r"Prefetching checkpoint files: \d+% \((?P<n>\d+)/(?P<all>\d+)\)", "reading ahead {n}/{all}"),
     _sign(_L, r"Loading \S+ checkpoint shards:" + _SHARDS, "weights: file {n} of {all}", 1.0, start=0.0),
     _sign(_L, r"Multi-thread loading shards:" + _SHARDS, "weights: file {n} of {all}", 1.0, start=0.0),
     _sign(_L, r"Loading weights took (?P<s>[\d.]+) s", "weights read in {s} s", 1.0),

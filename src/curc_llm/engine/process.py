@@ -110,8 +110,8 @@ class EngineProcess:
     async def stop(self, grace_s: float, *, kill_wait_s: float = KILL_WAIT_S) -> tuple[Leftover, ...]:
         """Ends the engine and all that belongs to it: TERM, time to finish, then KILL.
 
-        Only the first process gets TERM: vLLM itself drains its workers. It may be called after the engine has
-        died as well, to end what is left of it.
+        Only the first process gets TERM: vLLM itself drains its workers. Call it after the engine has died as
+        well, to end what is left of it.
 
         Args:
             grace_s: seconds from TERM to KILL; more than the `drain_s` that vLLM was given.
