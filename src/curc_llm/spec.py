@@ -134,14 +134,21 @@ def _model_folder(model: str) -> Path | None:
     """The folder that a model name points to; None for a Hugging Face id."""
     path = Path(model).expanduser()
     looks_like_path = model.startswith(("/", "./", "../", "~")) or model in {".", ".."}
-    if looks_like_path or (path / "config.json").exists():
+    if looks_like_path or _holds_config(path):
         return _checked_folder(path)
-    if not HUB_ID.match(model):
+    if HUB_ID.fullmatch(model) is None:
         raise ModelNotFoundError(
             f"{model!r} is not a model of your settings, a folder, or a Hugging Face id.",
             "Hugging Face ids look like Qwen/Qwen3-0.6B; folders start with / or ./",
         )
     return None
+
+
+def _holds_config(path: Path) -> bool:
+    try:
+        return (path / "config.json").is_file()
+    except (OSError, ValueError):  # too long, or characters that no path has
+        return False
 
 
 def _checked_folder(path: Path) -> Path:

@@ -98,9 +98,7 @@ class Board:
             if self._write_error != str(error):
                 self._write_error = str(error)
                 sys.stderr.write(f"The record {self._path} can't be written: {error}\n")
-                self.warn(
-                    f"The state folder can't be written ({error.strerror}); lists of sessions are out of date."
-                )
+                self.warn(f"The state folder can't be written ({error.strerror}); session lists go stale.")
                 self._changed.clear()
 
     async def keep_written(self) -> None:

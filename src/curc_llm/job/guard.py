@@ -30,12 +30,20 @@ class Guard:
         command: the program and its arguments.
         liveness_fd: read end of a pipe; its closing means that nobody waits for the command any more.
         pass_fds: descriptors that the command inherits.
+        grace_s: seconds that what is left gets between TERM and KILL.
     """
 
-    def __init__(self, command: Sequence[str], liveness_fd: int | None, pass_fds: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        liveness_fd: int | None,
+        pass_fds: Sequence[int] = (),
+        grace_s: float = GRACE_S,
+    ) -> None:
         self._command = list(command)
         self._liveness_fd = liveness_fd
         self._pass_fds = tuple(pass_fds)
+        self._grace_s = grace_s
 
     def run(self) -> int:
         """Runs the command to its end; returns its exit status, negative for a signal."""
@@ -47,7 +55,7 @@ class Guard:
             signal.signal(number, lambda *_: None)
         process = subprocess.Popen(self._command, pass_fds=self._pass_fds, start_new_session=True)
         status = self._wait(process, wake_read)
-        end_descendants(GRACE_S)
+        end_descendants(self._grace_s)
         return status if status is not None else -signal.SIGTERM
 
     def _wait(self, process: subprocess.Popen[bytes], wake_fd: int) -> int | None:
@@ -76,12 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="curc_llm.job.guard")
     parser.add_argument("--liveness-fd", type=int)
+    parser.add_argument("--grace-s", type=float, default=GRACE_S)
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         parser.error("no command to run")
-    return exit_like(Guard(command, options.liveness_fd).run())
+    return exit_like(Guard(command, options.liveness_fd, grace_s=options.grace_s).run())
 
 
 if __name__ == "__main__":

@@ -6,12 +6,15 @@ This module imports nothing heavy, for the gateway reads it on its way to its fi
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
 import secrets
 import stat
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,12 +134,23 @@ def add_key(
         raise KeyFileError(f"{name!r} can't be a key's name.", "Use up to 64 letters, digits and . _ @ -")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise KeyFileError(f"{unknown[0]!r} is not a scope.", f"Use one or more of: {', '.join(SCOPES)}.")
-    if read_keys(path).named(name):
-        raise KeyFileError(f"A key named {name!r} exists.", f"Revoke it first (curc-llm keys revoke {name}).")
     secret = make_key()
     limits = {"expires_at": expires_at, "models": models, "requests_per_minute": requests_per_minute}
-    _append(path, name, secret, scopes=scopes, **limits)
+    with _locked(path):
+        if read_keys(path).named(name):
+            raise KeyFileError(
+                f"A key named {name!r} exists.", f"Revoke it first (curc-llm keys revoke {name})."
+            )
+        _append(path, name, secret, scopes=scopes, **limits)
     return secret
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Lets one process at a time change the list; the lock is the kernel's, so it can't be left behind."""
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _append(path: Path, name: str, secret: str, **fields: Any) -> None:
@@ -151,6 +165,11 @@ def revoke_key(path: Path, name: str) -> None:
     Raises:
         KeyFileError: there is no such key, or it is the owner's.
     """
+    with _locked(path):
+        _revoke(path, name)
+
+
+def _revoke(path: Path, name: str) -> None:
     keys = read_keys(path)
     key = keys.named(name)
     if key is None:

@@ -1,0 +1,65 @@
+"""Why a session ends, in a person's words."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from curc_llm.session.record import SessionStatus, Trouble
+
+# Slurm sends TERM when the time limit is reached: a TERM this close to the end means that, not a request.
+NEAR_END_S = 60.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a session ends.
+
+    Args:
+        status: ENDED when it was to be expected, FAILED when something broke.
+        reason: what people are told.
+        drain_s: seconds that running requests get to finish.
+    """
+
+    status: SessionStatus
+    reason: Trouble
+    drain_s: float
+
+
+def make_idle_ending(idle_min: float) -> Ending:
+    """The session was not used for `idle_min` minutes."""
+    message = f"The session was stopped because nobody used it for {idle_min:g} minutes."
+    remedy = "Start it again when you need it; idle_stop_min sets how long it waits."
+    return Ending(SessionStatus.ENDED, Trouble(code="idle", message=message, remedy=remedy), 0)
+
+
+def make_wall_time_ending(drain_s: float) -> Ending:
+    """The wall time is over."""
+    trouble = Trouble(
+        code="wall_time",
+        message="The session reached the end of its time.",
+        remedy="Start it again; ask for more hours if you need them.",
+    )
+    return Ending(SessionStatus.ENDED, trouble, drain_s)
+
+
+def make_stop_ending(
+    number: signal.Signals, left_s: float | None, stop_drain_s: float, drain_s: float
+) -> Ending:
+    """A signal asked for the end: by a person, or by Slurm because the time is over.
+
+    Args:
+        number: the signal; USR1 is Slurm's warning before the end (`--signal=B:USR1@120`).
+        left_s: seconds of wall time left, None for no end.
+        stop_drain_s: seconds for running requests when a person stops it.
+        drain_s: the same at the end of its time.
+    """
+    if number is signal.SIGUSR1 or (left_s is not None and left_s < NEAR_END_S):
+        return make_wall_time_ending(drain_s)
+    reason = Trouble(code="stopped", message="The session was stopped by its owner.")
+    return Ending(SessionStatus.ENDED, reason, stop_drain_s)
+
+
+def make_trouble_ending(trouble: Trouble) -> Ending:
+    """Something broke for good."""
+    return Ending(SessionStatus.FAILED, trouble, 0)

@@ -1,0 +1,273 @@
+"""Keeps one engine running: downloads, starts, watches, diagnoses, restarts, gives up, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from curc_llm.engine.arguments import SERVER_MODULE, render_arguments
+from curc_llm.engine.context import choose_context, read_context_limit
+from curc_llm.engine.diagnosis import diagnose
+from curc_llm.engine.download import run_download
+from curc_llm.engine.environment import EngineCaches, make_environment
+from curc_llm.engine.history import StartHistory
+from curc_llm.engine.log import EngineLog
+from curc_llm.engine.machine import count_cores, find_nvcc, read_engine_version, read_gpu_type
+from curc_llm.engine.phases import PhaseReader
+from curc_llm.engine.probe import check_completion, check_health, read_context_length
+from curc_llm.engine.process import EngineProcess
+from curc_llm.errors import CurcLlmError
+from curc_llm.job.board import Board
+from curc_llm.job.restart import RestartPolicy
+from curc_llm.session.paths import SessionPaths
+from curc_llm.session.record import EnginePhase, Trouble
+from curc_llm.spec import LaunchSpec
+
+WATCH_S = 0.2
+HEALTH_EVERY_S = 5.0
+# A busy engine may be slow to answer; only one that says nothing for so long is taken for hung.
+HUNG_S = 180.0
+STOP_GRACE_S = 8.0
+# Failures that another try may mend. Any other known cause stays the same however often it is tried.
+TRANSIENT = {"engine_failed", "killed", "crashed", "engine_hung", "port_in_use", "hub_unreachable", "nccl"}
+
+
+class _EngineFailedError(Exception):
+    """One run of an engine came to its end."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+
+
+@dataclass
+class _Run:
+    """One start of the engine: its process, its log, and when it became ready (monotonic seconds)."""
+
+    process: EngineProcess
+    log: EngineLog
+    started_s: float = field(default_factory=time.monotonic)
+    ready_s: float | None = None
+
+    def healthy_s(self) -> float:
+        """Seconds for which it has been able to answer."""
+        return 0.0 if self.ready_s is None else time.monotonic() - self.ready_s
+
+
+class EngineKeeper:
+    """One engine of the session.
+
+    Args:
+        index: its place in the spec and in the record.
+        spec: the session's spec.
+        paths: the session's files.
+        socket: the unix socket it listens on.
+        board: where its phase, progress and troubles are shown.
+        guard_prefix: command in front of vLLM that ends its whole tree when the supervisor is gone.
+        liveness_fd: descriptor that the guard inherits.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        spec: LaunchSpec,
+        paths: SessionPaths,
+        socket: Path,
+        board: Board,
+        *,
+        guard_prefix: list[str],
+        liveness_fd: int,
+    ) -> None:
+        self.socket = socket
+        self._index = index
+        self._spec = spec
+        self._engine = spec.engines[index]
+        self._log_path = paths.log(f"engine-{self._engine.served_model_name}")
+        self._board = board
+        self._guard_prefix = guard_prefix
+        self._liveness_fd = liveness_fd
+        self._policy = RestartPolicy()
+        self._history = StartHistory(spec.cache_dir / "starts.jsonl")
+        self._gpu_type = ""
+
+    async def run(self) -> None:
+        """Runs the engine until cancelled, or until it is given up."""
+        while True:
+            healthy_s = 0.0
+            run: _Run | None = None
+            try:
+                run = await self._start()
+                await self._watch(run)
+            except _EngineFailedError as failure:
+                trouble = failure.trouble
+            except CurcLlmError as error:
+                trouble = Trouble(code=_code_of(error), message=error.message, remedy=error.remedy)
+            except OSError as error:
+                trouble = Trouble(code="state_folder", message=f"The engine's log can't be written: {error}.")
+            finally:
+                if run is not None:
+                    healthy_s = run.healthy_s()
+                    await self._stop(run)
+            delay_s = self._policy.next_delay_s(healthy_s) if _may_retry(trouble, run) else None
+            self._tell(trouble, delay_s)
+            if delay_s is None:
+                return
+            await asyncio.sleep(delay_s)
+
+    def _tell(self, trouble: Trouble, delay_s: float | None) -> None:
+        """Shows a failure, and whether the engine is started again."""
+        record = self._board.record.engines[self._index]
+        name = self._engine.served_model_name
+        sys.stderr.write(f"{name}: {trouble.code}: {trouble.message}\n")
+        if delay_s is None:
+            self._show(phase=EnginePhase.FAILED, trouble=trouble, ready_at=None)
+            self._board.warn(f"{name} failed: {trouble.message} {trouble.remedy}".strip())
+            return
+        self._show(phase=EnginePhase.RESTARTING, trouble=trouble, ready_at=None, restarts=record.restarts + 1)
+        self._board.warn(f"{name} is being restarted: {trouble.message}")
+
+    async def _start(self) -> _Run:
+        """Downloads if need be, and starts the process."""
+        log = EngineLog(self._log_path)
+        log.mark_start()
+        if not self._gpu_type:
+            self._gpu_type = await read_gpu_type(self._spec.device)
+        expected_s = self._history.estimate(self._engine.model, self._gpu_type)
+        self._show(phase=EnginePhase.ENVIRONMENT, started_at=time.time(), expected_ready_s=expected_s)
+        model_path = await self._find_model()
+        context = choose_context(self._engine.max_model_len, read_context_limit(Path(model_path)))
+        self._show(phase=EnginePhase.ENVIRONMENT, max_model_len=context)
+        self.socket.unlink(missing_ok=True)
+        arguments = render_arguments(
+            self._engine,
+            socket=self.socket,
+            device=self._spec.device,
+            model_path=model_path,
+            max_model_len=context,
+        )
+        command = [*self._guard_prefix, self._spec.engine_python, "-m", SERVER_MODULE, *arguments]
+        environment = await self._environment()
+        process = await EngineProcess.start(
+            command, environment=environment, log=log, pass_fds=(self._liveness_fd,)
+        )
+        return _Run(process, log)
+
+    async def _environment(self) -> dict[str, str]:
+        version = await read_engine_version(self._spec.engine_python) or "unknown"
+        caches = EngineCaches(self._spec.cache_dir, self._spec.hf_home, version, self._gpu_type)
+        cores = max(1, count_cores() // len(self._spec.engines))
+        return make_environment(
+            os.environ,
+            device=self._spec.device,
+            caches=caches,
+            runtime_dir=self.socket.parent,
+            cores=cores,
+            has_nvcc=find_nvcc(os.environ) is not None,
+        )
+
+    async def _find_model(self) -> str:
+        """The model's folder, downloaded first when it comes from the hub."""
+        engine = self._engine
+        if engine.is_local:
+            return engine.model
+        path: Path | None = None
+        progress = run_download(
+            engine.model,
+            engine.revision,
+            python=self._spec.engine_python,
+            hf_home=self._spec.hf_home,
+            offline=self._spec.offline,
+        )
+        async for step in progress:
+            path = step.path or path
+            share = step.done_gib / step.total_gib if step.total_gib else None
+            self._show(
+                phase=EnginePhase.DOWNLOADING,
+                progress=share,
+                detail=f"{step.done_gib:.1f} of {step.total_gib:.1f} GiB",
+            )
+        return str(path or engine.model)
+
+    async def _watch(self, run: _Run) -> None:
+        """Follows a start until it is ready and then its health; ends by raising the failure."""
+        ended = asyncio.create_task(run.process.wait())
+        try:
+            await self._watch_start(run, ended)
+            await self._watch_health(run, ended)
+        finally:
+            ended.cancel()
+
+    async def _watch_start(self, run: _Run, ended: asyncio.Task[int]) -> None:
+        reader = PhaseReader()
+        name, runner = self._engine.served_model_name, self._engine.runner
+        while not (await check_health(self.socket) and await check_completion(self.socket, name, runner)):
+            if reader.feed(run.log.read_new()):
+                state = reader.state
+                self._show(phase=state.phase, progress=state.progress, detail=state.detail)
+            self._raise_if_ended(run, ended)
+            if time.monotonic() - run.started_s > self._spec.start_timeout_s:
+                raise _EngineFailedError(_never_ready(self._spec.start_timeout_s, run.log.read_tail()))
+            await asyncio.wait({ended}, timeout=WATCH_S)
+        run.ready_s = time.monotonic()
+        context = await read_context_length(self.socket)
+        self._history.add(self._engine.model, self._gpu_type, run.ready_s - run.started_s)
+        self._show(
+            phase=EnginePhase.READY,
+            ready_at=time.time(),
+            max_model_len=context or self._board.record.engines[self._index].max_model_len,
+        )
+        self._board.unwarn(f"{name} is being restarted")
+
+    async def _watch_health(self, run: _Run, ended: asyncio.Task[int]) -> None:
+        last_answer_s = time.monotonic()
+        while True:
+            await asyncio.wait({ended}, timeout=HEALTH_EVERY_S)
+            self._raise_if_ended(run, ended)
+            run.log.rotate()
+            await run.process.look()
+            if await check_health(self.socket):
+                last_answer_s = time.monotonic()
+            elif time.monotonic() - last_answer_s > HUNG_S:
+                text = f"The engine did not answer for {HUNG_S:.0f} s."
+                remedy = "It is started again; if this happens often, use a shorter context."
+                raise _EngineFailedError(Trouble(code="engine_hung", message=text, remedy=remedy))
+
+    def _raise_if_ended(self, run: _Run, ended: asyncio.Task[int]) -> None:
+        if ended.done():
+            raise _EngineFailedError(diagnose(run.log.read_tail(), ended.result()))
+
+    async def _stop(self, run: _Run) -> None:
+        """Ends the process and its whole tree, whatever state it is in."""
+        left = await run.process.stop(STOP_GRACE_S)
+        run.log.close()
+        self.socket.unlink(missing_ok=True)
+        for process in left:
+            holds = " and holds GPU memory" if process.holds_gpu else ""
+            self._board.warn(f"Process {process.pid} ({process.name}) could not be ended{holds}.")
+        if self._board.record.engines[self._index].phase is not EnginePhase.FAILED:
+            self._show(phase=EnginePhase.STOPPED, ready_at=None)
+
+    def _show(self, **changes: object) -> None:
+        self._board.update_engine(self._index, **changes)
+
+
+def _may_retry(trouble: Trouble, run: _Run | None) -> bool:
+    """Whether another start could end otherwise: it worked before, or the cause may pass."""
+    return trouble.code in TRANSIENT or (run is not None and run.ready_s is not None)
+
+
+def _code_of(error: CurcLlmError) -> str:
+    return str(getattr(error, "code", "") or "engine_failed")
+
+
+def _never_ready(timeout_s: float, log_tail: str) -> Trouble:
+    last = next((line for line in reversed(log_tail.splitlines()) if line.strip()), "nothing")
+    return Trouble(
+        code="start_timeout",
+        message=f"The model was not ready after {timeout_s / 60:.0f} minutes. Its log ends: {last[:200]}",
+        remedy="Set start_timeout_min higher if it only loads slowly; otherwise see: curc-llm logs",
+    )

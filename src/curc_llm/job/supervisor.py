@@ -1,0 +1,254 @@
+"""The supervisor: starts the parts of a session, keeps them running, and ends them all with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from curc_llm.engine.process import EngineProcess
+from curc_llm.errors import CurcLlmError
+from curc_llm.gateway.channel import Activity, EngineTarget, GatewayConfig, GatewayState
+from curc_llm.job.board import Board
+from curc_llm.job.chat_keeper import ChatKeeper
+from curc_llm.job.clocks import Clocks
+from curc_llm.job.ending import Ending, make_stop_ending, make_trouble_ending
+from curc_llm.job.engine_keeper import EngineKeeper
+from curc_llm.job.gateway_link import GatewayLink
+from curc_llm.job.run import GatewayProcess
+from curc_llm.job.versions import read_versions
+from curc_llm.session.files import append_jsonl
+from curc_llm.session.keys import make_owner_key
+from curc_llm.session.login import make_login_secret
+from curc_llm.session.paths import SessionPaths
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus, Trouble
+from curc_llm.session.store import process_started
+from curc_llm.spec import LaunchSpec, read_launch_spec
+
+# How long a failed session still answers, so that open pages learn what happened.
+LAST_WORDS_S = 4.0
+STOP_DRAIN_S = 5.0
+GAVE_UP = Trouble(code="engine_gave_up", message="The engine failed.", remedy="See its log: curc-llm logs")
+__all__ = ["EngineProcess", "Supervisor", "run_supervisor"]
+
+
+def run_supervisor(spec_path: Path, runtime_dir: Path, liveness_fd: int, gateway: GatewayProcess) -> int:
+    """Runs a session to its end; 0 when it ended as asked, 1 when it failed."""
+    try:
+        spec = read_launch_spec(spec_path)
+        paths = SessionPaths(spec.session_dir)
+        make_owner_key(paths.keys, paths.api_key)
+        make_login_secret(paths.login_secret)
+    except (CurcLlmError, OSError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    return asyncio.run(Supervisor(spec, paths, runtime_dir, liveness_fd, gateway).run())
+
+
+class Supervisor:
+    """One session's parts and state, on one event loop.
+
+    Args:
+        spec: what to run.
+        paths: the session's files.
+        runtime_dir: the private folder of its sockets.
+        liveness_fd: closes when the guard above dies.
+        gateway: the gateway, started already.
+    """
+
+    def __init__(
+        self,
+        spec: LaunchSpec,
+        paths: SessionPaths,
+        runtime_dir: Path,
+        liveness_fd: int,
+        gateway: GatewayProcess,
+    ) -> None:
+        self._spec = spec
+        self._paths = paths
+        self._liveness_fd = liveness_fd
+        self._ending: asyncio.Event = asyncio.Event()
+        self._end: Ending | None = None
+        self._chat_socket: Path | None = None
+        self._drain_message = ""
+        self._running = 0
+        self._board = Board(paths.record, make_first_record(spec), lambda _: self._publish())
+        self._clocks = Clocks(spec, self._board, self.request_end)
+        # Children's guards hold the read end: it closes when this process is gone, however it went.
+        self._children_fd, self._alive_fd = os.pipe()
+        self._guard_prefix = [
+            sys.executable, "-m", "curc_llm.job.guard", "--liveness-fd", str(self._children_fd), "--",
+        ]  # fmt: skip
+        self._gateway = GatewayLink(
+            paths,
+            make_gateway_config(spec, runtime_dir),
+            gateway,
+            on_bound=self._bound,
+            on_activity=self._activity,
+            on_keep_going=self._clocks.keep_going,
+            on_failed=lambda trouble: self.request_end(make_trouble_ending(trouble)),
+        )
+        self._engines = [
+            EngineKeeper(
+                index,
+                spec,
+                paths,
+                runtime_dir / f"engine-{index}.sock",
+                self._board,
+                guard_prefix=self._guard_prefix,
+                liveness_fd=self._children_fd,
+            )
+            for index in range(len(spec.engines))
+        ]
+        self._chat = ChatKeeper(
+            spec,
+            paths,
+            runtime_dir,
+            guard_prefix=self._guard_prefix,
+            liveness_fd=self._children_fd,
+            board=self._board,
+            on_socket=self._chat_answers,
+        )
+
+    async def run(self) -> int:
+        """Runs everything until an ending is asked for, then ends everything."""
+        self._listen_to_signals()
+        self._audit("started")
+        keeping = [asyncio.create_task(self._board.keep_written())]
+        gateway = asyncio.create_task(self._gateway.run())
+        parts = [asyncio.create_task(engine.run()) for engine in self._engines]
+        for part in parts:
+            part.add_done_callback(lambda _: self._end_if_no_engine_is_left())
+        parts.append(asyncio.create_task(self._chat.run()))
+        keeping.append(asyncio.create_task(self._clocks.run()))
+        keeping.append(asyncio.create_task(self._learn_versions()))
+        await self._ending.wait()
+        assert self._end is not None  # noqa: S101 - set before the event
+        await self._wind_down(self._end, parts)
+        for task in (*keeping, gateway):
+            task.cancel()
+        await asyncio.gather(*keeping, gateway, return_exceptions=True)
+        await self._gateway.close()
+        return 0 if self._end.status is SessionStatus.ENDED else 1
+
+    async def _wind_down(self, end: Ending, parts: list[asyncio.Task[None]]) -> None:
+        """Drains, stops engines and chat, writes the last record; the gateway answers until after that."""
+        self._drain_message = end.reason.message
+        self._board.update(status=SessionStatus.DRAINING, reason=end.reason)
+        deadline = time.monotonic() + end.drain_s
+        while self._running and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        for part in parts:
+            part.cancel()
+        for result in await asyncio.gather(*parts, return_exceptions=True):
+            if isinstance(result, Exception):
+                sys.stderr.write(f"While stopping: {result!r}\n")
+        self._board.end(end.status, end.reason)
+        self._board.write()
+        self._audit("ended", code=end.reason.code)
+        if end.status is SessionStatus.FAILED and self._board.record.port:
+            await asyncio.sleep(LAST_WORDS_S)
+
+    def request_end(self, end: Ending) -> None:
+        """Asks that the session ends; the first reason counts."""
+        if self._end is None:
+            self._end = end
+            self._ending.set()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            loop.add_signal_handler(number, self._on_signal, number)
+        loop.add_reader(self._liveness_fd, self._guard_is_gone)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        self.request_end(make_stop_ending(number, self._clocks.left_s(), STOP_DRAIN_S, self._spec.drain_s))
+
+    def _guard_is_gone(self) -> None:
+        """Nobody waits for this session any more: everything is ended, quickly."""
+        asyncio.get_running_loop().remove_reader(self._liveness_fd)
+        trouble = Trouble(code="guard_died", message="The job was killed.", remedy="Start the session again.")
+        self.request_end(Ending(SessionStatus.FAILED, trouble, 0))
+
+    def _end_if_no_engine_is_left(self) -> None:
+        engines = self._board.record.engines
+        if all(engine.phase is EnginePhase.FAILED for engine in engines):
+            trouble = next((e.trouble for e in engines if e.trouble), None)
+            self.request_end(make_trouble_ending(trouble or GAVE_UP))
+
+    def _bound(self, port: int) -> None:
+        base = f"http://{self._spec.advertise_host}:{port}"
+        self._board.update(port=port, base_url=f"{base}/v1", chat_url=f"{base}/chat/")
+
+    def _activity(self, activity: Activity) -> None:
+        self._running = activity.running
+        self._clocks.note_use(activity)
+
+    def _chat_answers(self, path: Path | None) -> None:
+        self._chat_socket = path
+        self._publish()
+
+    def _publish(self) -> None:
+        """Tells the gateway the state as it is now."""
+        record = self._board.record
+        targets = [
+            EngineTarget(
+                record.engines[i].served_model_name, str(keeper.socket), record.engines[i].phase.value
+            )
+            for i, keeper in enumerate(self._engines)
+        ]
+        chat = str(self._chat_socket) if self._chat_socket else None
+        self._gateway.send_state(
+            GatewayState(record.to_json(), tuple(targets), chat, self._end is None, self._drain_message)
+        )
+
+    async def _learn_versions(self) -> None:
+        self._board.update(versions=await asyncio.to_thread(read_versions, self._spec))
+
+    def _audit(self, event: str, **fields: object) -> None:
+        try:
+            append_jsonl(self._paths.audit_log, {"time": time.time(), "event": event, **fields})
+        except OSError as error:
+            sys.stderr.write(f"The audit log can't be written: {error}\n")
+
+
+def make_first_record(spec: LaunchSpec) -> SessionRecord:
+    """The record of a session that has just begun; its pid is the guard's, this process's parent."""
+    now, guard_pid = time.time(), os.getppid()
+    return SessionRecord(
+        session_id=spec.session_id,
+        owner=spec.owner,
+        host=socket.gethostname(),
+        pid=guard_pid,
+        pid_started=process_started(guard_pid) or 0,
+        slurm_job_id=os.environ.get("SLURM_JOB_ID"),
+        engines=tuple(
+            EngineRecord(
+                served_model_name=e.served_model_name, model=e.model, runner=e.runner, phase_since=now
+            )
+            for e in spec.engines
+        ),
+        started_at=now,
+        heartbeat_at=now,
+        ends_at=now + spec.wall_time_s if spec.wall_time_s else None,
+    )
+
+
+def make_gateway_config(spec: LaunchSpec, runtime_dir: Path) -> GatewayConfig:
+    """What the gateway is told of the spec."""
+    return GatewayConfig(
+        session_id=spec.session_id,
+        session_dir=str(spec.session_dir),
+        private_socket=str(runtime_dir / "gateway.sock"),
+        owner=spec.owner,
+        bind_host=spec.bind_host,
+        port_min=spec.port_min,
+        port_max=spec.port_max,
+        max_body_mib=spec.max_body_mib,
+        heartbeat_s=spec.heartbeat_s,
+        log_prompts=spec.log_prompts,
+    )

@@ -1,0 +1,127 @@
+"""Settings come from defaults, files, environment and flags, in that order; mistakes name their line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from curc_llm.errors import SettingsError
+from curc_llm.settings import ModelSettings, Settings, load_settings
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "settings.example.yml"
+
+
+def load(tmp_path: Path, text: str = "", config: str = "", flags=None, **environ: str) -> Settings:
+    """Settings of a user whose own file holds `text`, with `-c` a file that holds `config`."""
+    own = tmp_path / ".config" / "curc-llm" / "config.yml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(text)
+    named = tmp_path / "named.yml"
+    named.write_text(config)
+    return load_settings(named if config else None, {"HOME": str(tmp_path), **environ}, flags)
+
+
+def test_without_any_setting_the_defaults_hold(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings.defaults.gpu_memory_utilization == 0.90
+    assert settings.defaults.max_model_len == 32768
+    assert settings.defaults.max_num_seqs == 16
+    assert settings.idle_stop_min == 30
+    assert settings.state_dir == tmp_path / ".local/state/curc-llm"
+    assert settings.hf_home == tmp_path / ".cache/curc-llm/huggingface"
+
+
+def test_the_later_source_wins(tmp_path: Path) -> None:
+    sources = {"text": "idle_stop_min: 1\nport_min: 1000\noffline: true\nheartbeat_s: 2"}
+    sources["config"] = "idle_stop_min: 2\nport_min: 2000\noffline: false"
+    settings = load(
+        tmp_path, **sources, flags={"idle_stop_min": 4}, CURC_LLM_IDLE_STOP_MIN="3", CURC_LLM_PORT_MIN="3000"
+    )
+    assert (settings.idle_stop_min, settings.port_min, settings.offline, settings.heartbeat_s) == (
+        4,
+        3000,
+        False,
+        2,
+    )
+
+
+def test_model_defaults_and_models_merge_field_by_field(tmp_path: Path) -> None:
+    text = "models:\n  big:\n    model: org/big\n    time_h: 8\ndefaults:\n  max_num_seqs: 4"
+    config = "models:\n  big:\n    partition: aa100\n  small:\n    model: org/small\nactive_model: small"
+    settings = load(tmp_path, text, config, CURC_LLM_MAX_MODEL_LEN="4096")
+    assert settings.models["big"] == ModelSettings(model="org/big", time_h=8, partition="aa100")
+    assert settings.active_model == "small"
+    assert (settings.defaults.max_num_seqs, settings.defaults.max_model_len) == (4, 4096)
+    assert settings.defaults.gpu_memory_utilization == 0.90
+
+
+@pytest.mark.parametrize("empty", ["port_min:", "port_min: ''", "port_min: null"])
+def test_empty_means_automatic(tmp_path: Path, empty: str) -> None:
+    assert load(tmp_path, empty, CURC_LLM_PORT_MAX="", flags={"idle_stop_min": None}).port_min is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("idle_stop_min: 5\nstate_dirr: /x", "config.yml, line 2: there is no setting named `state_dirr`"),
+        (
+            "models:\n  a:\n    model: x\n    extra_args: --foo",
+            "line 4: there is no setting named `models.a.extra_args`",
+        ),
+        ("\n\nidle_stop_min: soon", "line 3: `idle_stop_min` can't be 'soon'"),
+        ("defaults:\n  gpu_memory_utilization: 90", "line 2: `defaults.gpu_memory_utilization` can't be 90"),
+        ("port_min: 70000", "less than or equal to 65535"),
+        ("- a list", "must hold `name: value` lines"),
+        ("a: [1", "isn't YAML"),
+        ("device: tpu", "'cuda' or 'cpu'"),
+        ("models:\n  a:\n    quantization: 'fp8; rm -rf'", "line 3"),
+    ],
+)
+def test_a_mistake_in_a_file_names_the_file_the_line_and_what_is_allowed(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, text)
+    assert message in str(caught.value)
+
+
+def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"CURC_LLM_MAX_NUM_SEQS.*'many'"):
+        load(tmp_path, CURC_LLM_MAX_NUM_SEQS="many")
+
+
+def test_variables_of_the_centre_are_not_taken_for_ours(tmp_path: Path) -> None:
+    assert load(tmp_path, CURC_LLM_DIR="/curc/llm") == load(tmp_path)
+
+
+def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Check the path after -c"):
+        load_settings(tmp_path / "none.yml", {"HOME": str(tmp_path)})
+    with pytest.raises(SettingsError, match="can't be read"):
+        load(tmp_path, CURC_LLM_CONFIG=str(tmp_path / "none.yml"))
+
+
+def test_values_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Swap them"):
+        load(tmp_path, "port_min: 9000\nport_max: 8000")
+    with pytest.raises(SettingsError, match="Models there: a"):
+        load(tmp_path, "active_model: b\nmodels:\n  a:\n    model: org/a")
+
+
+def test_folders_may_use_variables_and_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER_SCRATCH", "/scratch/alpine/me")
+    settings = load(tmp_path, "cache_dir: $USER_SCRATCH/cache\nstate_dir: /projects/me")
+    assert (settings.cache_dir, settings.state_dir) == (
+        Path("/scratch/alpine/me/cache"),
+        Path("/projects/me"),
+    )
+
+
+def test_the_example_shows_every_setting_and_can_be_used(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text()
+    shown = yaml.safe_load(text)
+    assert set(shown) == set(Settings.model_fields)
+    assert set(next(iter(shown["models"].values()))) == set(ModelSettings.model_fields)
+    load(tmp_path, text)
