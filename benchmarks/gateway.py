@@ -21,7 +21,7 @@ from our_gateway import OurSession, make_session
 from processes import measure_cpu_s, measure_memory_mib
 from scenarios import ENGINE_WARM_UP, WARM_UP, Scenario, make_engine_scenarios, make_scenarios
 
-from engine import MODEL, MODEL_DIR, run_engine
+from engine import make_spec, run_engine
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -78,10 +78,11 @@ def compare_before_fake(folder: Path, options: argparse.Namespace) -> list[dict[
 
 def compare_before_engine(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """All gateways before real vLLM."""
-    session, program = make_session(folder, MODEL), build("load", folder)
+    spec = make_spec(folder, options.model, sys.executable)
+    session, program = make_session(folder, spec.engines[0].served_model_name), build("load", folder)
     print("starting vLLM ...", file=sys.stderr)
     with (
-        run_engine(folder, options.model) as (engine_socket, engine),
+        run_engine(folder, spec) as (engine_socket, engine),
         run_gateways(session, engine_socket, tuple(options.without)) as gateways,
     ):
         servers = [Server("direct-unix", f"unix:{engine_socket}", engine.pid), *gateways]
@@ -97,7 +98,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="repeats of each scenario (4; 1 with --quick)")
     parser.add_argument("--part", choices=("fake", "engine"), help="only one of the engines")
     parser.add_argument("--without", nargs="*", default=[], choices=(NGINX, OURS, NAIVE), help="leave out")
-    parser.add_argument("--model", type=Path, default=MODEL_DIR, help="folder of the model for vLLM")
+    parser.add_argument("--model", default="demo", help="model for vLLM, as `curc-llm serve` takes it")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for gateway.json and .md")
     options = parser.parse_args(arguments)
     options.repeats = options.repeats or (1 if options.quick else 4)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from our_gateway import OurSession, run_our_gateway
-from processes import answers, find_free_port, run_child, wait_until
+from probe import get_status
+from processes import find_free_port, run_child, wait_until
 
 HERE = Path(__file__).parent
 OURS, NGINX, NAIVE = "curc-llm", "nginx", "starlette+httpx"
@@ -62,7 +63,7 @@ def run_nginx(folder: Path, engine_socket: Path, key: str) -> Iterator[Server]:
     config.touch(mode=0o600)
     config.write_text(NGINX_CONFIG.format(folder=folder, socket=engine_socket, key=key, port=port, user=user))
     with run_child([program, "-e", str(log), "-c", str(config)], log) as child:
-        wait_until(lambda: answers(f"tcp:{port}"), child, log, 10)
+        wait_until(lambda: get_status(f"tcp:{port}") is not None, child, log, 10)
         yield Server(NGINX, f"tcp:{port}", child.pid)
 
 
@@ -72,7 +73,7 @@ def run_naive(folder: Path, engine_socket: Path, key_file: Path) -> Iterator[Ser
     port, log = find_free_port(), folder / "naive.log"
     command = [sys.executable, str(HERE / "naive_gateway.py"), str(port), str(engine_socket), str(key_file)]
     with run_child(command, log) as child:
-        wait_until(lambda: answers(f"tcp:{port}"), child, log, 30)
+        wait_until(lambda: get_status(f"tcp:{port}") is not None, child, log, 30)
         yield Server(NAIVE, f"tcp:{port}", child.pid)
 
 

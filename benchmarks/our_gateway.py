@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from probe import wait_for_status
 from processes import run_child
 
 from curc_llm.session.keys import make_owner_key
@@ -76,7 +77,7 @@ def run_our_gateway(session: OurSession, engine_socket: Path) -> Iterator[tuple[
         _send(ours, {"type": "state", **_make_state(session, engine_socket, port)})
         # The gateway reports activity; somebody must read it, or its socket fills.
         threading.Thread(target=_drain, args=(stream,), daemon=True).start()
-        _wait_until_ready(port)
+        wait_for_status(f"tcp:{port}", 200, limit_s=10, pause_s=0.02)  # the state has arrived
         yield port, child.pid
 
 
@@ -146,15 +147,3 @@ def _drain(stream: BinaryIO) -> None:
     with contextlib.suppress(OSError, ValueError):
         while stream.readline():
             pass
-
-
-def _wait_until_ready(port: int, limit_s: float = 10) -> None:
-    """Waits until /health says 200: the state has arrived."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        with socket.create_connection(("127.0.0.1", port), 2) as probe:
-            probe.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-            if probe.recv(64).split(b" ")[1:2] == [b"200"]:
-                return
-        time.sleep(0.02)
-    raise RuntimeError(f"The gateway's /health did not become 200 within {limit_s} s.")

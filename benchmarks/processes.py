@@ -21,8 +21,9 @@ def run_child(
     *,
     env: Mapping[str, str] | None = None,
     pass_fds: tuple[int, ...] = (),
+    patience_s: float = 15,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Starts a process in a group of its own, its output in `log`; ends the whole group afterwards."""
+    """Starts a process in a group of its own, output in `log`; ends it and its descendants afterwards."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             command,
@@ -36,10 +37,10 @@ def run_child(
     try:
         yield child
     finally:
-        end_group(child)
+        end_group(child, patience_s)
 
 
-def end_group(child: subprocess.Popen[bytes], patience_s: float = 15) -> None:
+def end_group(child: subprocess.Popen[bytes], patience_s: float) -> None:
     """Asks the process to end, waits, then kills its group and reaps it."""
     members = _tree(child.pid)
     if child.poll() is None:
@@ -84,14 +85,6 @@ def wait_until(
             )
             raise RuntimeError(f"{child.args!r}: {what}\n{log.read_text(errors='replace')[-3000:]}")
         time.sleep(0.02)
-
-
-def answers(target: str) -> bool:
-    """Whether something listens at `tcp:PORT` or `unix:PATH`."""
-    kind, _, address = target.partition(":")
-    family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
-    with socket.socket(family) as probe:
-        return probe.connect_ex(address if kind == "unix" else ("127.0.0.1", int(address))) == 0
 
 
 def find_free_port() -> int:
