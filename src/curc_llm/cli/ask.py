@@ -53,7 +53,7 @@ def ask(
     with connect(session, state_dir=load(config).state_dir, wait=not no_wait) as found:
         if as_json or no_stream:
             answer = found.chat(text, model=model, **given)
-            Output(as_json).data(answer.text, _to_json(answer))
+            Output(as_json).data(answer.text, make_answer_json(answer))
         else:
             answer = _stream(found, text, model, given)
     if answer.finish_reason == "length":
@@ -78,7 +78,8 @@ def _stream(session: Session, text: str, model: str | None, params: dict[str, An
     return stream.answer
 
 
-def _to_json(answer: Answer) -> dict[str, Any]:
+def make_answer_json(answer: Answer) -> dict[str, Any]:
+    """An answer as plain JSON values."""
     usage = answer.usage
     return {
         "answer": answer.text,
