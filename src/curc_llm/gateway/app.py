@@ -1,0 +1,171 @@
+"""Which part answers a request. Who asks is decided before anything of the request is looked at."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from curc_llm.gateway.auth import Caller, Gatekeeper, no_key_fault
+from curc_llm.gateway.chat_relay import ChatRelay
+from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.live import LiveSession
+from curc_llm.gateway.login import Login, check_origin
+from curc_llm.gateway.pages import answer_fault_page
+from curc_llm.gateway.relay import EngineRelay
+from curc_llm.gateway.request import ClientGoneError, Request
+from curc_llm.gateway.routes import ENGINE_ROUTES
+from curc_llm.gateway.service import Service
+from curc_llm.session.keys import OWNER
+
+_log = logging.getLogger("curc_llm.gateway")
+_READ_METHODS = {"GET", "HEAD"}
+
+
+class Application:
+    """What both listeners share: faults become answers, and a client that leaves is nobody's fault.
+
+    Args:
+        body_s: seconds of silence after which a request's body is given up.
+    """
+
+    def __init__(self, body_s: float) -> None:
+        self._body_s = body_s
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """ASGI's entry."""
+        request = Request(scope, receive, send, self._body_s)
+        try:
+            await self.answer(request)
+        except RequestError as fault:
+            await self._answer_fault(request, fault)
+        except ClientGoneError:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with one request must stay with it
+            _log.exception("A request failed in the gateway: %s %s", request.method, request.path)
+            await self._answer_fault(
+                request, RequestError(500, "internal_error", f"The gateway failed: {type(error).__name__}.")
+            )
+
+    async def answer(self, request: Request) -> None:
+        """Answers one request, or raises a RequestError."""
+        raise NotImplementedError
+
+    @staticmethod
+    async def _answer_fault(request: Request, fault: RequestError) -> None:
+        if request.started:
+            request.connection.transport.close()
+        elif request.wants_html:
+            await answer_fault_page(request, fault)
+        else:
+            await request.answer_fault(fault)
+
+
+class PublicApplication(Application):
+    """The public port: nothing but /health and /login without a key or cookie."""
+
+    def __init__(
+        self,
+        body_s: float,
+        live: LiveSession,
+        gatekeeper: Gatekeeper,
+        login: Login,
+        engines: EngineRelay,
+        chat: ChatRelay,
+        service: Service,
+    ) -> None:
+        super().__init__(body_s)
+        self._live = live
+        self._gatekeeper = gatekeeper
+        self._login = login
+        self._engines = engines
+        self._chat = chat
+        self._service = service
+
+    async def answer(self, request: Request) -> None:
+        """Answers one request, or raises a RequestError."""
+        self._gatekeeper.check_portal_user(request)
+        if request.path == "/health":
+            _require_method(request, _READ_METHODS)
+            await self._service.answer_health(request)
+            return
+        caller = self._gatekeeper.find_caller(request)
+        if request.path == "/login":
+            await self._answer_login(request)
+        elif caller is not None:
+            await self._answer_key(request, caller)
+        elif (visitor := self._login.find_caller(request)) is not None:
+            await self._answer_cookie(request, visitor)
+        elif request.wants_html:
+            await self._login.show(request, 401, "You aren't logged in, or your login has expired.")
+        else:
+            raise no_key_fault()
+
+    async def _answer_login(self, request: Request) -> None:
+        _require_method(request, {*_READ_METHODS, "POST"})
+        if request.method == "POST":
+            await self._login.take_token(request)
+        else:
+            await self._login.show(request)
+
+    async def _answer_key(self, request: Request, caller: Caller) -> None:
+        path = request.path
+        if (route := ENGINE_ROUTES.get(path)) is not None:
+            _require_method(request, {"POST"})
+            await self._engines.relay(request, route, caller)
+        elif not await self._service.answer(request, caller):
+            raise _not_found(path)
+
+    async def _answer_cookie(self, request: Request, visitor: Caller) -> None:
+        path = request.path
+        if request.method not in _READ_METHODS:
+            check_origin(request)
+        if path == "/":
+            _require_method(request, _READ_METHODS)
+            await request.redirect("/chat/")
+        elif path == "/chat":
+            await request.redirect("/chat/")
+        elif path.startswith("/chat/"):
+            await self._chat.relay(request, visitor)
+        elif path == "/status":
+            await self._service.answer_status(request)
+        elif path == "/keep-going":
+            await self._service.answer_keep_going(request)
+        elif path.startswith("/v1/"):
+            raise no_key_fault()
+        else:
+            raise _not_found(path)
+
+
+class PrivateApplication(Application):
+    """The private socket, which only the owner's processes can open: no key; the caller says for whom it asks."""
+
+    def __init__(self, body_s: float, engines: EngineRelay, service: Service) -> None:
+        super().__init__(body_s)
+        self._engines = engines
+        self._service = service
+
+    async def answer(self, request: Request) -> None:
+        """Answers one request, or raises a RequestError."""
+        caller = Caller(request.header(b"x-curc-llm-user")[:64] or OWNER, is_private=True)
+        if (route := ENGINE_ROUTES.get(request.path)) is not None:
+            _require_method(request, {"POST"})
+            await self._engines.relay(request, route, caller)
+        elif request.path == "/health":
+            await self._service.answer_health(request)
+        elif request.path == "/keep-going":
+            await self._service.answer_keep_going(request)
+        elif not await self._service.answer(request, caller):
+            raise _not_found(request.path)
+
+
+def _require_method(request: Request, methods: set[str]) -> None:
+    if request.method not in methods:
+        allowed = ", ".join(sorted(methods))
+        message = f"{request.path} takes {allowed}, not {request.method}."
+        raise RequestError(405, "method_not_allowed", message, headers=((b"allow", allowed.encode()),))
+
+
+def _not_found(path: str) -> RequestError:
+    return RequestError(
+        404, "not_found", f"There is nothing at {path[:200]}. The API is below /v1, the chat at /chat/."
+    )

@@ -1,0 +1,92 @@
+"""The gateway's parts, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curc_llm.gateway.accesslog import Entry
+from curc_llm.gateway.activity import ActivityReporter
+from curc_llm.gateway.app import PrivateApplication, PublicApplication
+from curc_llm.gateway.audit import Audit
+from curc_llm.gateway.auth import Gatekeeper
+from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing
+from curc_llm.gateway.chat_relay import ChatRelay
+from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.generation import Caretaker
+from curc_llm.gateway.keyring import KeyRing
+from curc_llm.gateway.live import LiveSession
+from curc_llm.gateway.logfile import JsonlFile, LogWriter
+from curc_llm.gateway.login import Login, UsedTokens
+from curc_llm.gateway.metrics import Metrics
+from curc_llm.gateway.relay import EngineRelay, RelayParts
+from curc_llm.gateway.service import Service
+from curc_llm.gateway.throttle import FailureThrottle, RequestRate
+from curc_llm.session.paths import SessionPaths
+
+_ENDING = RequestError(503, "session_ending", "The session has ended, so this answer ends here.")
+
+
+class Gateway:
+    """All of one gateway but its listeners.
+
+    Args:
+        config: what the supervisor wants.
+        channel: where activity is reported.
+    """
+
+    def __init__(self, config: GatewayConfig, channel: Channel) -> None:
+        paths = SessionPaths(Path(config.session_dir))
+        limits = config.limits
+        self._access, self._errors, audit_file = (
+            JsonlFile(path) for path in (paths.access_log, paths.error_log, paths.audit_log)
+        )
+        self._writer = LogWriter([self._access, self._errors, audit_file])
+        self._live = LiveSession(limits.connect_s)
+        self._caretaker = Caretaker(config.heartbeat_s, limits.write_s)
+        self._metrics = Metrics(self._caretaker, limits.metrics_s)
+        self._caretaker.on_tick = self._metrics.sample
+        self._activity = ActivityReporter(channel.send)
+        engines = EngineRelay(self._make_parts(config))
+        service = Service(self._live, self._metrics, lambda: channel.send(KeepGoing()))
+        audit = Audit(audit_file)
+        keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
+        throttle = FailureThrottle(limits.attempts_per_minute)
+        gatekeeper = Gatekeeper(keyring, throttle, audit, config.owner, self._metrics.record_failure)
+        used = UsedTokens(paths.root / "login.used")
+        login = Login(config.session_id, paths.login_secret, used, gatekeeper, audit)
+        chat = ChatRelay(self._live, config.max_body_mib * 2**20)
+        self.public = PublicApplication(limits.body_s, self._live, gatekeeper, login, engines, chat, service)
+        self.private = PrivateApplication(limits.body_s, engines, service)
+
+    def _make_parts(self, config: GatewayConfig) -> RelayParts:
+        return RelayParts(
+            live=self._live,
+            activity=self._activity,
+            caretaker=self._caretaker,
+            rate=RequestRate(),
+            max_body_bytes=config.max_body_mib * 2**20,
+            log_prompts=config.log_prompts,
+            on_done=self._log,
+        )
+
+    def _log(self, entry: Entry) -> None:
+        line = entry.render()
+        self._access.append(line)
+        if entry.status >= 500:
+            self._errors.append(
+                {key: line[key] for key in ("time", "request_id", "route", "key", "model", "status")}
+            )
+        self._metrics.record(entry)
+
+    def apply(self, state: GatewayState) -> None:
+        """Takes a new state from the supervisor."""
+        self._live.apply(state)
+
+    def end_all(self) -> None:
+        """Ends what still runs; each client is told why."""
+        self._caretaker.end_all(_ENDING)
+
+    def close(self) -> None:
+        """Writes the logs to their end."""
+        self._live.close()
+        self._writer.close()

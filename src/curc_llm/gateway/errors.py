@@ -1,0 +1,87 @@
+"""Errors as every OpenAI-compatible client understands them."""
+
+from __future__ import annotations
+
+import json
+
+# The `type` that goes with a status, as OpenAI's API names them.
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+    502: "engine_error",
+    503: "service_unavailable_error",
+}
+
+
+class RequestError(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        status: HTTP status.
+        code: stable name, such as `model_not_found`.
+        message: what went wrong and what to do next.
+        param: the request's field that was at fault.
+        retry_after_s: seconds after which trying again makes sense; None when it doesn't.
+        headers: further response headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: int | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+        self.extra_headers = headers
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The response headers that belong to this error."""
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"cache-control", b"no-store"),
+            *self.extra_headers,
+        ]
+        if self.retry_after_s is not None:
+            headers.append((b"retry-after", str(self.retry_after_s).encode()))
+        if self.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        return headers
+
+    def render(self) -> bytes:
+        """The body: `{"error": {"message", "type", "param", "code"}}`."""
+        return json.dumps({"error": self._error()}, ensure_ascii=False).encode()
+
+    def render_event(self, *, named: bool = False) -> bytes:
+        """The error as the last event of a stream.
+
+        Args:
+            named: with an `event: error` line, as the Responses and Messages APIs want it.
+        """
+        if not named:
+            return b"data: " + self.render() + b"\n\n"
+        body = {
+            "type": "error",
+            "code": self.code,
+            "message": self.message,
+            "param": self.param,
+            "error": self._error(),
+        }
+        return b"event: error\ndata: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n"
+
+    def _error(self) -> dict[str, str | None]:
+        kind = _TYPES.get(self.status, "api_error" if self.status >= 500 else "invalid_request_error")
+        return {"message": self.message, "type": kind, "param": self.param, "code": self.code}

@@ -1,0 +1,122 @@
+"""One request that an engine works on, and the timer that looks after all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from curc_llm.gateway.accesslog import Entry
+from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.request import Request
+from curc_llm.gateway.upstream import Connection
+
+_SEPARATOR = b"\n\n"
+
+
+@dataclass(slots=True, eq=False)
+class Generation:
+    """A request under way.
+
+    Args:
+        request, entry: the client's side, and what goes into the log.
+        connection: the engine's side, once there is one.
+        is_fresh: the engine has sent something since the caretaker last looked.
+        silent_since: when the caretaker first found nothing new, on the loop's clock.
+        is_events: the answer is a stream of events, not one document.
+        events: how many events passed, about the number of tokens.
+        client_gone: the client closed its connection.
+        ended_by: why the gateway itself ends it.
+    """
+
+    request: Request
+    entry: Entry
+    connection: Connection | None = None
+    is_fresh: bool = True
+    silent_since: float = 0.0
+    is_events: bool = False
+    events: int = 0
+    client_gone: bool = False
+    ended_by: RequestError | None = None
+    stuck_since: float | None = None
+
+    def attach(self, connection: Connection) -> None:
+        """Takes the engine's side; gives it up at once when the client has gone meanwhile."""
+        self.connection = connection
+        if self.client_gone:
+            connection.abort()
+
+    def leave(self) -> None:
+        """The client has gone: closing the engine's side makes vLLM stop the generation."""
+        self.client_gone = True
+        if self.connection is not None:
+            self.connection.abort()
+
+    def end(self, fault: RequestError) -> None:
+        """Ends it from our side; the client is told why."""
+        self.ended_by = fault
+        if self.connection is not None:
+            self.connection.abort()
+
+    def note(self, data: bytes) -> None:
+        """Bytes of the answer have come."""
+        self.is_fresh = True
+        self.events += data.count(_SEPARATOR)
+
+
+class Caretaker:
+    """Looks after all generations with one timer, so that no token pays for a timer of its own.
+
+    Args:
+        heartbeat_s: seconds of silence after which a stream gets a comment.
+        write_s: seconds a client may leave its answer unread.
+    """
+
+    def __init__(self, heartbeat_s: float, write_s: float) -> None:
+        self.active: set[Generation] = set()
+        self.on_tick: Callable[[], None] = lambda: None
+        self._heartbeat_s = heartbeat_s
+        self._write_s = write_s
+        self._loop = asyncio.get_running_loop()
+        self._period_s = min(1.0, heartbeat_s / 4, write_s / 4)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, generation: Generation) -> None:
+        """Begins to look after one."""
+        self.active.add(generation)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._period_s, self._tick)
+
+    def remove(self, generation: Generation) -> None:
+        """It has ended."""
+        self.active.discard(generation)
+
+    def end_all(self, fault: RequestError) -> None:
+        """Ends all; each client is told why."""
+        for generation in list(self.active):
+            generation.end(fault)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._period_s, self._tick) if self.active else None
+        now = self._loop.time()
+        self.on_tick()
+        for generation in self.active:
+            self._look(generation, now)
+
+    def _look(self, generation: Generation, now: float) -> None:
+        if generation.request.connection.flow.write_paused:
+            generation.stuck_since = generation.stuck_since or now
+            if now - generation.stuck_since > self._write_s:
+                generation.request.connection.transport.abort()
+            return
+        generation.stuck_since = None
+        if generation.is_fresh:
+            generation.is_fresh, generation.silent_since = False, now
+        connection = generation.connection
+        if (
+            connection is not None
+            and connection.has_head
+            and now - generation.silent_since >= self._heartbeat_s
+        ):
+            generation.silent_since = now
+            connection.nudge()

@@ -1,0 +1,176 @@
+"""From a one-use link to a cookie: how a person's browser gets in.
+
+The link carries its token in the fragment, which browsers send nowhere; the login page's script posts it. The portal's card
+posts it directly. Either way the answer is a cookie and a redirect, and the token is worth nothing any more.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from curc_llm.errors import KeyFileError
+from curc_llm.gateway.audit import Audit
+from curc_llm.gateway.auth import Caller, Gatekeeper
+from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.pages import answer_page
+from curc_llm.gateway.request import Headers, Request
+from curc_llm.session.keys import read_secret_file
+from curc_llm.session.login import COOKIE_LIFE_S, check_token, make_token
+
+_MAX_FORM_BYTES = 4096
+_ASK_AGAIN = "This link has been used or is too old: each works once, for ten minutes."
+
+
+class UsedTokens:
+    """Which login tokens were used; kept in a file too, so that a restarted gateway doesn't take one again.
+
+    Args:
+        path: the file; holds nonces and expiry times, which are no secrets.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._used: dict[str, int] = {}
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            self._used = {nonce: int(expiry) for nonce, expiry in (line.split() for line in lines)}
+        except (OSError, ValueError):
+            self._used = {}
+
+    def use(self, nonce: str, expires_at: int, now: float) -> bool:
+        """Marks a token as used; False when it was used before."""
+        if nonce in self._used:
+            return False
+        self._used = {n: e for n, e in self._used.items() if e > now} | {nonce: expires_at}
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(f"{nonce} {expires_at}\n")
+        except OSError:
+            pass  # a full disk: then memory alone remembers
+        return True
+
+
+class Login:
+    """Trades tokens for cookies, and knows cookies again.
+
+    Args:
+        session_id: part of the cookie's name, so that sessions on one host don't overwrite each other's.
+        secret_path: the file with the secret that signs tokens and cookies.
+        used: the tokens that were used.
+        clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        secret_path: Path,
+        used: UsedTokens,
+        gatekeeper: Gatekeeper,
+        audit: Audit,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.cookie_name = f"curc_llm_{session_id}"
+        self._secret_path = secret_path
+        self._secret = ""
+        self._used = used
+        self._gatekeeper = gatekeeper
+        self._audit = audit
+        self._clock = clock
+
+    def find_caller(self, request: Request) -> Caller | None:
+        """The caller whose cookie was sent, None when none or no valid one was."""
+        for name, value in request.header_list:
+            if name == b"cookie" and self.cookie_name.encode() in value:
+                token = self._read_cookie(value.decode("latin-1"))
+                found = check_token(self._read_secret(), "cookie", token, self._clock())
+                if found is not None:
+                    return Caller(found[0])
+        return None
+
+    def _read_cookie(self, text: str) -> str:
+        try:
+            morsel = SimpleCookie(text).get(self.cookie_name)
+        except CookieError:
+            return ""
+        return morsel.value if morsel is not None else ""
+
+    def _read_secret(self) -> str:
+        if not self._secret:
+            try:
+                self._secret = read_secret_file(self._secret_path)
+            except KeyFileError as error:
+                raise RequestError(503, "keys_unavailable", f"Nobody can be logged in: {error}") from error
+        return self._secret
+
+    async def show(self, request: Request, status: int = 200, trouble: str = "") -> None:
+        """Sends the login page, whose script posts the link's token."""
+        await answer_page(request, status, "login", posts=True, trouble=trouble)
+
+    async def take_token(self, request: Request) -> None:
+        """Answers the login page's POST: a cookie and a redirect to the chat, or the page again.
+
+        Raises:
+            RequestError: the POST comes from another site (403).
+        """
+        check_origin(request, required=False)
+        form = parse_qs((await request.read_body(_MAX_FORM_BYTES)).decode("utf-8", "replace"))
+        token = form.get("token", [""])[0].strip()
+        now = self._clock()
+        found = check_token(self._read_secret(), "login", token, now)
+        if found is None or not self._used.use(found[1], found[2], now):
+            fault = self._gatekeeper.failure(request, _ASK_AGAIN, "login token", "login_failed")
+            headers = fault.headers if fault.status == 429 else None
+            if headers:
+                raise fault
+            await self.show(request, fault.status, fault.message)
+            return
+        self._audit.record("login", peer=request.peer, name=found[0])
+        await request.redirect("/chat/", self._make_cookie(request, found[0], now))
+
+    def _make_cookie(self, request: Request, name: str, now: float) -> Headers:
+        token = make_token(self._read_secret(), "cookie", name, now, COOKIE_LIFE_S)
+        parts = [f"{self.cookie_name}={token}", f"Path={request.prefix}/", f"Max-Age={COOKIE_LIFE_S}"]
+        parts += ["HttpOnly", "SameSite=Lax", *(["Secure"] if request.is_https else [])]
+        return [(b"set-cookie", "; ".join(parts).encode())]
+
+
+def check_origin(request: Request, *, required: bool = True) -> None:
+    """Refuses a request that another site's page made the browser send.
+
+    The browser states the page's origin, which must be the host that it asked, as we or the portal in front of us know it.
+
+    Args:
+        required: also refuse when the browser states nothing.
+
+    Raises:
+        RequestError: it comes from elsewhere (403).
+    """
+    origin = request.header(b"origin")
+    if not origin:
+        fetch_site = request.header(b"sec-fetch-site")
+        if fetch_site == "same-origin" or (not required and not fetch_site):
+            return
+        raise _foreign("nothing")
+    hosts = {request.header(b"host"), *request.header(b"x-forwarded-host").split(",")}
+    if _host_of(origin) not in {_without_port(host.strip().lower()) for host in hosts if host.strip()}:
+        raise _foreign(origin)
+
+
+def _host_of(origin: str) -> str:
+    return _without_port(urlsplit(origin.lower()).netloc)
+
+
+def _without_port(host: str) -> str:
+    """A host without the port that its scheme implies."""
+    return host.removesuffix(":443").removesuffix(":80")
+
+
+def _foreign(origin: str) -> RequestError:
+    message = f"This request must come from the session's own page, but the browser states {origin[:100]!r}."
+    return RequestError(403, "permission_denied", message)

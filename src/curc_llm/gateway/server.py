@@ -1,0 +1,141 @@
+"""The gateway's process: opens its two listeners, follows the control channel, and ends when that closes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from uvicorn import Config, Server
+
+from curc_llm.errors import CurcLlmError
+from curc_llm.gateway.assembly import Gateway
+from curc_llm.gateway.bind import bind_port, bind_private_socket
+from curc_llm.gateway.channel import Bound, Channel, Failed, GatewayConfig, GatewayState, open_channel
+from curc_llm.gateway.protocol import make_protocol
+
+_log = logging.getLogger("curc_llm.gateway")
+_ENDING_S = 1
+
+
+class QuietServer(Server):
+    """uvicorn's server without hands on signals, which belong to the process, not to one of its two listeners."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Says when it is up."""
+        await super().startup(sockets)
+        self.is_up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+
+async def run_gateway(end: socket.socket) -> int:
+    """Runs the gateway until its control channel closes or it is told to end (SIGTERM, SIGINT).
+
+    Args:
+        end: the gateway's end of the control channel.
+
+    Returns:
+        The process's exit status: 0, or 1 when it couldn't start; then the channel was told why.
+    """
+    channel = await open_channel(end)
+    config = await channel.receive()
+    if not isinstance(config, GatewayConfig):
+        return 1
+    try:
+        public = bind_port(config.bind_host, config.port_min, config.port_max)
+        private = bind_private_socket(Path(config.private_socket))
+    except CurcLlmError as error:
+        channel.send(Failed("gateway_port", error.message, error.remedy))
+        await channel.close()
+        return 1
+    await _serve(_with_room(config), channel, public, private)
+    return 0
+
+
+async def _serve(
+    config: GatewayConfig, channel: Channel, public: socket.socket, private: socket.socket
+) -> None:
+    gateway = Gateway(config, channel)
+    servers = [_make_server(gateway.public, config), _make_server(gateway.private, config)]
+    serving = [
+        asyncio.create_task(server.serve([listener]))
+        for server, listener in zip(servers, (public, private), strict=True)
+    ]
+    await asyncio.gather(*(server.is_up.wait() for server in servers))
+    channel.send(Bound(public.getsockname()[1]))
+    # What is there now stays: the collector needn't look at it while tokens pass.
+    gc.collect()
+    gc.freeze()
+    await _follow(gateway, channel)
+    gateway.end_all()
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*serving)
+    gateway.close()
+    await channel.close()
+
+
+async def _follow(gateway: Gateway, channel: Channel) -> None:
+    """Takes states from the channel until it closes or a signal comes."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    reading = asyncio.create_task(_read_states(gateway, channel))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (reading, stopping):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _read_states(gateway: Gateway, channel: Channel) -> None:
+    while (message := await channel.receive()) is not None:
+        if isinstance(message, GatewayState):
+            gateway.apply(message)
+
+
+def _make_server(app: Any, config: GatewayConfig) -> QuietServer:
+    settings = Config(
+        app,
+        http=make_protocol(config.limits),
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=int(config.limits.keep_alive_s),
+        timeout_graceful_shutdown=_ENDING_S,
+    )
+    return QuietServer(settings)
+
+
+def _with_room(config: GatewayConfig) -> GatewayConfig:
+    """Raises the limit of open files to what is allowed, and lowers the number of connections to what then fits.
+
+    Each connection may need a second one to an engine; some files are open anyway.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    fits = max(16, (soft - 64) // 2) if soft != resource.RLIM_INFINITY else config.limits.connections
+    return replace(config, limits=replace(config.limits, connections=min(config.limits.connections, fits)))

@@ -1,0 +1,103 @@
+"""What the gateway answers from memory: health, models, status, metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from curc_llm.gateway.auth import Caller
+from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.live import Engine, LiveSession
+from curc_llm.gateway.metrics import Metrics
+from curc_llm.gateway.pages import SECURITY_HEADERS, answer_page
+from curc_llm.gateway.request import Headers, Request
+
+
+class Service:
+    """The gateway's own routes.
+
+    Args:
+        keep_going: called when a person asks that the idle clock starts again.
+    """
+
+    def __init__(self, live: LiveSession, metrics: Metrics, keep_going: Callable[[], None]) -> None:
+        self._live = live
+        self._metrics = metrics
+        self._keep_going = keep_going
+
+    async def answer(self, request: Request, caller: Caller) -> bool:
+        """Answers the routes that a key opens; False when this is none of them."""
+        path = request.path
+        if request.method in {"GET", "HEAD"} and path == "/v1/models":
+            await self._answer_models(request, caller)
+        elif request.method in {"GET", "HEAD"} and path.startswith("/v1/models/"):
+            await self._answer_model(request, caller, path.removeprefix("/v1/models/"))
+        elif path == "/status":
+            await self.answer_status(request)
+        elif path == "/metrics":
+            await self._answer_metrics(request)
+        else:
+            return False
+        return True
+
+    async def answer_health(self, request: Request) -> None:
+        """Whether a model can answer, and nothing else, for anyone may ask."""
+        status, body, retry_after_s = self._live.render_health()
+        retry: Headers = [(b"retry-after", str(retry_after_s).encode())] if retry_after_s else []
+        await request.answer_json(status, body, retry)
+
+    async def answer_status(self, request: Request) -> None:
+        """The session's record and the gateway's figures; for a browser the live page."""
+        if request.wants_html:
+            await answer_page(request, 200, "status", posts=True)
+            return
+        await request.answer_json(200, self.render_status(), SECURITY_HEADERS[:1])
+
+    def render_status(self) -> dict[str, Any]:
+        """What /status tells."""
+        figures = {**self._metrics.figures(), "now": round(time.time(), 3)}
+        return {**self._live.state.record, "gateway": figures}
+
+    async def answer_keep_going(self, request: Request) -> None:
+        """Starts the idle clock again, for a person who asked."""
+        if request.method != "POST":
+            raise RequestError(
+                405, "method_not_allowed", "/keep-going takes POST.", headers=((b"allow", b"POST"),)
+            )
+        self._keep_going()
+        await request.answer_json(200, {"status": "ok"})
+
+    async def _answer_metrics(self, request: Request) -> None:
+        body = await self._metrics.render(list(self._live.engines.values()))
+        await request.answer(200, body, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
+
+    async def _answer_models(self, request: Request, caller: Caller) -> None:
+        """The models that can answer now: a list that is there while nothing answers would mislead those who poll it."""
+        engines = self._live.ready_engines(caller.models)
+        if not engines:
+            raise self._none_ready(caller)
+        await request.answer_json(200, {"object": "list", "data": [self._model(e) for e in engines]})
+
+    async def _answer_model(self, request: Request, caller: Caller, name: str) -> None:
+        await request.answer_json(200, self._model(self._live.find_engine(name, caller.models)))
+
+    def _none_ready(self, caller: Caller) -> RequestError:
+        for engine in self._live.engines.values():
+            if not caller.models or engine.name in caller.models:
+                return self._live.phase_fault(engine)
+        return RequestError(
+            503, "model_loading", "The session is starting; no model is there yet.", retry_after_s=2
+        )
+
+    def _model(self, engine: Engine) -> dict[str, Any]:
+        record = self._live.engine_record(engine.name)
+        return {
+            "id": engine.name,
+            "object": "model",
+            "created": int(record.get("started_at") or 0),
+            "owned_by": "curc-llm",
+            "root": engine.name,
+            "parent": None,
+            "max_model_len": record.get("max_model_len"),
+        }
