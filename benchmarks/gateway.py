@@ -35,6 +35,13 @@ def measure(program: Path, server: Server, session: OurSession, scenario: Scenar
     return {"server": server.name, "scenario": scenario.name, **row}
 
 
+def warm_up(program: Path, server: Server, session: OurSession, scenario: Scenario) -> None:
+    """Fills pools and caches; raises RuntimeError when a server doesn't answer as it should."""
+    row = measure(program, server, session, scenario)
+    if row["failed"] or not row["completed"]:
+        raise RuntimeError(f"{server.name} failed {row['failed']} of its first answers; nothing was measured")
+
+
 def compare(
     program: Path, servers: list[Server], session: OurSession, scenarios: list[Scenario], repeats: int
 ) -> list[dict[str, Any]]:
@@ -64,7 +71,7 @@ def compare_before_fake(folder: Path, options: argparse.Namespace) -> list[dict[
     session, program = make_session(folder, "m"), build("load", folder)
     with (
         run_upstream(folder) as fake,
-        run_gateways(session, fake.socket, tuple(options.without)) as gateways,
+        run_gateways(session, fake.socket, tuple(options.without), options.other_source) as gateways,
     ):
         direct = [
             Server("direct-tcp", f"tcp:{fake.port}", fake.pid),
@@ -72,7 +79,7 @@ def compare_before_fake(folder: Path, options: argparse.Namespace) -> list[dict[
         ]
         servers = [*direct, *gateways]
         for server in servers:
-            measure(program, server, session, WARM_UP)
+            warm_up(program, server, session, WARM_UP)
         return compare(program, servers, session, make_scenarios(options.quick), options.repeats)
 
 
@@ -83,11 +90,11 @@ def compare_before_engine(folder: Path, options: argparse.Namespace) -> list[dic
     print("starting vLLM ...", file=sys.stderr)
     with (
         run_engine(folder, spec) as (engine_socket, engine),
-        run_gateways(session, engine_socket, tuple(options.without)) as gateways,
+        run_gateways(session, engine_socket, tuple(options.without), options.other_source) as gateways,
     ):
         servers = [Server("direct-unix", f"unix:{engine_socket}", engine.pid), *gateways]
         for server in servers:
-            measure(program, server, session, ENGINE_WARM_UP)
+            warm_up(program, server, session, ENGINE_WARM_UP)
         return compare(program, servers, session, make_engine_scenarios(), options.repeats)
 
 
@@ -98,6 +105,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="repeats of each scenario (4; 1 with --quick)")
     parser.add_argument("--part", choices=("fake", "engine"), help="only one of the engines")
     parser.add_argument("--without", nargs="*", default=[], choices=(NGINX, OURS, NAIVE), help="leave out")
+    parser.add_argument("--other-source", type=Path, help="also run the gateway of this folder's package")
     parser.add_argument("--model", default="demo", help="model for vLLM, as `curc-llm serve` takes it")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for gateway.json and .md")
     options = parser.parse_args(arguments)

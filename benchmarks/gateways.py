@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from our_gateway import OurSession, run_our_gateway
+from our_gateway import SOURCE, OurSession, run_our_gateway
 from probe import get_status
 from processes import find_free_port, run_child, wait_until
 
 HERE = Path(__file__).parent
 OURS, NGINX, NAIVE = "curc-llm", "nginx", "starlette+httpx"
+OTHER = "curc-llm, other source"
 
 NGINX_CONFIG = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx-error.log; {user}
@@ -78,17 +79,19 @@ def run_naive(folder: Path, engine_socket: Path, key_file: Path) -> Iterator[Ser
 
 
 @contextlib.contextmanager
-def run_ours(session: OurSession, engine_socket: Path) -> Iterator[Server]:
+def run_ours(
+    session: OurSession, engine_socket: Path, name: str = OURS, source: Path = SOURCE
+) -> Iterator[Server]:
     """Our own gateway, as a session runs it."""
-    with run_our_gateway(session, engine_socket) as (port, pid):
-        yield Server(OURS, f"tcp:{port}", pid)
+    with run_our_gateway(session, engine_socket, source) as (port, pid):
+        yield Server(name, f"tcp:{port}", pid)
 
 
 @contextlib.contextmanager
 def run_gateways(
-    session: OurSession, engine_socket: Path, without: tuple[str, ...]
+    session: OurSession, engine_socket: Path, without: tuple[str, ...], other_source: Path | None
 ) -> Iterator[list[Server]]:
-    """Runs all gateways in front of one engine; those named in `without` are left out."""
+    """Runs all gateways before one engine, but those named in `without`; and ours from another source too."""
     folder, key = session.folder, session.key_file.read_text().strip()
     with contextlib.ExitStack() as stack:
         servers = []
@@ -96,6 +99,8 @@ def run_gateways(
             servers.append(stack.enter_context(run_nginx(folder, engine_socket, key)))
         if OURS not in without:
             servers.append(stack.enter_context(run_ours(session, engine_socket)))
+        if other_source is not None:
+            servers.append(stack.enter_context(run_ours(session, engine_socket, OTHER, other_source)))
         if NAIVE not in without:
             servers.append(stack.enter_context(run_naive(folder, engine_socket, session.key_file)))
         yield servers

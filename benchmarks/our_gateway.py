@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -59,20 +60,28 @@ def make_session(folder: Path, model: str) -> OurSession:
 
 
 @contextlib.contextmanager
-def run_our_gateway(session: OurSession, engine_socket: Path) -> Iterator[tuple[int, int]]:
+def run_our_gateway(
+    session: OurSession, engine_socket: Path, source: Path = SOURCE
+) -> Iterator[tuple[int, int]]:
     """Starts the gateway through its channel and yields its port and pid once it can serve.
+
+    Args:
+        session: whose keys it checks.
+        engine_socket: where the engine answers.
+        source: the folder that holds the package; another checkout's, to compare two versions of the gateway.
 
     Raises:
         RuntimeError: it said `failed`, or closed the channel; the text has the end of its log.
     """
     ours, theirs = socket.socketpair()
-    log = session.folder / "gateway.log"
+    folder = Path(tempfile.mkdtemp(prefix="gw-", dir=session.folder))
+    log = folder / "gateway.log"
     command = [sys.executable, "-m", "curc_llm.gateway", "--channel-fd", str(theirs.fileno())]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(session.folder), "PYTHONPATH": str(SOURCE)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(session.folder), "PYTHONPATH": str(source)}
     with ours, run_child(command, log, env=environment, pass_fds=(theirs.fileno(),)) as child:
         theirs.close()
         stream = ours.makefile("rb")
-        _send(ours, {"type": "config", **_make_config(session)})
+        _send(ours, {"type": "config", **_make_config(session, folder)})
         port = _read_port(stream, log)
         _send(ours, {"type": "state", **_make_state(session, engine_socket, port)})
         # The gateway reports activity; somebody must read it, or its socket fills.
@@ -81,11 +90,11 @@ def run_our_gateway(session: OurSession, engine_socket: Path) -> Iterator[tuple[
         yield port, child.pid
 
 
-def _make_config(session: OurSession) -> dict[str, Any]:
+def _make_config(session: OurSession, folder: Path) -> dict[str, Any]:
     return {
         "session_id": "bench",
         "session_dir": str(session.paths.root),
-        "private_socket": str(session.folder / "gateway.sock"),
+        "private_socket": str(folder / "gateway.sock"),
         "bind_host": "127.0.0.1",
         "port_min": 0,
         "port_max": 0,

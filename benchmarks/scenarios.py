@@ -40,10 +40,11 @@ def make_scenarios(is_quick: bool) -> list[Scenario]:
         floods += [Scenario("flood-1", 1, 10, events=5000), Scenario("flood-10", 10, 10, events=1000)]
     return [
         *floods,
-        Scenario("paced-1x100", 1, 15 * share, events=10, events_per_s=100),
-        Scenario("paced-10x50", 10, 4 * share, events=20, events_per_s=50, stagger_ms=400),
-        Scenario("paced-100x50", 100, 6, events=25 * share, events_per_s=50, stagger_ms=1000),
-        Scenario("paced-100x200", 100, 3, events=200 * share, events_per_s=200, stagger_ms=1000),
+        Scenario("first-1", 1, 15 * share, events=10, events_per_s=100),
+        Scenario("first-10", 10, 5 * share, events=10, events_per_s=50, stagger_ms=200),
+        Scenario("first-100", 100, 5 * share, events=20, events_per_s=50, stagger_ms=400),
+        Scenario("paced-100x50", 100, 1, events=150 * share, events_per_s=50, stagger_ms=1000),
+        Scenario("paced-100x200", 100, 1, events=600 * share, events_per_s=200, stagger_ms=1000),
         Scenario("json-1", 1, 1_000_000, stop_after_ms=500 * share, is_json=True),
         Scenario("json-100", 100, 1_000_000, stop_after_ms=500 * share, is_json=True),
     ]
