@@ -11,6 +11,7 @@ from typing import Literal
 # vLLM's own limit is 600 s, and when it passes the workers keep the GPU's memory (vllm#32116). A big model
 # from a slow file system, compiled for the first time, needs longer; our supervisor has its own limit.
 READY_TIMEOUT_S = 3600
+CPU_KV_CACHE_GIB = "2"
 LOOPBACK = "127.0.0.1,localhost,::1"
 
 # Whatever looks like a secret stays out: any process of the engine, and any code that a model brings along,
@@ -163,6 +164,8 @@ def _cpu(base: Mapping[str, str], cores: int) -> dict[str, str]:
         # vLLM would bind its threads to all cores but one, the same ones for every engine of the machine.
         "VLLM_CPU_OMP_THREADS_BIND": base.get("VLLM_CPU_OMP_THREADS_BIND", "nobind"),
         "OMP_NUM_THREADS": base.get("OMP_NUM_THREADS", str(max(1, cores))),
+        # Without it vLLM wants 92 % of the machine's memory to be free. GiB, whole numbers.
+        "VLLM_CPU_KVCACHE_SPACE": base.get("VLLM_CPU_KVCACHE_SPACE", CPU_KV_CACHE_GIB),
     }
 
 

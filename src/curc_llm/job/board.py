@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -105,8 +106,8 @@ class Board:
         """Writes the record after each change and as a heartbeat, until cancelled."""
         while True:
             self.write()
-            try:
-                await asyncio.wait_for(self._changed.wait(), HEARTBEAT_S)
-                await asyncio.sleep(WRITE_EVERY_S)  # gathers changes that come together into one write
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                # Not wait_for: in Python 3.11 it can swallow a cancellation.
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._changed.wait()
+            await asyncio.sleep(WRITE_EVERY_S)  # gathers changes that come together into one write
