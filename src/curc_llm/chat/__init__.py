@@ -1,0 +1,1 @@
+"""The chat page: Gradio in its own process, behind the gateway."""

@@ -1,0 +1,96 @@
+"""The model's text ↔ the Markdown that Gradio is given.
+
+Gradio looks for formulas inside code, lets prices pass for formulas, drops tags that it doesn't know, and fetches
+images. So prose is rewritten before Gradio sees it, and code is left alone. What is rewritten carries an invisible
+mark, so that it can be turned back exactly (for the model's next turn, and by page.js when a person copies).
+"""
+
+from __future__ import annotations
+
+import re
+
+# U+2063 INVISIBLE SEPARATOR: shows nothing, and isn't in anybody's code.
+MARK = "\u2063"
+# U+2064 INVISIBLE PLUS stands around what is shown in an answer but isn't part of it (figures, reasoning).
+ASIDE = "\u2064"
+
+LATEX_DELIMITERS: list[dict[str, str | bool]] = [
+    {"left": f"{MARK}$$", "right": f"$${MARK}", "display": True},
+    {"left": f"{MARK}$", "right": f"${MARK}", "display": False},
+]
+
+_CODE = re.compile(
+    r"(?P<fence>^[ \t]*(?:[-*+>]|\d+[.)])?[ \t]*(?P<ticks>`{3,}|~{3,})[^\n]*(?:\n.*?(?:^[ \t>]*(?P=ticks)[`~]*[ \t]*$|\Z)|\Z))"
+    r"|(?P<span>(?<!`)(?P<run>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=run)(?!`))",
+    re.MULTILINE | re.DOTALL,
+)
+# A formula in single dollars starts and ends with something, and no digit follows (Pandoc's rule): "$5 or $10" is money.
+_MATH = re.compile(
+    r"\$\$(?P<dollars>.+?)\$\$"
+    r"|\\\[(?P<brackets>.+?)\\\]"
+    r"|(?P<environment>\\begin\{(?P<name>(?:equation|align|gather|multline)\*?)\}.+?\\end\{(?P=name)\})"
+    r"|\\\((?P<parens>(?:(?!\n\s*\n).)+?)\\\)"
+    r"|(?<![\\$\w])\$(?P<dollar>(?![\s$])(?:\\\$|[^$\n])*?(?<![\s\\]))\$(?![\d$])",
+    re.DOTALL,
+)
+_HTML = re.compile(r"<(?=[A-Za-z/!?])(?!(?:br|/?(?:sub|sup|kbd))[ \t]*/?>|https?://[^\s<>]*>)")
+
+
+def render_markdown(text: str, less_than: str = "&lt;") -> str:
+    """Makes the Markdown that shows a text safely: formulas as LaTeX, unknown tags as text, images as links.
+
+    Args:
+        text: as a model or a person wrote it.
+        less_than: what stands for a `<` that would open a tag; an escape that Markdown or HTML knows.
+
+    Example:
+        >>> render_markdown("<script> costs $5").replace(MARK, "·")
+        '&lt;·script> costs $5'
+    """
+    text = text.replace(MARK, "").replace(ASIDE, "")
+    parts: list[str] = []
+    end = 0
+    for code in _CODE.finditer(text):
+        parts += [_render_prose(text[end : code.start()], less_than), code.group()]
+        end = code.end()
+    return "".join([*parts, _render_prose(text[end:], less_than)])
+
+
+def render_own_markdown(text: str) -> str:
+    """As `render_markdown`, for what a person wrote: it can be edited again, so it is changed as little as possible."""
+    return render_markdown(text, less_than="\\<")
+
+
+def parse_markdown(markdown: str) -> str:
+    """The text that `render_markdown` was given, but for how its formulas were delimited.
+
+    Example:
+        >>> parse_markdown(render_markdown("a <b> and ![c](d)"))
+        'a <b> and ![c](d)'
+    """
+    plain = markdown.replace(f"&lt;{MARK}", "<").replace(f"\\<{MARK}", "<").replace(f"{MARK}[", "![")
+    return plain.replace(MARK, "")
+
+
+def _render_prose(text: str, less_than: str) -> str:
+    parts: list[str] = []
+    end = 0
+    for formula in _MATH.finditer(text):
+        parts += [_escape(text[end : formula.start()], less_than), _render_formula(formula)]
+        end = formula.end()
+    return "".join([*parts, _escape(text[end:], less_than)])
+
+
+def _escape(text: str, less_than: str) -> str:
+    return _HTML.sub(less_than + MARK, text).replace("![", f"{MARK}[")
+
+
+def _render_formula(formula: re.Match[str]) -> str:
+    groups = formula.groupdict()
+    inline = groups["parens"] or groups["dollar"]
+    body = inline or groups["dollars"] or groups["brackets"] or groups["environment"] or ""
+    # Gradio puts a formula into the page as HTML: what HTML would read as a tag or an entity is written in LaTeX.
+    body = body.replace("<", r"\lt ").replace(">", r"\gt ")
+    body = re.sub(r"&(?=\w|#)", "& ", body)
+    dollars = "$" if inline else "$$"
+    return f"{MARK}{dollars}{body}{dollars}{MARK}"

@@ -1,0 +1,191 @@
+"""What the page says about the session: pure functions from a snapshot to a banner and a status line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from curc_llm.chat.durations import render_duration, render_rough_duration
+from curc_llm.chat.session_watch import Snapshot
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus, Trouble
+
+IDLE_WARNING_S = 300.0
+WALL_WARNING_S = 900.0
+RESTART_TOLD_S = 300.0
+LOST_S = 5.0
+
+PHASE_WORDS = {
+    EnginePhase.QUEUED: "Waiting to start",
+    EnginePhase.ENVIRONMENT: "Preparing the environment",
+    EnginePhase.DOWNLOADING: "Downloading the model",
+    EnginePhase.LOADING: "Loading the model into memory",
+    EnginePhase.COMPILING: "Warming up",
+    EnginePhase.RESTARTING: "Starting again",
+    EnginePhase.READY: "Ready",
+    EnginePhase.FAILED: "Stopped with an error",
+    EnginePhase.STOPPED: "Stopped",
+}
+
+
+@dataclass(frozen=True)
+class Banner:
+    """What stands above the conversation.
+
+    Args:
+        level: `busy`, `warning` or `trouble`.
+        title: one sentence.
+        detail: what more there is to say, or what to do.
+        progress: 0 to 1; None without a bar; below 0 for a bar that only shows that something goes on.
+        can_keep_going: True when a click keeps the session from ending.
+    """
+
+    level: str
+    title: str
+    detail: str = ""
+    progress: float | None = None
+    can_keep_going: bool = False
+
+
+def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
+    """The most important thing to say about the session, or None when all is well.
+
+    Args:
+        model: served name of the model that the page talks to.
+    """
+    record = snapshot.record
+    if snapshot.lost_s > LOST_S:
+        return Banner("trouble", "The session doesn't answer.", LOST_DETAIL)
+    if record is None:
+        return Banner("busy", "Asking how the session is doing …", progress=-1.0)
+    if record.status.is_over:
+        return _make_end(record)
+    engine = snapshot.engine(model)
+    return (
+        _make_engine_banner(engine, snapshot.now)
+        or _make_ending(record, snapshot.now)
+        or _make_restarted(engine, snapshot.now)
+        or _make_warning(record)
+    )
+
+
+LOST_DETAIL = "It may have ended, or is starting this page's server again. `curc-llm ls` tells how it is."
+
+
+def make_status_line(snapshot: Snapshot, model: str) -> str:
+    """A few words beside the title: how the model is, and how long the session lasts."""
+    record, engine = snapshot.record, snapshot.engine(model)
+    if record is None or snapshot.lost_s > LOST_S:
+        return "no connection"
+    if record.status.is_over:
+        return "ended"
+    words = [PHASE_WORDS[engine.phase].lower() if engine else record.status.value]
+    if record.ends_at is not None:
+        words.append(f"{render_rough_duration(record.ends_at - snapshot.now)} left")
+    return " · ".join(words)
+
+
+def make_waiting_line(snapshot: Snapshot, model: str) -> str:
+    """What a message that waits for the model says."""
+    engine = snapshot.engine(model)
+    if engine is None:
+        return "Waiting for the model"
+    return f"Waiting for the model: {_render_phase(engine).lower()}"
+
+
+def is_ready(snapshot: Snapshot, model: str) -> bool:
+    """True when the model can be asked."""
+    engine = snapshot.engine(model)
+    return engine is not None and engine.phase is EnginePhase.READY and snapshot.lost_s == 0
+
+
+def find_dead_end(snapshot: Snapshot, model: str) -> Trouble | None:
+    """Why waiting for the model is of no use, or None while there is hope."""
+    record, engine = snapshot.record, snapshot.engine(model)
+    if snapshot.lost_s > 6 * LOST_S:
+        return Trouble(code="lost", message="The session doesn't answer.", remedy=LOST_DETAIL)
+    if record is None:
+        return None
+    if record.status.is_over:
+        return record.reason or Trouble(code="ended", message="The session has ended.", remedy=START_AGAIN)
+    if engine is not None and engine.phase in {EnginePhase.FAILED, EnginePhase.STOPPED}:
+        return engine.trouble or Trouble(code="engine_failed", message="The model has stopped.")
+    return None
+
+
+START_AGAIN = "Start a new session to go on."
+
+
+def _make_end(record: SessionRecord) -> Banner:
+    reason = record.reason
+    level = "warning" if record.status is SessionStatus.ENDED else "trouble"
+    if reason is None:
+        return Banner(level, "The session has ended.", START_AGAIN)
+    return Banner(level, f"The session has ended. {reason.message}", reason.remedy or START_AGAIN)
+
+
+def _make_engine_banner(engine: EngineRecord | None, now: float) -> Banner | None:
+    if engine is None or engine.phase is EnginePhase.READY:
+        return None
+    name = engine.served_model_name
+    if engine.phase in {EnginePhase.FAILED, EnginePhase.STOPPED}:
+        trouble = engine.trouble
+        detail = f"{trouble.message} {trouble.remedy}".strip() if trouble else ""
+        return Banner("trouble", f"{name} has stopped.", detail)
+    if engine.restarts or engine.phase is EnginePhase.RESTARTING:
+        why = engine.trouble.message if engine.trouble else "It stopped without a reason."
+        title = f"{name} is starting again: {_render_phase(engine).lower()}"
+        return Banner(
+            "warning", title, f"{why} {_render_elapsed(engine, now)}".strip(), _progress(engine, now)
+        )
+    title = f"{_render_phase(engine)}: {name}"
+    return Banner("busy", title, _render_elapsed(engine, now), _progress(engine, now))
+
+
+def _make_ending(record: SessionRecord, now: float) -> Banner | None:
+    if record.status is SessionStatus.DRAINING:
+        return Banner(
+            "warning", "The session is ending.", "Answers that are being written are finished first."
+        )
+    wall_s = float("inf") if record.ends_at is None else record.ends_at - now
+    idle_s = float("inf") if record.idle_stop_at is None else record.idle_stop_at - now
+    if idle_s < IDLE_WARNING_S and idle_s < wall_s:
+        title = f"The session ends in {render_rough_duration(idle_s)}, because nobody uses it."
+        return Banner("warning", title, "Write a message or choose Keep going.", can_keep_going=True)
+    if wall_s < WALL_WARNING_S:
+        title = f"The session's time is up in {render_rough_duration(wall_s)}."
+        return Banner("warning", title, "Copy what you need: this conversation isn't kept.")
+    return None
+
+
+def _make_restarted(engine: EngineRecord | None, now: float) -> Banner | None:
+    if engine is None or engine.trouble is None or engine.ready_at is None or not engine.restarts:
+        return None
+    if now - engine.ready_at > RESTART_TOLD_S:
+        return None
+    return Banner("warning", f"{engine.served_model_name} was started again.", engine.trouble.message)
+
+
+def _make_warning(record: SessionRecord) -> Banner | None:
+    return Banner("warning", record.warnings[-1]) if record.warnings else None
+
+
+def _render_phase(engine: EngineRecord) -> str:
+    words = PHASE_WORDS[engine.phase]
+    if engine.detail:
+        return f"{words} ({engine.detail})"
+    return words if engine.progress is None else f"{words} ({engine.progress:.0%})"
+
+
+def _render_elapsed(engine: EngineRecord, now: float) -> str:
+    if engine.started_at is None:
+        return ""
+    elapsed = f"{render_duration(now - engine.started_at)} so far"
+    if engine.expected_ready_s is None:
+        return f"{elapsed}. You can write your first message now; it is sent when the model is ready."
+    return f"{elapsed}, about {render_duration(engine.expected_ready_s)} as a rule. You can write your first message now; it is sent when the model is ready."
+
+
+def _progress(engine: EngineRecord, now: float) -> float:
+    """Share of the usual time when it is known (it runs evenly through all phases), else of the phase."""
+    if engine.expected_ready_s and engine.started_at is not None:
+        return min(0.97, max(0.01, (now - engine.started_at) / engine.expected_ready_s))
+    return -1.0 if engine.progress is None else min(1.0, engine.progress)

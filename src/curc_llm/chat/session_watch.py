@@ -1,0 +1,79 @@
+"""What the chat knows of its session: the gateway is asked at most once a second, however many pages look."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from curc_llm.chat.gateway_client import GatewayClient, GatewayProblem
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
+
+MAX_AGE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The session at one moment.
+
+    Args:
+        record: the latest record; None before the first came.
+        now: Unix time on the gateway's clock, in seconds.
+        lost_s: seconds since the gateway last answered; 0 while it does.
+    """
+
+    record: SessionRecord | None = None
+    now: float = 0.0
+    lost_s: float = 0.0
+
+    @property
+    def engines(self) -> tuple[EngineRecord, ...]:
+        """The engines that can chat."""
+        return tuple(e for e in self.record.engines if e.runner == "generate") if self.record else ()
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that can chat, in the session's order."""
+        return list(dict.fromkeys(e.served_model_name for e in self.engines))
+
+    def engine(self, model: str) -> EngineRecord | None:
+        """The engine of a model: of several, one that is ready."""
+        own = [e for e in self.engines if e.served_model_name == model]
+        return next((e for e in own if e.phase is EnginePhase.READY), own[0] if own else None)
+
+
+class SessionWatch:
+    """Asks the gateway for the session's status, and remembers it.
+
+    Args:
+        client: the gateway.
+    """
+
+    def __init__(self, client: GatewayClient) -> None:
+        self._client = client
+        self._lock = asyncio.Lock()
+        self._snapshot = Snapshot()
+        self._asked_at = float("-inf")
+        self._heard_at = time.monotonic()
+
+    async def look(self, user: str, max_age_s: float = MAX_AGE_S) -> Snapshot:
+        """The session as it was at most `max_age_s` seconds ago."""
+        async with self._lock:
+            if time.monotonic() - self._asked_at >= max_age_s:
+                self._asked_at = time.monotonic()
+                self._snapshot = await self._ask(user)
+            return self._snapshot
+
+    async def _ask(self, user: str) -> Snapshot:
+        try:
+            reply = await self._client.load_status(user)
+            record = SessionRecord.model_validate(reply)
+        except (GatewayProblem, ValidationError):
+            lost_s = time.monotonic() - self._heard_at
+            return Snapshot(self._snapshot.record, self._snapshot.now, max(lost_s, 0.001))
+        self._heard_at = time.monotonic()
+        gateway = reply.get("gateway")
+        now = gateway.get("now") if isinstance(gateway, dict) else None
+        return Snapshot(record, float(now or time.time()))

@@ -1,0 +1,49 @@
+"""The turns that run now, by page, so that Stop finds its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from curc_llm.chat.gateway_client import GatewayClient
+from curc_llm.chat.messages import ChatMessage
+from curc_llm.chat.session_watch import SessionWatch
+from curc_llm.chat.stream import Pace
+from curc_llm.chat.turn import Turn, TurnRequest
+
+
+class Turns:
+    """Runs turns, at most one for each page.
+
+    Args:
+        client: where requests go.
+        watch: tells how the session is.
+    """
+
+    def __init__(self, client: GatewayClient, watch: SessionWatch) -> None:
+        self.client = client
+        self.watch = watch
+        self._pace = Pace()
+        self._running: dict[str, Turn] = {}
+
+    def is_running(self, page_id: str) -> bool:
+        """True while a page's turn runs."""
+        return page_id in self._running
+
+    async def run(self, page_id: str, request: TurnRequest) -> AsyncGenerator[list[ChatMessage]]:
+        """Runs a turn, as `Turn.run`."""
+        turn = Turn(self.client, self.watch, self._pace)
+        self._running[page_id] = turn
+        try:
+            async with contextlib.aclosing(turn.run(request)) as steps:
+                async for messages in steps:
+                    yield messages
+        finally:
+            if self._running.get(page_id) is turn:
+                del self._running[page_id]
+
+    def stop(self, page_id: str) -> None:
+        """Ends the turn of a page, if one runs."""
+        turn = self._running.get(page_id)
+        if turn is not None:
+            turn.stop()
