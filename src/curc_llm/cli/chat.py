@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from curc_llm.cli.chat_commands import Context
     from curc_llm.cli.chat_screen import Screen
     from curc_llm.cli.conversation import Conversation
-    from curc_llm.client import Session
+    from curc_llm.client import Answer, Session, Stream
 
 
 @click.command()
@@ -100,16 +100,23 @@ class _Chat:
         if self._output.as_json:
             self._answer_json(messages)
             return
-        stream = self._session.stream(messages, model=talk.model, **talk.params)
+        answer = self._stream(messages)
+        if answer:
+            talk.keep(answer.text)
+        if answer.finish_reason == "length":
+            self._screen.say("(cut off at the limit of tokens; /set max_tokens raises it)")
+
+    def _stream(self, messages: list[dict[str, str]]) -> Answer:
+        """The answer, or what had come of it when Ctrl-C stopped it."""
+        from curc_llm.client import Answer
+
+        stream: Stream | None = None
         try:
-            with stream:
+            with self._session.stream(messages, model=self._talk.model, **self._talk.params) as stream:
                 self._screen.show(stream)
         except KeyboardInterrupt:
             self._screen.say("(stopped)")
-        if stream.answer:
-            talk.keep(stream.answer.text)
-        if stream.answer.finish_reason == "length":
-            self._screen.say("(cut off at the limit of tokens; /set max_tokens raises it)")
+        return stream.answer if stream is not None else Answer()
 
     def _answer_json(self, messages: list[dict[str, str]]) -> None:
         from curc_llm.cli.ask import make_answer_json

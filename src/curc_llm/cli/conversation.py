@@ -62,7 +62,7 @@ class Conversation:
         self.messages, self._question = [], ""
 
     def save(self, path: Path) -> None:
-        """Writes the chat to a new private file: as JSON for a name in .json (`load` reads it), else Markdown.
+        """Writes the chat to a new private file: JSON for a name in .json (`load` reads it), else Markdown.
 
         Raises:
             ChatFileError: the file exists, or can't be written.

@@ -56,28 +56,33 @@ class VerbGroup(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Runs the command line; see `click.BaseCommand.main`."""
+        """Runs the command line and leaves with 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
         try:
-            return super().main(*args, **extra)
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            code = INTERRUPTED
         except CurcLlmError as error:
-            print_error(error.message, error.remedy)
-            _leave(1)
+            code = _fail(error.message, error.remedy)
         except BrokenPipeError:
             # The reader (`| head`) has gone. Point stdout away, or Python complains again while it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            _leave(1)
+            code = 1
         except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
-            print_error(f"curc-llm met something unforeseen ({type(error).__name__}: {error}).", BUG_REMEDY)
-            _leave(1)
+            code = _fail(f"Something unforeseen happened ({type(error).__name__}: {error}).", BUG_REMEDY)
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 BUG_REMEDY = "Please report it; CURC_LLM_DEBUG=1 in front of the command shows where it happened."
 
 
-def _leave(code: int) -> None:
+def _fail(message: str, remedy: str) -> int:
     if os.environ.get("CURC_LLM_DEBUG") == "1":
         raise  # noqa: PLE0704 - called from an except block, for the traceback that was asked for
-    sys.exit(code)
+    print_error(message, remedy)
+    return 1
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+from tests.cli.conftest import Run
+from tests.fakes.fake_session import FakeSession
+
+from curc_llm.session.record import Trouble
+
+
+def test_no_session_is_talk_and_not_data(run: Run) -> None:
+    result = run("ls")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "curc-llm demo" in result.stderr
+    assert run("ls", "--json").stdout == "[]\n"
+
+
+def test_sessions_are_listed_with_status_model_and_endpoint(run: Run, fake: FakeSession) -> None:
+    heads, row = run("ls").stdout.splitlines()
+    assert heads.split() == ["SESSION", "STATUS", "MODEL", "HOST", "AGE", "ENDPOINT"]
+    assert row.split()[:3] == ["local-fake01", "ready", "curc-guide"]
+    assert row.endswith(fake.url)
+    listed = json.loads(run("ls", "--json").stdout)
+    assert [entry["session_id"] for entry in listed] == ["local-fake01"]
+
+
+def test_ended_sessions_are_listed_when_asked_for(run: Run, fake: FakeSession) -> None:
+    fake.end()
+    assert run("ls").stdout == ""
+    assert "ended" in run("ls", "--all").stdout
+
+
+def test_hostile_model_names_stay_on_their_line_and_move_no_cursor(run: Run, state_dir: Path) -> None:
+    with FakeSession(state_dir, models=('a"\n\x1b[2Jb',)):
+        assert len(run("ls").stdout.splitlines()) == 2
+        shown = run("ls").stdout + run("status").stdout
+    assert "\x1b" not in shown
+
+
+def test_a_broken_record_is_not_a_session(run: Run, fake: FakeSession, state_dir: Path) -> None:
+    for name, text in (("local-half", '{"session_id": "x'), ("local-empty", "")):
+        folder = state_dir / "sessions" / name
+        folder.mkdir()
+        (folder / "session.json").write_text(text)
+    assert [row.split()[0] for row in run("ls", "--all").stdout.splitlines()[1:]] == ["local-fake01"]
+
+
+def test_status_tells_phase_warnings_and_ends(run: Run, fake: FakeSession) -> None:
+    fake.load()
+    fake.change(
+        warnings=("15 minutes are left.",), ends_at=time.time() + 900.4, idle_stop_at=time.time() + 60
+    )
+    trouble = Trouble(code="out_of_memory", message="The GPU is full.", remedy="Ask for less context.")
+    fake.change_engine(trouble=trouble, detail="1.2 of 3.0 GiB")
+    text = run("status").stdout
+    for words in (
+        "curc-guide: loading 40 % (1.2 of 3.0 GiB), 12 s of about 45 s",
+        "The GPU is full. Ask for less context.",
+        "15 minutes are left.",
+        "in 15 min 0 s",
+        fake.url,
+    ):
+        assert words in text
+    assert json.loads(run("status", "--json").stdout)["engines"][0]["phase"] == "loading"
+
+
+def test_status_of_an_ended_session_tells_its_reason(run: Run, fake: FakeSession) -> None:
+    fake.end("idle", "Nobody used it for 30 minutes.", "Start another.")
+    result = run("status", "local-fake01")
+    assert result.exit_code == 0
+    assert "Nobody used it for 30 minutes. Start another." in result.stdout
+
+
+def test_watching_shows_changes_until_the_end(run: Run, fake: FakeSession) -> None:
+    fake.load()
+    timer = threading.Timer(0.3, fake.end, ("stopped", "You stopped it."))
+    timer.start()
+    lines = [json.loads(line) for line in run("status", "--watch", "--json").stdout.splitlines()]
+    timer.join()
+    assert [line["status"] for line in lines] == ["starting", "ended"]
+
+
+def test_watching_a_session_whose_folder_goes_is_an_error(run: Run, fake: FakeSession) -> None:
+    timer = threading.Timer(0.3, fake.paths.record.unlink)
+    timer.start()
+    result = run("status", "--watch")
+    timer.join()
+    assert result.exit_code == 1
+    assert "no record any more" in result.stderr
