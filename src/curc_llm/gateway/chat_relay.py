@@ -49,9 +49,10 @@ class ChatRelay:
         if ".." in request.path.split("/") or "\\" in request.path:
             raise RequestError(400, "invalid_request", "Paths can't hold `..` or a backslash.")
         pool = self._live.chat_pool
+        if pool is None:
+            await self._answer_trouble(request, UpstreamError("it isn't there yet", connected=False))
+            return
         try:
-            if pool is None:
-                raise UpstreamError("it isn't there yet", connected=False)
             await self._exchange(request, visitor, pool)
         except UpstreamError as error:
             await self._answer_trouble(request, error)
@@ -60,7 +61,8 @@ class ChatRelay:
         if request.started:
             request.connection.transport.close()
         elif request.wants_html:
-            await answer_page(request, 503, "starting", [(b"retry-after", b"3")])
+            path = request.prefix + "/status"
+            await answer_page(request, 503, "starting", [(b"retry-after", b"3")], status_path=path)
         elif error.connected:
             raise RequestError(
                 502, "chat_failed", f"The chat stopped: {error}. It is restarted; reload the page."

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from curc_llm.gateway.accesslog import Entry
 from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.events import EventFilter
 from curc_llm.gateway.request import Request
 from curc_llm.gateway.upstream import Connection
 
 _SEPARATOR = b"\n\n"
+_HEARTBEAT = b": keep-alive\n\n"
 
 
 @dataclass(slots=True, eq=False)
@@ -23,8 +25,8 @@ class Generation:
         connection: the engine's side, once there is one.
         is_fresh: the engine has sent something since the caretaker last looked.
         silent_since: when the caretaker first found nothing new, on the loop's clock.
-        is_events: the answer is a stream of events, not one document.
-        events: how many events passed, about the number of tokens.
+        events: reads the answer's events; None unless it is a stream of events.
+        num_events: how many events passed, about the number of tokens.
         client_gone: the client closed its connection.
         ended_by: why the gateway itself ends it.
     """
@@ -34,8 +36,8 @@ class Generation:
     connection: Connection | None = None
     is_fresh: bool = True
     silent_since: float = 0.0
-    is_events: bool = False
-    events: int = 0
+    events: EventFilter | None = None
+    num_events: int = 0
     client_gone: bool = False
     ended_by: RequestError | None = None
     stuck_since: float | None = None
@@ -58,10 +60,23 @@ class Generation:
         if self.connection is not None:
             self.connection.abort()
 
-    def note(self, data: bytes) -> None:
-        """Bytes of the answer have come."""
+    def take(self, data: bytes) -> None:
+        """Bytes of a stream have come: they are sent on in this very moment. Every token passes here."""
         self.is_fresh = True
-        self.events += data.count(_SEPARATOR)
+        self.num_events += data.count(_SEPARATOR)
+        entry = self.entry
+        if entry.first_token_s is None:
+            entry.note_first_byte()
+        if entry.answered is not None:
+            entry.keep_answer(data)
+        assert self.events is not None and self.connection is not None  # noqa: S101 - for the type checker
+        if (data := self.events.filter(data)) and not self.request.write_event(data):
+            self.connection.pause()
+
+    def beat(self) -> None:
+        """Sends a comment on a silent stream, so that no proxy closes it."""
+        if self.events is not None and self.events.at_boundary:
+            self.request.write_event(_HEARTBEAT)
 
 
 class Caretaker:
@@ -112,11 +127,6 @@ class Caretaker:
         generation.stuck_since = None
         if generation.is_fresh:
             generation.is_fresh, generation.silent_since = False, now
-        connection = generation.connection
-        if (
-            connection is not None
-            and connection.has_head
-            and now - generation.silent_since >= self._heartbeat_s
-        ):
+        if now - generation.silent_since >= self._heartbeat_s:
             generation.silent_since = now
-            connection.nudge()
+            generation.beat()

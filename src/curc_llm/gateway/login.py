@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -23,7 +24,7 @@ from curc_llm.session.keys import read_secret_file
 from curc_llm.session.login import COOKIE_LIFE_S, check_token, make_token
 
 _MAX_FORM_BYTES = 4096
-_ASK_AGAIN = "This link has been used or is too old: each works once, for ten minutes."
+_ASK_AGAIN = "This link has been used or is too old: each works once, for ten minutes. Ask for a new one."
 
 
 class UsedTokens:
@@ -47,12 +48,10 @@ class UsedTokens:
         if nonce in self._used:
             return False
         self._used = {n: e for n, e in self._used.items() if e > now} | {nonce: expires_at}
-        try:
+        with suppress(OSError):  # a full disk: then memory alone remembers
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(f"{nonce} {expires_at}\n")
-        except OSError:
-            pass  # a full disk: then memory alone remembers
         return True
 
 
@@ -108,9 +107,12 @@ class Login:
                 raise RequestError(503, "keys_unavailable", f"Nobody can be logged in: {error}") from error
         return self._secret
 
-    async def show(self, request: Request, status: int = 200, trouble: str = "") -> None:
+    async def show(
+        self, request: Request, status: int = 200, trouble: str = "", headers: Headers | None = None
+    ) -> None:
         """Sends the login page, whose script posts the link's token."""
-        await answer_page(request, status, "login", posts=True, trouble=trouble)
+        path = request.prefix + "/login"
+        await answer_page(request, status, "login", headers, posts=True, trouble=trouble, login_path=path)
 
     async def take_token(self, request: Request) -> None:
         """Answers the login page's POST: a cookie and a redirect to the chat, or the page again.
@@ -121,14 +123,13 @@ class Login:
         check_origin(request, required=False)
         form = parse_qs((await request.read_body(_MAX_FORM_BYTES)).decode("utf-8", "replace"))
         token = form.get("token", [""])[0].strip()
+        token = token[token.rfind("#") + 1 :].removeprefix("token=")  # people paste the whole link
         now = self._clock()
         found = check_token(self._read_secret(), "login", token, now)
         if found is None or not self._used.use(found[1], found[2], now):
             fault = self._gatekeeper.failure(request, _ASK_AGAIN, "login token", "login_failed")
-            headers = fault.headers if fault.status == 429 else None
-            if headers:
-                raise fault
-            await self.show(request, fault.status, fault.message)
+            retry = [h for h in fault.headers if h[0] == b"retry-after"]
+            await self.show(request, fault.status, fault.message, retry)
             return
         self._audit.record("login", peer=request.peer, name=found[0])
         await request.redirect("/chat/", self._make_cookie(request, found[0], now))

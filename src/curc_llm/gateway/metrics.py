@@ -7,7 +7,14 @@ import re
 import time
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from curc_llm.gateway.accesslog import Entry
 from curc_llm.gateway.generation import Caretaker
@@ -33,7 +40,7 @@ class Metrics:
     def __init__(self, caretaker: Caretaker, timeout_s: float) -> None:
         self._caretaker = caretaker
         self._timeout_s = timeout_s
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests answered.", "route", "model", "status")
         self._prompt = self._counter("prompt_tokens", "Tokens of prompts.", "model")
@@ -43,6 +50,7 @@ class Metrics:
         self._first = self._histogram("first_token_seconds", "Time until an answer's first bytes.")
         running = Gauge("curc_llm_requests_running", "Requests under way.", registry=self._registry)
         running.set_function(lambda: len(caretaker.active))
+        self._children: dict[tuple[Any, ...], Any] = {}
         self._num_requests = 0
         self._tokens = 0
         self._speed = Speedometer()
@@ -56,14 +64,21 @@ class Metrics:
     def record(self, entry: Entry) -> None:
         """Counts a request that has ended."""
         model = entry.model or ""
-        self._requests.labels(entry.route, model, entry.status).inc()
-        self._seconds.labels(model).observe(entry.total_s)
+        self._child(self._requests, entry.route, model, entry.status).inc()
+        self._child(self._seconds, model).observe(entry.total_s)
         if entry.first_token_s is not None:
-            self._first.labels(model).observe(entry.first_token_s)
-        self._prompt.labels(model).inc(entry.usage.prompt_tokens or 0)
-        self._completion.labels(model).inc(entry.usage.completion_tokens or 0)
+            self._child(self._first, model).observe(entry.first_token_s)
+        self._child(self._prompt, model).inc(entry.usage.prompt_tokens or 0)
+        self._child(self._completion, model).inc(entry.usage.completion_tokens or 0)
         self._num_requests += 1
         self._tokens += entry.usage.completion_tokens or 0
+
+    def _child(self, metric: Any, *labels: str | int) -> Any:
+        """The metric with its labels; prometheus_client looks it up under a lock, which is dear for each request."""
+        key = (metric, *labels)
+        if (child := self._children.get(key)) is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
 
     def record_failure(self) -> None:
         """Counts a failed attempt to get in."""
@@ -74,7 +89,7 @@ class Metrics:
         self._speed.sample(time.monotonic(), self._total_tokens())
 
     def _total_tokens(self) -> int:
-        return self._tokens + sum(generation.events for generation in self._caretaker.active)
+        return self._tokens + sum(generation.num_events for generation in self._caretaker.active)
 
     def figures(self) -> dict[str, Any]:
         """The figures for /status."""

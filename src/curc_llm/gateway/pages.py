@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import secrets
+from functools import cache
 from pathlib import Path
 
 from curc_llm.gateway.errors import RequestError
@@ -23,6 +24,11 @@ SECURITY_HEADERS: Headers = [
 ]
 
 
+@cache
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
 def render_page(name: str, nonce: str, **values: str) -> bytes:
     """A page with its `{{names}}` replaced; values are escaped.
 
@@ -30,9 +36,7 @@ def render_page(name: str, nonce: str, **values: str) -> bytes:
         name: the file's name without `.html`.
         nonce: random text that marks this page's own script and style.
     """
-    text = (_FOLDER / f"{name}.html").read_text(encoding="utf-8")
-    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
-    text = text.replace("{{style}}", style).replace("{{nonce}}", nonce)
+    text = _read(f"{name}.html").replace("{{style}}", _read("page.css")).replace("{{nonce}}", nonce)
     for key, value in values.items():
         text = text.replace("{{" + key + "}}", html.escape(value))
     return text.encode()

@@ -8,6 +8,7 @@ websockets are refused, and a refused client gets the time to read why.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from uvicorn.server import ServerState
 from curc_llm.gateway.channel import Limits
 from curc_llm.gateway.errors import RequestError
 
+_NOTHING_KEPT: deque[tuple[bytes, bytes]] = deque(maxlen=0)
 _BAD_REQUEST = RequestError(400, "invalid_request", "This isn't an HTTP/1.1 request that can be understood.")
 
 
@@ -26,8 +28,9 @@ class GatewayProtocol(HttpToolsProtocol):
     """One connection from a client."""
 
     limits = Limits()
-    # Called when the client goes away while its request is being answered.
+    # Called when the client goes away while its request is being answered, and when it reads on after having been slow.
     on_lost: Callable[[], None] | None = None
+    on_writable: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -76,16 +79,17 @@ class GatewayProtocol(HttpToolsProtocol):
             self.on_lost()
 
     def data_received(self, data: bytes) -> None:
-        """Counts a head's bytes before anything is kept of them."""
+        """Counts a head's bytes, and starts the clock for one that hasn't come wholly."""
         if self._refusing:
             return
         if self._in_head:
-            if not self._head_bytes:
-                self._start_timer(self.limits.header_s, self._head_is_late)
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self.limits.header_bytes and not self._refusing:
-            self._refuse(_headers_too_large(self.limits.header_bytes))
+        if self._in_head and self._head_bytes and not self._refusing:
+            if self._head_bytes > self.limits.header_bytes:
+                self._refuse(_headers_too_large(self.limits.header_bytes))
+            elif self._timer is None:
+                self._start_timer(self.limits.header_s, self._head_is_late)
 
     def on_message_begin(self) -> None:
         """A new request begins."""
@@ -96,22 +100,21 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Refuses what must not reach the application."""
         self._stop_timer()
+        # No head is larger than what has been read since it began.
+        if self._head_bytes > self.limits.header_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self.limits.header_bytes:
+                self._fault = _headers_too_large(self.limits.header_bytes)
+                raise httptools.HttpParserError(self._fault.message)
         self._in_head, self._in_body, self._head_bytes = False, True, 0
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self.limits.header_bytes:
-            self._fault = _headers_too_large(self.limits.header_bytes)
-            raise httptools.HttpParserError(self._fault.message)
-        if any(name == b"upgrade" and value.lower() == b"websocket" for name, value in self.headers):
+        if self.parser.should_upgrade() and self._get_upgrade() == b"websocket":
             self._fault = RequestError(
                 400, "invalid_request", "WebSockets aren't served here. Use plain HTTP requests."
             )
             raise httptools.HttpParserError(self._fault.message)
         super().on_headers_complete()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keeps a header; trailers after a chunked body are dropped, nothing here has a use for them."""
-        if not self._in_body:
-            super().on_header(name, value)
+        # Trailers after a chunked body go nowhere.
+        self.headers = _NOTHING_KEPT  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         """A request has arrived wholly; the next one's head may follow in the same read."""
@@ -120,11 +123,17 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A response has been sent wholly. When the request hasn't arrived wholly, it was refused: nothing follows it."""
-        self.on_lost = None
+        self.on_lost = self.on_writable = None
         self.idle_since = self.loop.time()
         super().on_response_complete()
         if self._in_body and not self.transport.is_closing():
             self._linger()
+
+    def resume_writing(self) -> None:
+        """The client has read what it had left."""
+        super().resume_writing()
+        if self.on_writable is not None:
+            self.on_writable()
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's way to refuse what its parser can't take: ours has a body that clients understand."""

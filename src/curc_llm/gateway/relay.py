@@ -18,7 +18,6 @@ from curc_llm.gateway.routes import Route
 from curc_llm.gateway.throttle import RequestRate
 from curc_llm.gateway.upstream import Connection, UpstreamError
 
-HEARTBEAT = b": keep-alive\n\n"
 CLIENT_GONE = 499  # nginx's status for a client that left
 # Hop-by-hop headers (RFC 9110, 7.6.1), and those that our own server writes.
 DROPPED_HEADERS = frozenset(
@@ -134,7 +133,6 @@ class EngineRelay:
             await generation.request.start(connection.status, headers)
             await _relay_plain(generation, connection)
             return
-        generation.is_events = True
         headers = [h for h in headers if h[0] != b"content-length"]
         await generation.request.start(connection.status, [*headers, (b"x-accel-buffering", b"no")])
         await _relay_events(generation, connection, EventFilter(route.usage_mark, drop=wanted.hides_usage))
@@ -158,9 +156,7 @@ def pass_headers(headers: Headers) -> Headers:
 
 async def _relay_plain(generation: Generation, connection: Connection) -> None:
     tail, entry, request = TailReader(), generation.entry, generation.request
-    while (data := await connection.read()) != b"":
-        if data is None:
-            continue
+    while data := await connection.read():
         if entry.first_token_s is None:
             entry.note_first_byte()
         tail.feed(data)
@@ -171,26 +167,17 @@ async def _relay_plain(generation: Generation, connection: Connection) -> None:
 
 
 async def _relay_events(generation: Generation, connection: Connection, events: EventFilter) -> None:
-    entry, request, read = generation.entry, generation.request, connection.read
-    entry.usage = events.usage
-    while (data := await read()) != b"":
-        if data is None:
-            if events.at_boundary:
-                await request.write(HEARTBEAT)
-            continue
-        if entry.first_token_s is None:
-            entry.note_first_byte()
-        generation.note(data)
-        entry.keep_answer(data)
-        if data := events.filter(data):
-            await request.write(data)
-    await request.write(events.flush(), more=False)
+    generation.events = events
+    generation.entry.usage = events.usage
+    generation.request.connection.on_writable = connection.resume
+    await connection.pump(generation.take)
+    await generation.request.write(events.flush(), more=False)
 
 
 async def _break_off(generation: Generation, route: Route, fault: RequestError) -> None:
     """Ends an answer that has begun: a stream of events says why, anything else is cut, so that nobody takes it as whole."""
     generation.entry.status = fault.status
-    if not generation.is_events:
+    if generation.events is None:
         generation.request.connection.transport.close()
         return
     await generation.request.write(fault.render_event(named=route.names_events), more=False)

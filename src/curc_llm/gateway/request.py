@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import secrets
@@ -13,10 +14,14 @@ from urllib.parse import unquote
 from curc_llm.gateway.errors import RequestError
 
 if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
     from curc_llm.gateway.protocol import GatewayProtocol
 
 Headers = list[tuple[bytes, bytes]]
 
+# Request ids tell requests of all runs apart; they aren't secret.
+_RUN, _NUMBERS = secrets.token_hex(4), itertools.count(1)
 _CLOSE = ((b"connection", b"close"),)
 
 # Open OnDemand keeps this prefix when it relays to a port of a node (mod_ood_proxy, /node/HOST/PORT/...).
@@ -50,11 +55,13 @@ class Request:
         found = _PREFIX.match(raw_path)
         self.prefix: str = found.group(0) if found else ""
         self.raw_path: str = raw_path[len(self.prefix) :] or "/"
-        self.path: str = unquote(self.raw_path)
+        self.path: str = unquote(self.raw_path) if "%" in self.raw_path else self.raw_path
         self.peer: str = scope["client"][0] if scope["client"] else ""
         self.connection: GatewayProtocol = scope["extensions"]["curc_llm"]
-        self.id = secrets.token_hex(8)
+        self.id = f"{_RUN}{next(_NUMBERS):08x}"
         self.send = send
+        # uvicorn's own object of this exchange: its `send` belongs to it.
+        self.cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]
         self._receive = receive
         self._body_s = body_s
         self.started = False
@@ -83,8 +90,11 @@ class Request:
             ClientGoneError: the client closed the connection.
         """
         try:
-            async with asyncio.timeout(self._body_s):
-                event = await self._receive()
+            if self.cycle.body or not self.cycle.more_body:
+                event = await self._receive()  # it lies there already: no timer is needed
+            else:
+                async with asyncio.timeout(self._body_s):
+                    event = await self._receive()
         except TimeoutError:
             raise RequestError(
                 408, "timeout", f"The request's body stopped arriving for {self._body_s:g} s.", headers=_CLOSE
@@ -134,6 +144,21 @@ class Request:
         """Sends a piece of the response's body, waiting while the client is slow."""
         self.bytes_sent += len(body)
         await self.send({"type": "http.response.body", "body": body, "more_body": more})
+
+    def write_event(self, data: bytes) -> bool:
+        """Sends a piece of a chunked response at once: a token doesn't wait for a task to be woken up.
+
+        Args:
+            data: not empty; an empty chunk would end the response.
+
+        Returns:
+            False when the client is slow; `connection.on_writable` is called when it has caught up.
+        """
+        if self.cycle.disconnected:
+            return True
+        self.bytes_sent += len(data)
+        self.connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return not self.connection.flow.write_paused
 
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
         """Sends a whole response."""

@@ -23,7 +23,9 @@ from curc_llm.gateway.channel import Bound, Channel, Failed, GatewayConfig, Gate
 from curc_llm.gateway.protocol import make_protocol
 
 _log = logging.getLogger("curc_llm.gateway")
-_ENDING_S = 1
+_ENDING_S = 1.0
+_TICK_S = 1.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class QuietServer(Server):
@@ -32,11 +34,44 @@ class QuietServer(Server):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.is_up = asyncio.Event()
+        self._stopped = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Says when it is up."""
         await super().startup(sockets)
         self.is_up.set()
+
+    async def main_loop(self) -> None:
+        """Renews the Date header once a second, until `stop`."""
+        while not self.should_exit:
+            await self.on_tick(0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await self._stopped.wait()
+
+    def stop(self) -> None:
+        """Ends the server."""
+        self.should_exit = True
+        self._stopped.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes the listeners, gives answers that end now a moment to be read, and cuts what is left."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_S):
+                while state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
+                    await asyncio.sleep(0.01)
+        for connection in list(state.connections):
+            connection.transport.abort()
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,7 +120,7 @@ async def _serve(
     await _follow(gateway, channel)
     gateway.end_all()
     for server in servers:
-        server.should_exit = True
+        server.stop()
     await asyncio.gather(*serving)
     gateway.close()
     await channel.close()
@@ -93,9 +128,9 @@ async def _serve(
 
 async def _follow(gateway: Gateway, channel: Channel) -> None:
     """Takes states from the channel until it closes or a signal comes."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.set)
     reading = asyncio.create_task(_read_states(gateway, channel))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -103,6 +138,8 @@ async def _follow(gateway: Gateway, channel: Channel) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+    for number in _SIGNALS:
+        loop.remove_signal_handler(number)
 
 
 async def _read_states(gateway: Gateway, channel: Channel) -> None:
@@ -123,7 +160,6 @@ def _make_server(app: Any, config: GatewayConfig) -> QuietServer:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=int(config.limits.keep_alive_s),
-        timeout_graceful_shutdown=_ENDING_S,
     )
     return QuietServer(settings)
 

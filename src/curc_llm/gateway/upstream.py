@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self.error: str | None = None
         self._chunks: list[bytes] = []
         self._size = 0
-        self._nudged = False
+        self._sink: Callable[[bytes], None] | None = None
 
     # What asyncio calls.
 
@@ -76,9 +76,12 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self.error = f"it answered something that isn't HTTP ({type(error).__name__})"
             self._transport.abort()
-        if self._size > _HIGH_WATER_BYTES and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
+        if self._sink is not None:
+            self._deliver(self._sink)
+            if not self.complete:
+                return
+        elif self._size > _HIGH_WATER_BYTES:
+            self.pause()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -150,8 +153,8 @@ class Connection(asyncio.Protocol):
                 raise UpstreamError(self.error, connected=True)
             await self._wait()
 
-    async def read(self) -> bytes | None:
-        """All of the body that has come, joined; b"" at its end; None when `nudge` woke it up and nothing had come.
+    async def read(self) -> bytes:
+        """All of the body that has come, joined; b"" at its end.
 
         Raises:
             UpstreamError: the connection was lost before the body's end.
@@ -162,20 +165,47 @@ class Connection(asyncio.Protocol):
             if self.error is not None:
                 raise UpstreamError(self.error, connected=True)
             await self._wait()
-            if self._nudged:
-                self._nudged = False
-                if not self._chunks:
-                    return None
+        data = self._take_chunks()
+        self.resume()
+        return data
+
+    async def pump(self, sink: Callable[[bytes], None]) -> None:
+        """Gives all that comes to `sink` in the moment in which it comes, until the body's end.
+
+        Raises:
+            UpstreamError: the connection was lost before the body's end.
+        """
+        self._sink = sink
+        try:
+            self._deliver(sink)
+            self.resume()
+            while not self.complete:
+                if self.error is not None:
+                    raise UpstreamError(self.error, connected=True)
+                await self._wait()
+        finally:
+            self._sink = None
+
+    def _deliver(self, sink: Callable[[bytes], None]) -> None:
+        if self._chunks:
+            sink(self._take_chunks())
+
+    def _take_chunks(self) -> bytes:
         chunks, self._chunks, self._size = self._chunks, [], 0
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def nudge(self) -> None:
-        """Wakes `read` up although nothing has come."""
-        self._nudged = True
-        self._wake()
+    def pause(self) -> None:
+        """Stops reading, so that the other side has to wait."""
+        if not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self._paused:
+            self._paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     @property
     def given_up(self) -> bool:
