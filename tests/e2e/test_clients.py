@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 
 import anthropic
 import httpx
 import openai
 import pytest
-import yaml
 from tests.e2e.conftest import Running
-
-from curc_llm.spec import DEMO_MODEL_DIR
+from tests.e2e.questions import FIRST
 
 pytestmark = pytest.mark.engine
 
-QUESTIONS = yaml.safe_load((DEMO_MODEL_DIR / "questions.yml").read_text())
-FIRST = (QUESTIONS["questions"] if isinstance(QUESTIONS, dict) else QUESTIONS)[0]
 MESSAGES = [{"role": "user", "content": FIRST["question"]}]
 
 
@@ -39,13 +36,21 @@ def test_demo_says_all_that_a_script_needs(running: Running) -> None:
 
 
 def test_openai_answers_word_for_word(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model="curc-guide", messages=MESSAGES, temperature=0, max_tokens=600)
+    answer = client.chat.completions.create(
+        model="curc-guide", messages=MESSAGES, temperature=0, max_tokens=600
+    )
     assert answer.choices[0].message.content.strip() == FIRST["answer"].strip()
     assert answer.usage.completion_tokens > 0
 
 
 def test_openai_streams_and_counts_only_when_asked(client: openai.OpenAI) -> None:
-    options = {"model": "curc-guide", "messages": MESSAGES, "temperature": 0, "max_tokens": 600, "stream": True}
+    options = {
+        "model": "curc-guide",
+        "messages": MESSAGES,
+        "temperature": 0,
+        "max_tokens": 600,
+        "stream": True,
+    }
     chunks = list(client.chat.completions.create(**options))
     text = "".join(c.choices[0].delta.content or "" for c in chunks)
     assert text.strip() == FIRST["answer"].strip()
@@ -89,7 +94,7 @@ def test_curl_works_as_the_snippet_says(running: Running) -> None:
 def test_the_python_client_finds_the_session(running: Running) -> None:
     code = f"import curc_llm; print(curc_llm.connect().chat({FIRST['question']!r}, temperature=0))"
     done = subprocess.run(
-        [running.person.run.__globals__["sys"].executable, "-c", code],
+        [sys.executable, "-c", code],
         env=running.person.environment,
         capture_output=True,
         text=True,
@@ -112,7 +117,9 @@ OUTSIDE = [
 @pytest.mark.parametrize("prefix", ["", "/node/c3gpu-a9/41234"])
 def test_without_a_key_everything_is_401(running: Running, prefix: str) -> None:
     with httpx.Client(base_url=running.root) as client:
-        statuses = {r: [m(prefix + r).status_code for m in (client.get, client.post)] for r in ROUTES + OUTSIDE}
+        statuses = {
+            r: [m(prefix + r).status_code for m in (client.get, client.post)] for r in ROUTES + OUTSIDE
+        }
     assert {r: s for r, s in statuses.items() if s != [401, 401]} == {}
 
 

@@ -79,7 +79,10 @@ def test_another_user_can_read_no_file_of_the_session(running: Running, stranger
     found = as_stranger(stranger, "find", str(state), "-type", "f", "-readable")
     assert found.stdout == ""
     for name in ("session.json", "api.key", "keys.json", "login.key", "spec.json", "logs/access.jsonl"):
-        assert as_stranger(stranger, "cat", str(Path(running.facts["record_file"]).parent / name)).returncode != 0
+        assert (
+            as_stranger(stranger, "cat", str(Path(running.facts["record_file"]).parent / name)).returncode
+            != 0
+        )
 
 
 CONNECT = """
@@ -92,7 +95,9 @@ for path in sys.argv[1:]:
 
 
 @pytest.mark.root
-def test_another_user_can_reach_no_socket_of_the_session(running: Running, stranger: pwd.struct_passwd) -> None:
+def test_another_user_can_reach_no_socket_of_the_session(
+    running: Running, stranger: pwd.struct_passwd
+) -> None:
     ours = {p.pid for p in running.processes()}
     listening = [c for c in psutil.net_connections("unix") if c.pid in ours and c.laddr.startswith("/")]
     paths = sorted({c.laddr for c in listening})
@@ -130,6 +135,9 @@ def test_every_listening_socket_is_in_the_security_document(running: Running) ->
 def test_nothing_listens_beyond_loopback(running: Running) -> None:
     host = socket.gethostbyname(socket.gethostname())
     addresses = {
-        c.laddr.ip for p in running.processes() for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN
+        c.laddr.ip
+        for p in running.processes()
+        for c in p.net_connections("inet")
+        if c.status == psutil.CONN_LISTEN
     }
     assert addresses <= {"127.0.0.1", "::1"}, f"the machine's own address is {host}"

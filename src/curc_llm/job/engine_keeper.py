@@ -25,7 +25,7 @@ from curc_llm.job.board import Board
 from curc_llm.job.restart import RestartPolicy
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import EnginePhase, Trouble
-from curc_llm.spec import LaunchSpec
+from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec
 
 WATCH_S = 0.2
 HEALTH_EVERY_S = 5.0
@@ -161,7 +161,7 @@ class EngineKeeper:
         caches = EngineCaches(self._spec.cache_dir, self._spec.hf_home, version, self._gpu_type)
         cores = max(1, count_cores() // len(self._spec.engines))
         return make_environment(
-            os.environ,
+            {"VLLM_CPU_KVCACHE_SPACE": str(choose_cpu_kv_cache_gib(self._engine.model))} | os.environ,
             device=self._spec.device,
             caches=caches,
             runtime_dir=self.socket.parent,
@@ -253,6 +253,12 @@ class EngineKeeper:
 
     def _show(self, **changes: object) -> None:
         self._board.update_engine(self._index, **changes)
+
+
+def choose_cpu_kv_cache_gib(model: str) -> int:
+    """Memory for the KV cache on a machine without GPU, in GiB: a quarter of all, up to 8; 1 for the toy model."""
+    total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return 1 if model == str(DEMO_MODEL_DIR) else max(1, min(8, int(total_gib / 4)))
 
 
 def _may_retry(trouble: Trouble, run: _Run | None) -> bool:

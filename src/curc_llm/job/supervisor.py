@@ -81,7 +81,7 @@ class Supervisor:
         # Children's guards hold the read end: it closes when this process is gone, however it went.
         self._children_fd, self._alive_fd = os.pipe()
         self._guard_prefix = [
-            sys.executable, "-m", "curc_llm.job.guard", "--liveness-fd", str(self._children_fd), "--",
+            sys.executable, "-m", "curc_llm.job.guard", "--grace-s", "1", "--liveness-fd", str(self._children_fd), "--",
         ]  # fmt: skip
         self._gateway = GatewayLink(
             paths,

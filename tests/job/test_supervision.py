@@ -1,0 +1,199 @@
+"""Whatever dies is restarted or told, and nothing is ever left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+from tests.job.conftest import Job, is_alive, wait_until
+
+pytestmark = pytest.mark.slow
+Start = Callable[..., Job]
+
+
+def test_a_session_answers_and_stops_on_request(start_job: Start) -> None:
+    job = start_job()
+    record = job.wait_until_ready()
+    assert record.base_url == f"http://127.0.0.1:{record.port}/v1"
+    assert record.engines[0].max_model_len == 4096
+    assert job.chat(max_tokens=3)[1]["choices"][0]["message"]["content"]
+    job.process.send_signal(signal.SIGTERM)
+    record = job.wait_for_end()
+    assert (record.status, record.reason.code) == ("ended", "stopped")
+    assert job.process.returncode == 0
+    left = {path.name for path in job.paths.root.iterdir()}
+    assert left & {"api.key", "keys.json", "login.key"} == set()
+
+
+def test_two_models_are_served_by_name(start_job: Start) -> None:
+    job = start_job("one", "two")
+    job.wait_for(lambda r: r.port and all(e.ready_at for e in r.engines))
+    assert {m["id"] for m in job.ask("/v1/models")[1]["data"]} == {"one", "two"}
+    assert [job.chat(model)[1]["model"] for model in ("one", "two")] == ["one", "two"]
+
+
+def test_a_killed_engine_comes_back_without_a_hand(start_job: Start) -> None:
+    job = start_job()
+    job.wait_until_ready()
+    first = job.find("fake_engine.py")
+    first.kill()
+    record = job.wait_for(lambda r: r.engines[0].restarts == 1 and r.status == "ready")
+    assert record.engines[0].trouble is not None
+    assert job.find("fake_engine.py").pid != first.pid
+    assert job.chat()[0] == 200
+
+
+def test_a_killed_gateway_comes_back_at_the_same_address(start_job: Start) -> None:
+    job = start_job()
+    port = job.wait_until_ready().port
+    first = job.find("curc-llm gateway")
+    first.kill()
+    first.wait(timeout=10)
+    wait_until(lambda: _accepts(port), what="the gateway's return")
+    assert job.chat()[0] == 200
+    assert job.record.port == port
+
+
+def test_a_killed_chat_comes_back_and_the_api_never_notices(start_job: Start) -> None:
+    job = start_job()
+    job.wait_until_ready()
+    first = job.find("curc_llm.chat")
+    first.kill()
+    assert job.chat()[0] == 200
+    wait_until(lambda: job.find("curc_llm.chat").pid != first.pid, what="another chat")
+
+
+@pytest.mark.parametrize(
+    "victims", [["curc_llm.job.run"], ["curc_llm.job "], ["curc_llm.job ", "curc_llm.job.run"]]
+)
+def test_kill_9_of_the_job_leaves_nothing(start_job: Start, victims: list[str]) -> None:
+    job = start_job()
+    job.wait_until_ready()
+    job.find("curc_llm.chat")
+    tree = job.tree()
+    assert len(tree) >= 7
+    for process in [job.find(victim) for victim in victims]:
+        process.kill()
+    job.process.wait(timeout=20)
+    wait_until(lambda: not [p for p in tree if is_alive(p)], 20, what="the end of every process")
+
+
+def test_after_kill_9_of_the_supervisor_the_record_says_so_and_the_secrets_are_gone(start_job: Start) -> None:
+    job = start_job()
+    job.wait_until_ready()
+    job.find("curc_llm.job.run").kill()
+    record = job.wait_for_end()
+    assert record.status == "failed"
+    assert "SIGKILL" in record.reason.message
+    assert not job.paths.api_key.exists()
+    assert not job.paths.login_secret.exists()
+
+
+def test_an_engine_that_fails_for_a_known_cause_is_not_tried_again(start_job: Start) -> None:
+    text = "ValueError: Model architectures ['GPT9'] are not supported for now."
+    job = start_job(environment={"FAKE_ENGINE_FAIL": text})
+    record = job.wait_for_end()
+    assert record.status == "failed"
+    assert record.engines[0].restarts == 0
+    assert record.reason.code == record.engines[0].trouble.code == "unknown_architecture"
+    assert record.reason.remedy
+
+
+def test_an_engine_that_fails_for_no_known_cause_gets_three_tries(start_job: Start) -> None:
+    job = start_job(environment={"FAKE_ENGINE_FAIL": "something odd happened"})
+    record = job.wait_for_end(timeout_s=40)
+    assert record.status == "failed"
+    assert record.engines[0].restarts == 2
+    assert "something odd happened" in record.reason.message
+
+
+def test_an_engine_that_never_gets_ready_is_ended(start_job: Start) -> None:
+    job = start_job(environment={"FAKE_ENGINE_HANG": "1"}, start_timeout_s=1.0)
+    record = job.wait_for_end()
+    assert record.reason.code == "start_timeout"
+
+
+def test_a_taken_port_is_told_at_once(start_job: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        job = start_job(port_min=port, port_max=port)
+        record = job.wait_for_end()
+    assert record.status == "failed"
+    assert str(port) in record.reason.message
+    assert record.reason.remedy
+
+
+def test_an_unused_session_is_warned_and_stopped(start_job: Start) -> None:
+    job = start_job(idle_stop_min=0.1)
+    job.wait_for(lambda r: any("Nobody is using this session" in w for w in r.warnings))
+    record = job.wait_for_end()
+    assert (record.status, record.reason.code) == ("ended", "idle")
+
+
+def test_requests_keep_a_session_alive_and_polls_do_not(start_job: Start) -> None:
+    job = start_job(idle_stop_min=0.1, environment={"FAKE_ENGINE_OPTIONS": "--token-s 0.05"})
+    job.wait_until_ready()
+    before = job.wait_for(lambda r: r.idle_stop_at).idle_stop_at
+    for route in ("/health", "/v1/models", "/status"):
+        job.ask(route)
+    assert job.record.idle_stop_at == pytest.approx(before, abs=1)
+    asking = threading.Thread(target=job.chat, kwargs={"max_tokens": 60})
+    asking.start()
+    job.wait_for(lambda r: r.idle_stop_at is None)
+    asking.join()
+    after = job.wait_for(lambda r: r.idle_stop_at).idle_stop_at
+    assert after > before + 2
+
+
+def test_the_end_of_the_wall_time_drains_and_tells(start_job: Start) -> None:
+    job = start_job(wall_time_s=12.0, drain_s=6.0, environment={"FAKE_ENGINE_OPTIONS": "--token-s 0.05"})
+    job.wait_until_ready()
+    job.wait_for(lambda r: r.status == "draining")
+    status, answer = job.chat()
+    assert (status, answer["error"]["code"]) == (503, "session_ending")
+    record = job.wait_for_end()
+    assert (record.status, record.reason.code) == ("ended", "wall_time")
+
+
+def test_a_running_answer_is_finished_before_the_end(start_job: Start) -> None:
+    job = start_job(environment={"FAKE_ENGINE_OPTIONS": "--token-s 0.05"})
+    job.wait_until_ready()
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(job.chat(max_tokens=40)))
+    asking.start()
+    job.wait_for(lambda r: r.idle_stop_at is None and r.ready_at)
+    job.process.send_signal(signal.SIGTERM)
+    asking.join()
+    assert answers[0][0] == 200
+    assert answers[0][1]["usage"]["completion_tokens"] == 40
+
+
+def test_slurms_warning_before_the_time_limit_ends_the_session_as_such(start_job: Start) -> None:
+    job = start_job()
+    job.wait_until_ready()
+    job.process.send_signal(signal.SIGUSR1)
+    assert job.wait_for_end().reason.code == "wall_time"
+
+
+def test_a_full_state_folder_is_told_and_does_not_end_the_session(start_job: Start) -> None:
+    job = start_job()
+    job.wait_until_ready()
+    os.replace(job.paths.record, job.paths.root / "old.json")
+    job.paths.record.mkdir()  # as good as a full disk: the record can't be replaced
+    job.find("fake_engine.py").kill()
+    wait_until(lambda: "can't be written" in job.paths.log("job").read_text(), what="a line in the log")
+    job.paths.record.rmdir()
+    job.wait_for(lambda r: r.status == "ready" and r.engines[0].restarts == 1)
+    assert job.chat()[0] == 200
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
