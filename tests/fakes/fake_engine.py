@@ -18,7 +18,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Behaviour:
         health: status of /health.
         split_events: send each event in several pieces.
         joined_events: send this many events in one write.
+        pad: further characters in each token's event, to make large answers cheap.
         max_model_len: what /v1/models says.
         close: don't keep connections alive.
     """
@@ -53,6 +54,7 @@ class Behaviour:
     health: int = 200
     split_events: bool = False
     joined_events: int = 1
+    pad: int = 0
     max_model_len: int = 4096
     close: bool = False
 
@@ -198,7 +200,7 @@ class Answer:
         leaving = asyncio.ensure_future(self.wait_for_leaving())
         try:
             await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
+            if working.done() and not isinstance(working.exception(), ConnectionError):
                 working.result()
                 self.engine.finished += 1
             else:
@@ -301,22 +303,24 @@ class Answer:
         self.writer.write(b"0\r\n\r\n")
         await self.writer.drain()
 
-    def make_events(self) -> list[bytes]:
-        makers = {"/v1/messages": self.make_message_events, "/v1/responses": self.make_response_events}
+    def make_events(self) -> Iterable[bytes]:
+        makers: dict[str, Callable[[], Iterable[bytes]]] = {
+            "/v1/messages": self.make_message_events,
+            "/v1/responses": self.make_response_events,
+        }
         return makers.get(self.route, self.make_chunks)()
 
-    def make_chunks(self) -> list[bytes]:
+    def make_chunks(self) -> Iterator[bytes]:
         is_chat = self.route == "/v1/chat/completions"
-        events = []
+        base = self.base("chat.completion.chunk")
         for i in range(self.num_tokens):
-            text = f"word{i}" if i == 0 else f" word{i}"
+            text = (f"word{i}" if i == 0 else f" word{i}") + "." * self.behaviour.pad
             said = {"delta": {"content": text}} if is_chat else {"text": text}
             last = "stop" if i == self.num_tokens - 1 else None
-            choice = {"index": 0, **said, "finish_reason": last}
-            events.append(_data({**self.base("chat.completion.chunk"), "choices": [choice]}))
+            yield _data({**base, "choices": [{"index": 0, **said, "finish_reason": last}]})
         if (self.document.get("stream_options") or {}).get("include_usage"):
-            events.append(_data({**self.base("chat.completion.chunk"), "choices": [], "usage": self.usage}))
-        return [*events, b"data: [DONE]\n\n"]
+            yield _data({**base, "choices": [], "usage": self.usage})
+        yield b"data: [DONE]\n\n"
 
     def make_message_events(self) -> list[bytes]:
         begin = {
