@@ -103,3 +103,21 @@ def test_a_guard_without_a_command_says_so() -> None:
     done = subprocess.run(GUARD, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no command to run" in done.stderr
+
+
+def test_adopted_processes_that_end_leave_no_zombie(start) -> None:
+    script = (
+        "import os, sys, time\n"
+        "if os.fork() == 0:\n"
+        "    pid = os.fork()\n"
+        "    if pid: print(pid, flush=True)\n"
+        "    else: time.sleep(0.3)\n"
+        "    os._exit(0)\n"
+        "os.wait(); time.sleep(600)"
+    )
+    guard = start(script)
+    assert guard.stdout is not None
+    orphan = int(guard.stdout.readline())
+    wait_until(lambda: not Path(f"/proc/{orphan}").exists())
+    guard.terminate()
+    guard.wait(timeout=20)

@@ -49,6 +49,18 @@ def _descends(pid: int, root: int, parents: dict[int, int]) -> bool:
     return False
 
 
+def reap_orphans(besides: int) -> None:
+    """Collects ended children that were adopted; the child `besides` is left to whoever started it."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid == besides:
+            return
+        os.waitpid(ended.si_pid, 0)
+
+
 def end_descendants(grace_s: float) -> None:
     """Sends TERM to every descendant of this process, then KILL to those left after `grace_s` seconds.
 

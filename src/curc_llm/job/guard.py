@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from curc_llm.job.descendants import adopt_orphans, end_descendants
+from curc_llm.job.descendants import adopt_orphans, end_descendants, reap_orphans
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 GRACE_S = 5.0
@@ -66,6 +66,7 @@ class Guard:
             if wake_fd in ready:
                 for number in set(os.read(wake_fd, 512)) & set(FORWARDED):
                     process.send_signal(number)
+                reap_orphans(process.pid)
             if (status := process.poll()) is not None:
                 return status
             if self._liveness_fd in ready:
