@@ -98,10 +98,12 @@ def _wait(paths: SessionPaths, spec: LaunchSpec, pid: int) -> SessionRecord:
     progress = Progress()
     try:
         return wait_until_ready(paths, progress.show, spec.start_timeout_s + 60, pid)
-    except (LaunchError, EngineError):
+    except (LaunchError, EngineError) as error:
         progress.close()
         _end(paths, pid)
-        raise
+        raise type(error)(
+            error.message, error.remedy or f"Look at: curc-llm logs {spec.session_id}"
+        ) from error
     finally:
         progress.close()
 
