@@ -256,7 +256,7 @@ class EngineKeeper:
 
 
 def choose_cpu_kv_cache_gib(model: str) -> int:
-    """Memory for the KV cache on a machine without GPU, in GiB: a quarter of all, up to 8; 1 for the toy model."""
+    """GiB of KV cache on a machine without GPU: a quarter of its memory, up to 8; 1 for the toy model."""
     total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return 1 if model == str(DEMO_MODEL_DIR) else max(1, min(8, int(total_gib / 4)))
 

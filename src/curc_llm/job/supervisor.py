@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-from curc_llm.engine.process import EngineProcess
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import Activity, EngineTarget, GatewayConfig, GatewayState
 from curc_llm.job.board import Board
@@ -33,7 +32,6 @@ from curc_llm.spec import LaunchSpec, read_launch_spec
 LAST_WORDS_S = 4.0
 STOP_DRAIN_S = 5.0
 GAVE_UP = Trouble(code="engine_gave_up", message="The engine failed.", remedy="See its log: curc-llm logs")
-__all__ = ["EngineProcess", "Supervisor", "run_supervisor"]
 
 
 def run_supervisor(spec_path: Path, runtime_dir: Path, liveness_fd: int, gateway: GatewayProcess) -> int:
@@ -80,9 +78,7 @@ class Supervisor:
         self._clocks = Clocks(spec, self._board, self.request_end)
         # Children's guards hold the read end: it closes when this process is gone, however it went.
         self._children_fd, self._alive_fd = os.pipe()
-        self._guard_prefix = [
-            sys.executable, "-m", "curc_llm.job.guard", "--grace-s", "1", "--liveness-fd", str(self._children_fd), "--",
-        ]  # fmt: skip
+        self._guard_prefix = make_guard_prefix(self._children_fd)
         self._gateway = GatewayLink(
             paths,
             make_gateway_config(spec, runtime_dir),
@@ -214,6 +210,12 @@ class Supervisor:
             append_jsonl(self._paths.audit_log, {"time": time.time(), "event": event, **fields})
         except OSError as error:
             sys.stderr.write(f"The audit log can't be written: {error}\n")
+
+
+def make_guard_prefix(liveness_fd: int) -> list[str]:
+    """The command in front of a child that ends its whole tree when it, or this process, is gone."""
+    guard = [sys.executable, "-m", "curc_llm.job.guard", "--grace-s", "1"]
+    return [*guard, "--liveness-fd", str(liveness_fd), "--"]
 
 
 def make_first_record(spec: LaunchSpec) -> SessionRecord:
