@@ -81,16 +81,16 @@ def launch_local(spec: LaunchSpec) -> int:
         remedy = "Free some space, or set state_dir (CURC_LLM_STATE_DIR) elsewhere."
         raise LaunchError(f"{paths.root} can't be written: {error.strerror}.", remedy) from error
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "curc_llm.job", str(paths.spec)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        return _spawn([sys.executable, "-m", "curc_llm.job", str(paths.spec)], log)
     finally:
         os.close(log)
-    return process.pid
+
+
+def _spawn(command: list[str], log: int) -> int:
+    """Starts a process of its own session that nobody here waits for."""
+    null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    output = [(os.POSIX_SPAWN_DUP2, log, descriptor) for descriptor in (1, 2)]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=[null, *output], setsid=True)
 
 
 def wait_until_ready(
