@@ -134,6 +134,6 @@ def render_details(answer: Answer, max_model_len: int | None) -> str:
         lines.append("Token counts are those of the pieces that came, as the answer didn't end by itself.")
     if answer.finish_reason == "length":
         lines.append(
-            "The answer hit its token limit: raise “Longest answer” in the settings, or ask it to go on."
+            "The answer hit its token limit: raise “Max. tokens” in the settings, or ask it to go on."
         )
     return "  \n".join(line for line in lines if line)

@@ -6,6 +6,12 @@ import re
 
 # Gradio's page asks the origin's root for a manifest; on a portal that is somebody else's address.
 _MANIFEST = re.compile(rb'<link rel="manifest"[^>]*>')
+# Without an icon of its own, the page asks the origin's root for one.
+ICON = (
+    b"<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+    b"%3Cpath fill='%230369a1' d='M6 4h20a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H14l-7 6v-6H6a3 3 0 0 1-3-3V7a3 3 0 0 1 3-3z'/%3E"
+    b"%3Cpath stroke='%23fff' stroke-width='2.4' stroke-linecap='round' d='M9 11h14M9 17h9'/%3E%3C/svg%3E\">"
+)
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 
 
@@ -46,6 +52,11 @@ def add_nonce(page: bytes, nonce: str) -> bytes:
         b'<script nonce="n">a</script>'
     """
     return _SCRIPT.sub(b'<script nonce="' + nonce.encode() + b'"', page)
+
+
+def add_head(page: bytes, script: str) -> bytes:
+    """Puts our icon and our script at the head's end, where the script runs before Gradio's modules."""
+    return page.replace(b"</head>", ICON + b"<script>" + script.encode() + b"</script></head>", 1)
 
 
 def drop_manifest(page: bytes) -> bytes:

@@ -83,17 +83,18 @@ def make_answer_messages(answer: Answer, done: bool, max_model_len: int | None =
 def _make_reasoning(answer: Answer, done: bool) -> ChatMessage:
     thinking = not done and not answer.text
     seconds = answer.reasoning_s
-    title = "Reasoning" if thinking or seconds is None else f"Reasoning ({seconds:.1f} s)"
+    title = "Reasoning" if thinking or not seconds or seconds < 0.1 else f"Reasoning ({seconds:.1f} s)"
     return make_aside(title, render_markdown(answer.reasoning), "pending" if thinking else "done")
 
 
 def make_notice(problem: GatewayProblem) -> ChatMessage:
     """A failure in words, in the conversation; never sent to the model."""
     return make_aside(
-        f"⚠ {render_markdown(problem.message)}", render_markdown(problem.remedy or RETRY), status=""
+        ALERT + render_markdown(problem.message), render_markdown(problem.remedy or RETRY), status=""
     )
 
 
+ALERT = '<span class="curc-alert">⚠</span> '
 RETRY = "Retry with the arrow below, or write your message again."
 
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from curc_llm.chat.content_policy import add_nonce, drop_manifest, make_policy, make_root_relative
+from curc_llm.chat.content_policy import add_head, add_nonce, drop_manifest, make_policy, make_root_relative
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -93,24 +93,32 @@ def is_open(path: str) -> bool:
 
 
 class ContentPolicyMiddleware:
-    """Sets the security headers, and gives every script of the page this response's nonce."""
+    """Sets the security headers, and gives every script of the page this response's nonce.
 
-    def __init__(self, app: App) -> None:
+    Args:
+        script: a script of our own for the page.
+    """
+
+    def __init__(self, app: App, script: str = "") -> None:
         self._app = app
+        self._script = script
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _PageSender(send, str(scope.get("root_path", "")) + MOUNT))
+        await self._app(
+            scope, receive, _PageSender(send, str(scope.get("root_path", "")) + MOUNT, self._script)
+        )
 
 
 class _PageSender:
     """Passes a response on; an HTML page is held back until it is whole, and then rewritten."""
 
-    def __init__(self, send: Send, root: str) -> None:
+    def __init__(self, send: Send, root: str, script: str) -> None:
         self._send = send
         self._root = root
+        self._script = script
         self._nonce = secrets.token_urlsafe(18)
         self._start: Message | None = None
         self._body = bytearray()
@@ -138,7 +146,8 @@ class _PageSender:
 
     async def _finish(self) -> None:
         assert self._start is not None  # noqa: S101 - only after _begin held a page back
-        body = make_root_relative(add_nonce(drop_manifest(bytes(self._body)), self._nonce), self._root)
+        page = make_root_relative(drop_manifest(bytes(self._body)), self._root)
+        body = add_nonce(add_head(page, self._script), self._nonce)
         headers = [(n, v) for n, v in self._start["headers"] if n.lower() != b"content-length"]
         self._start["headers"] = [*headers, (b"content-length", str(len(body)).encode())]
         await self._send(self._start)

@@ -33,17 +33,21 @@ class Parts:
     timer: gr.Timer
 
 
-def make_page(turns: Turns, demo_examples: list[str], title: str) -> gr.Blocks:
+def make_page(turns: Turns, demo_examples: list[str], title: str, app_id: int) -> gr.Blocks:
     """Builds the page.
 
     Args:
         turns: runs what people ask for.
         demo_examples: example prompts of the bundled model.
         title: what the browser's tab says.
+        app_id: a number that stays the same while the session lasts.
     """
     with gr.Blocks(title=title, fill_height=True, fill_width=True, analytics_enabled=False) as page:
         parts = _make_parts()
         _connect(page, parts, PageActions(turns, demo_examples))
+    # A page that finds another number after a break reloads itself, and the conversation on it is lost. Ours goes on:
+    # the same session's next chat process is the same to it, as all that it needs is on the page.
+    page.app_id = app_id
     page.max_threads = MAX_THREADS
     page.queue(default_concurrency_limit=None, api_open=False)
     return page
@@ -60,7 +64,7 @@ def _make_parts() -> Parts:
         elem_id="curc-message",
         label="Your message",
         show_label=False,
-        placeholder="Write a message. Enter sends, Shift+Enter starts a new line.",
+        placeholder="Write a message …",
         lines=1,
         max_lines=12,
         autofocus=True,
@@ -68,7 +72,9 @@ def _make_parts() -> Parts:
         container=False,
     )
     model, system_prompt, sampling = _make_settings()
-    return Parts(header, banner, keep_going, chatbot, message, model, system_prompt, sampling, gr.Timer(BUSY_POLL_S))
+    return Parts(
+        header, banner, keep_going, chatbot, message, model, system_prompt, sampling, gr.Timer(BUSY_POLL_S)
+    )
 
 
 def _make_html(elem_id: str, html: str = "") -> gr.Markdown:
@@ -99,28 +105,31 @@ def _make_chatbot() -> gr.Chatbot:
 def _make_settings() -> tuple[gr.Dropdown, gr.Textbox, list[Any]]:
     with gr.Sidebar(label="Settings", position="right", open=False, width=320, elem_id="curc-settings"):
         gr.Markdown("### Settings")
-        model = gr.Dropdown(label="Model", choices=[], visible=False, interactive=True, filterable=False)
+        model = gr.Dropdown(
+            label="Model", choices=[], visible=False, interactive=True, allow_custom_value=True
+        )
         system_prompt = gr.Textbox(
             label="System prompt", lines=3, max_lines=10, placeholder="How the model should behave."
         )
         with gr.Row():
             sampling: list[Any] = [_make_number("Temperature"), _make_number("Top-p")]
         with gr.Row():
-            sampling += [_make_number("Longest answer"), _make_number("Seed")]
+            sampling += [_make_number("Max. tokens"), _make_number("Seed")]
         _make_html("curc-help", SETTINGS_HELP)
     return model, system_prompt, sampling
 
 
 def _make_number(label: str) -> gr.Textbox:
     # gr.Number can't be empty: it sends 0, which is a temperature.
-    return gr.Textbox(label=label, placeholder="model's own", min_width=110, max_lines=1)
+    return gr.Textbox(label=label, placeholder="default", min_width=110, max_lines=1)
 
 
 SETTINGS_HELP = """<div class="curc-help"><p><b>Temperature</b>: 0 picks the likeliest word each time, higher is more varied.</p>
 <p><b>Top-p</b>: picks among the likeliest words that make up this share.</p>
-<p><b>Longest answer</b>: in tokens; a token is about three quarters of a word.</p>
+<p><b>Max. tokens</b>: longest answer; a token is about three quarters of a word.</p>
 <p><b>Seed</b>: the same seed mostly gives the same answer again.</p>
-<p>Empty fields leave the choice to the model. Conversations are not kept: closing the page ends them.</p></div>"""
+<p>Empty: the model's own default.</p>
+<p>Enter sends, Shift+Enter starts a new line. Conversations are not kept: closing the page ends them.</p></div>"""
 
 
 def _connect(page: gr.Blocks, parts: Parts, actions: PageActions) -> None:
@@ -132,13 +141,13 @@ def _connect(page: gr.Blocks, parts: Parts, actions: PageActions) -> None:
     parts.chatbot.retry(actions.retry, [parts.chatbot, *settings], **turn)
     parts.chatbot.edit(actions.edit, [parts.chatbot, *settings], **turn)
     parts.chatbot.undo(actions.undo, [parts.chatbot], outputs, queue=False, show_progress="hidden", **QUIET)
-    parts.chatbot.clear(actions.stop, None, None, queue=False, show_progress="hidden", **QUIET)
-    parts.message.stop(actions.stop, None, None, queue=False, show_progress="hidden", **QUIET)
+    parts.chatbot.clear(actions.drop, None, None, queue=False, show_progress="hidden", **QUIET)
+    parts.message.stop(actions.stop, None, [parts.message], queue=False, show_progress="hidden", **QUIET)
     panel = [parts.header, parts.banner, parts.keep_going, parts.model, parts.chatbot, parts.timer]
     look: dict[str, Any] = {"outputs": panel, "queue": False, "show_progress": "hidden", **QUIET}
     page.load(actions.look_first, [parts.model], **look)
     parts.timer.tick(actions.look, [parts.model], **look)
-    parts.model.input(actions.look, [parts.model], **look)
+    parts.model.input(actions.look_first, [parts.model], **look)
     parts.keep_going.click(actions.keep_going, [parts.model], **look)
 
 

@@ -14,7 +14,7 @@ from curc_llm.chat.messages import ChatMessage, cut_history, make_user_message
 from curc_llm.chat.panel_html import render_banner, render_header
 from curc_llm.chat.sampling import parse_sampling
 from curc_llm.chat.session_panel import is_ready, make_banner, make_status_line
-from curc_llm.chat.session_watch import Snapshot
+from curc_llm.chat.session_watch import MAX_AGE_S, Snapshot
 from curc_llm.chat.turn import TurnRequest
 from curc_llm.chat.turns import Turns
 from curc_llm.errors import SettingsError
@@ -74,13 +74,19 @@ class PageActions:
         before, text = cut_history(history, event.index)
         return gr.update(value=text), before
 
-    def stop(self, request: gr.Request) -> None:
-        """Ends the answer that is being written on this page."""
-        self._turns.stop(str(request.session_hash))
+    def stop(self, request: gr.Request) -> Any:
+        """Ends the answer that is being written on this page; brings Send back when none is (the stream broke off)."""
+        page_id = str(request.session_hash)
+        self._turns.stop(page_id)
+        return gr.skip() if self._turns.is_running(page_id) else gr.update(submit_btn=True, stop_btn=False)
+
+    def drop(self, request: gr.Request) -> None:
+        """Ends the answer that is being written, and shows no more of it: the conversation was cleared."""
+        self._turns.stop(str(request.session_hash), silently=True)
 
     async def look_first(self, model: str | None, request: gr.Request) -> list[Any]:
-        """Fills the page when it is opened."""
-        return await self._look(model, request)
+        """Fills the page when it is opened, or another model is chosen."""
+        return await self._look(model, request, with_examples=True)
 
     async def look(self, model: str | None, request: gr.Request) -> list[Any]:
         """Shows how the session is now."""
@@ -92,7 +98,13 @@ class PageActions:
             await self._turns.client.keep_going(find_user(request))
         return await self._look(model, request, max_age_s=0)
 
-    async def _look(self, model: str | None, request: gr.Request, max_age_s: float = 1.0) -> list[Any]:
+    async def _look(
+        self,
+        model: str | None,
+        request: gr.Request,
+        max_age_s: float = MAX_AGE_S,
+        with_examples: bool = False,
+    ) -> list[Any]:
         snapshot = await self._turns.watch.look(find_user(request), max_age_s)
         chosen = choose_model(snapshot, model)
         banner = make_banner(snapshot, chosen)
@@ -103,7 +115,7 @@ class PageActions:
             render_banner(banner),
             gr.update(visible=banner is not None and banner.can_keep_going),
             gr.update(choices=snapshot.models, value=chosen or None, visible=len(snapshot.models) > 1),
-            gr.update(examples=examples),
+            gr.update(examples=examples) if with_examples or chosen != model else gr.skip(),
             gr.Timer(CALM_POLL_S if well and banner is None else BUSY_POLL_S),
         ]
 
@@ -125,7 +137,6 @@ class PageActions:
             async for messages in steps:
                 yield gr.skip(), messages
         yield gr.update(submit_btn=True, stop_btn=False), gr.skip()
-
 
     async def _make_request(
         self, history: list[ChatMessage], settings: tuple[Any, ...], user: str

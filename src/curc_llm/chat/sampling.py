@@ -44,7 +44,7 @@ def parse_sampling(temperature: str, top_p: str, max_tokens: str, seed: str) -> 
         >>> parse_sampling("0,2", "", "100", "")
         Sampling(temperature=0.2, top_p=None, max_tokens=100, seed=None)
     """
-    whole = parse_number("Longest answer", max_tokens, 1, 1_000_000, whole=True)
+    whole = parse_number("Max. tokens", max_tokens, 1, 1_000_000, whole=True)
     number = parse_number("Seed", seed, 0, 2**63 - 1, whole=True)
     return Sampling(
         parse_number("Temperature", temperature, 0, 2),
@@ -71,6 +71,6 @@ def parse_number(name: str, text: str, low: float, high: float, whole: bool = Fa
         kind = "a whole number" if whole else "a number"
         raise SettingsError(
             f"{name} can't be {text[:20]!r}: it is {kind} from {low:g} to {high:g}.",
-            "Mend it in the settings, or leave it empty for the model's own.",
+            "Mend it in the settings, or leave it empty for the model's default.",
         )
     return value

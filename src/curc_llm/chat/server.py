@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
+import zlib
 from pathlib import Path
 
 import gradio
@@ -17,7 +19,7 @@ from curc_llm.chat.middleware import MOUNT, App, ContentPolicyMiddleware, Prefix
 from curc_llm.chat.options import ChatOptions
 from curc_llm.chat.page import make_page
 from curc_llm.chat.session_watch import SessionWatch
-from curc_llm.chat.theme import make_theme, read_style
+from curc_llm.chat.theme import make_theme, read_script, read_style
 from curc_llm.chat.turns import Turns
 
 FIRST_STATUS_WAIT_S = 2.0
@@ -35,6 +37,8 @@ def serve(options: ChatOptions) -> None:
 
 async def _serve(options: ChatOptions, listener: socket.socket) -> None:
     app = await make_app(options)
+    gc.freeze()
+    gc.enable()
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -52,9 +56,10 @@ async def make_app(options: ChatOptions) -> App:
     """Builds the whole ASGI application."""
     client = GatewayClient(options.gateway_socket)
     watch = SessionWatch(client)
-    page = make_page(
-        Turns(client, watch), load_examples(options.examples), await _choose_title(options, watch)
-    )
+    title = await _choose_title(options, watch)
+    # The runtime folder's name is random, so its sockets' paths tell sessions apart.
+    app_id = zlib.crc32(str(options.gateway_socket.absolute()).encode())
+    page = make_page(Turns(client, watch), load_examples(options.examples), title, app_id)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gradio.mount_gradio_app(
         app,
@@ -70,7 +75,7 @@ async def make_app(options: ChatOptions) -> App:
         css=read_style(),
         app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
     )
-    return RouteMiddleware(PrefixMiddleware(ContentPolicyMiddleware(app)))
+    return RouteMiddleware(PrefixMiddleware(ContentPolicyMiddleware(app, read_script())))
 
 
 def bind_private_socket(path: Path) -> socket.socket:

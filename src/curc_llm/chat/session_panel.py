@@ -88,7 +88,7 @@ def make_waiting_line(snapshot: Snapshot, model: str) -> str:
     engine = snapshot.engine(model)
     if engine is None:
         return "Waiting for the model"
-    return f"Waiting for the model: {_render_phase(engine).lower()}"
+    return f"Waiting for the model: {_lower_first(_render_phase(engine))}"
 
 
 def is_ready(snapshot: Snapshot, model: str) -> bool:
@@ -132,7 +132,8 @@ def _make_engine_banner(engine: EngineRecord | None, now: float) -> Banner | Non
         return Banner("trouble", f"{name} has stopped.", detail)
     if engine.restarts or engine.phase is EnginePhase.RESTARTING:
         why = engine.trouble.message if engine.trouble else "It stopped without a reason."
-        title = f"{name} is starting again: {_render_phase(engine).lower()}"
+        phase = "" if engine.phase is EnginePhase.RESTARTING else f": {_lower_first(_render_phase(engine))}"
+        title = f"{name} is starting again{phase}"
         return Banner(
             "warning", title, f"{why} {_render_elapsed(engine, now)}".strip(), _progress(engine, now)
         )
@@ -175,13 +176,20 @@ def _render_phase(engine: EngineRecord) -> str:
     return words if engine.progress is None else f"{words} ({engine.progress:.0%})"
 
 
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _render_elapsed(engine: EngineRecord, now: float) -> str:
     if engine.started_at is None:
         return ""
     elapsed = f"{render_duration(now - engine.started_at)} so far"
-    if engine.expected_ready_s is None:
-        return f"{elapsed}. You can write your first message now; it is sent when the model is ready."
-    return f"{elapsed}, about {render_duration(engine.expected_ready_s)} as a rule. You can write your first message now; it is sent when the model is ready."
+    if engine.expected_ready_s is not None:
+        elapsed += f", about {render_duration(engine.expected_ready_s)} as a rule"
+    return f"{elapsed}. {WRITE_NOW}"
+
+
+WRITE_NOW = "You can write now: your message is sent when the model is ready."
 
 
 def _progress(engine: EngineRecord, now: float) -> float:

@@ -14,6 +14,7 @@ from curc_llm.chat.gateway_client import GatewayClient, GatewayProblem
 UPDATE_S = 0.1
 UPDATE_CROWDED_S = 0.25
 CROWD_STREAMS = 50
+SILENCE_S = 1.0
 
 
 class Pace:
@@ -66,7 +67,7 @@ class AnswerStream:
             self._task.cancel()
 
     async def updates(self) -> AsyncGenerator[Answer]:
-        """Yields the one answer again and again as it grows, and once more when it is complete.
+        """Yields the one answer again and again as it grows (and each second of silence), and once more when it is complete.
 
         Closing this iterator (the tab was closed) closes the connection, which ends the generation.
         """
@@ -77,8 +78,7 @@ class AnswerStream:
         try:
             with self._pace.counted():
                 while not self._task.done():
-                    await self._changed.wait()
-                    self._changed.clear()
+                    await self._wait_for_change()
                     if not self._task.done():
                         yield self.answer
                         await asyncio.wait({self._task}, timeout=self._pace.interval_s)
@@ -86,6 +86,12 @@ class AnswerStream:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         yield self.answer
+
+    async def _wait_for_change(self) -> None:
+        # Gradio sees that a tab was closed only when something is sent to it, so a silent stream sends now and then.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), SILENCE_S)
+        self._changed.clear()
 
     async def _read(self) -> None:
         events = self._client.stream_completion(self._body, self._user)

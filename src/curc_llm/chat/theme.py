@@ -8,6 +8,7 @@ import gradio as gr
 
 # Fonts that every system has: nothing is fetched, and nothing jumps when a font arrives.
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
+SCRIPTS = ("page.js", "connection.js")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
@@ -24,6 +25,8 @@ def make_theme() -> gr.themes.Base:
     return theme.set(
         body_background_fill="#ffffff",
         body_background_fill_dark="#14181f",
+        body_text_color_subdued="#566273",
+        body_text_color_subdued_dark="#9caabb",
         background_fill_primary="#ffffff",
         background_fill_primary_dark="#14181f",
         background_fill_secondary="#f6f8fa",
@@ -37,6 +40,7 @@ def make_theme() -> gr.themes.Base:
         block_shadow_dark="none",
         input_background_fill="#ffffff",
         input_background_fill_dark="#1b212a",
+        input_border_width="1px",
         input_border_color="#c9d1da",
         input_border_color_dark="#3a4656",
         button_primary_background_fill="#0369a1",
@@ -51,3 +55,8 @@ def make_theme() -> gr.themes.Base:
 def read_style() -> str:
     """The style sheet that goes with the theme."""
     return (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+
+
+def read_script() -> str:
+    """The page's own scripts, as one."""
+    return "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in SCRIPTS)

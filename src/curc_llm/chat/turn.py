@@ -25,6 +25,7 @@ from curc_llm.session.record import EnginePhase, EngineRecord
 WAIT_S = 1.0
 WAITING = "Your message is sent as soon as the model is ready. Stop takes it back."
 NOT_SENT = "Nothing was sent. Retry with the arrow below."
+THINKING = make_aside("Waiting for the first token", "", "pending")
 COMES_BACK = "It is being started again: retry, and your message waits until it is ready."
 ENGINE_CODES = frozenset({"engine_failed", "engine_restarting", "unreachable", "model_loading"})
 
@@ -73,6 +74,7 @@ class Turn:
         self._stopped = asyncio.Event()
         self._stream: AnswerStream | None = None
         self._is_ready = False
+        self.is_dropped = False
 
     def stop(self) -> None:
         """Ends the turn; what has come so far stays."""
@@ -113,8 +115,7 @@ class Turn:
         self._stream = AnswerStream(self._client, request.to_json(), request.user, self._pace)
         async with contextlib.aclosing(self._stream.updates()) as updates:
             async for answer in updates:
-                if not answer.is_empty:
-                    yield make_answer_messages(answer, done=False)
+                yield [THINKING] if answer.is_empty else make_answer_messages(answer, done=False)
         answer = self._stream.answer
         problem = answer.problem
         snapshot = await self._watch.look(request.user, max_age_s=0 if problem else MAX_AGE_S)

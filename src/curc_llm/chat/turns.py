@@ -37,13 +37,19 @@ class Turns:
         try:
             async with contextlib.aclosing(turn.run(request)) as steps:
                 async for messages in steps:
-                    yield messages
+                    if not turn.is_dropped:
+                        yield messages
         finally:
             if self._running.get(page_id) is turn:
                 del self._running[page_id]
 
-    def stop(self, page_id: str) -> None:
-        """Ends the turn of a page, if one runs."""
+    def stop(self, page_id: str, silently: bool = False) -> None:
+        """Ends the turn of a page, if one runs.
+
+        Args:
+            silently: show nothing more of it.
+        """
         turn = self._running.get(page_id)
         if turn is not None:
+            turn.is_dropped = silently
             turn.stop()
