@@ -1,7 +1,8 @@
 """A small gateway for the chat's tests: real sockets, scripted model.
 
-The private side (unix socket) answers `/status`, `/keep-going` and `/v1/chat/completions`; the public side (TCP) relays
-`/chat/...` to the chat's socket, bare and below a prefix, and says so in the two headers. It runs on a thread of its own.
+The private side (unix socket) answers `/status`, `/keep-going` and `/v1/chat/completions`; the public side
+(TCP) relays `/chat/...` to the chat's socket, bare and below a prefix, and says so in the two headers. It runs on
+a thread of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 PREFIX = "/node/h1.example/4711"
 Writer = asyncio.StreamWriter
@@ -106,7 +107,7 @@ class FakeGateway:
         self._released = asyncio.Event()
         self._changed = threading.Condition()
 
-    def __enter__(self) -> FakeGateway:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._run, daemon=True).start()
         self.port = asyncio.run_coroutine_threadsafe(self._start(), self.loop).result(10)
         return self
@@ -283,10 +284,8 @@ def _render_request(method: str, path: str, headers: dict[str, str], body: bytes
 
 async def _send_json(writer: Writer, status: int, value: Any) -> None:
     body = json.dumps(value).encode()
-    writer.write(
-        f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
     await writer.drain()
 
 

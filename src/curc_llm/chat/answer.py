@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from curc_llm.chat.gateway_client import GatewayProblem
+from curc_llm.chat.gateway_client import GatewayError
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Answer:
     last_at: float | None = None
     reasoned_until: float | None = None
     stopped: bool = False
-    problem: GatewayProblem | None = None
+    problem: GatewayError | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -104,7 +104,7 @@ def render_figures(answer: Answer) -> str:
     """The quiet line under an answer.
 
     Example:
-        >>> render_figures(Answer(text="x", deltas=12, completion_tokens=12, sent_at=1.0, first_at=1.2, last_at=1.7))
+        >>> render_figures(Answer(completion_tokens=12, sent_at=1.0, first_at=1.2, last_at=1.7))
         '12 tokens · 22 tokens/s · first token 0.20 s'
     """
     parts = [f"{answer.tokens:,} token" + ("" if answer.tokens == 1 else "s")]

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy: model output that got past every filter still can't run script or fetch anything."""
+"""The Content-Security-Policy: model output that got past every filter still can't run script or fetch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import re
 _MANIFEST = re.compile(rb'<link rel="manifest"[^>]*>')
 # Without an icon of its own, the page asks the origin's root for one.
 ICON = (
-    b"<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
-    b"%3Cpath fill='%230369a1' d='M6 4h20a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H14l-7 6v-6H6a3 3 0 0 1-3-3V7a3 3 0 0 1 3-3z'/%3E"
+    b'<link rel="icon" href="data:image/svg+xml,'
+    b"%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Cpath fill='%230369a1' "
+    b"d='M6 4h20a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H14l-7 6v-6H6a3 3 0 0 1-3-3V7a3 3 0 0 1 3-3z'/%3E"
     b"%3Cpath stroke='%23fff' stroke-width='2.4' stroke-linecap='round' d='M9 11h14M9 17h9'/%3E%3C/svg%3E\">"
 )
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
@@ -18,8 +19,9 @@ _SCRIPT = re.compile(rb"<script(?=[\s>])")
 def make_policy(nonce: str) -> str:
     """Writes the policy.
 
-    Scripts run only with this response's nonce, or when such a script loads them (`strict-dynamic`): not even a
-    file of the same origin, which on a portal holds other people's apps. Gradio needs inline style and `base-uri`.
+    Scripts run only with this response's nonce, or when such a script loads them (`strict-dynamic`): not
+    even a file of the same origin will do, which on a portal holds other people's apps. Gradio needs inline
+    style and `base-uri`.
 
     Args:
         nonce: fresh for every response.
@@ -70,6 +72,7 @@ def make_root_relative(page: bytes, root: str) -> bytes:
     Behind a portal, the Host that arrives here can be the compute node's, and the scheme is always http.
 
     Args:
+        page: the HTML.
         root: the public path of the chat, such as `/node/h/1/chat`.
 
     Example:

@@ -25,7 +25,8 @@ def prepare_environment(parent: Path) -> Iterator[Path]:
     """Sets the environment of this process; on leaving, deletes Gradio's temporary folder.
 
     Args:
-        parent: a private folder on the local disk (the runtime folder): Gradio's usual /tmp/gradio is everybody's.
+        parent: a private folder on the local disk (the runtime folder); Gradio's usual one, /tmp/gradio, is
+            everybody's.
 
     Yields:
         The temporary folder.

@@ -24,9 +24,9 @@ def load_examples(path: Path | None) -> list[str]:
     """Reads example prompts from the bundled model's questions.
 
     Args:
-        path: a YAML file: a list of questions, or `starters` and `questions` with such lists. A question is a string, or
-            has the field `question`. None, a missing file or another content give an empty list: a page without
-            examples is better than none.
+        path: a YAML file: a list of questions, or `starters` and `questions` with such lists. A question is a
+            string, or has the field `question`. None, a missing file or another content give an empty list:
+            a page without examples is better than none.
 
     Returns:
         The starters if there are any, else questions spread evenly over the list; at most six.

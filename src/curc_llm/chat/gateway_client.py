@@ -18,13 +18,13 @@ END_OF_STREAM = "[DONE]"
 NOT_READY_CODES = frozenset({"model_loading", "engine_restarting"})
 
 
-class GatewayProblem(ApiError):
+class GatewayError(ApiError):
     """The gateway refused a request, or it can't be reached.
 
     Args:
         message: one sentence for a person.
         remedy: what to do next.
-        code: the stable name of docs/architecture.md, such as `engine_failed`; `unreachable` when no reply came.
+        code: the stable name of docs/architecture.md, such as `engine_failed`; `unreachable` when none came.
     """
 
     def __init__(self, message: str, remedy: str = "", code: str = "") -> None:
@@ -51,29 +51,30 @@ class GatewayClient:
         """The session record as JSON, with a `gateway` entry.
 
         Raises:
-            GatewayProblem: it can't be had.
+            GatewayError: it can't be had.
         """
         reply = await self._ask("GET", "/status", user)
         if not isinstance(reply, dict):
-            raise GatewayProblem("The session's status can't be read.", "Reload the page.", "unreadable")
+            raise GatewayError("The session's status can't be read.", "Reload the page.", "unreadable")
         return reply
 
     async def keep_going(self, user: str) -> None:
         """Starts the idle clock again.
 
         Raises:
-            GatewayProblem: the gateway didn't take it.
+            GatewayError: the gateway didn't take it.
         """
         await self._ask("POST", "/keep-going", user)
 
     async def stream_completion(self, body: dict[str, Any], user: str) -> AsyncGenerator[dict[str, Any]]:
-        """Yields the events of one chat completion; leaving the loop closes the connection and so ends the generation.
+        """Yields the events of a chat completion; closing the iterator closes the connection, which ends it.
 
         Args:
             body: the request as the OpenAI API has it; `stream` must be true.
+            user: in whose name.
 
         Raises:
-            GatewayProblem: the request was refused, or the stream broke off or held an error.
+            GatewayError: the request was refused, or the stream broke off or held an error.
         """
         parser = EventParser()
         try:
@@ -101,7 +102,7 @@ class GatewayClient:
         return _parse_json(body)
 
 
-def parse_problem(status: int, body: bytes) -> GatewayProblem:
+def parse_problem(status: int, body: bytes) -> GatewayError:
     """Makes an error of a reply that refused a request.
 
     Example:
@@ -111,17 +112,17 @@ def parse_problem(status: int, body: bytes) -> GatewayProblem:
     reply = _parse_json(body)
     error = reply.get("error") if isinstance(reply, dict) else None
     if not isinstance(error, dict):
-        return GatewayProblem(
+        return GatewayError(
             f"The session answered with HTTP {status}.", "Try again in a moment.", f"http_{status}"
         )
     message = str(error.get("message") or f"The session answered with HTTP {status}.")
-    return GatewayProblem(message, code=str(error.get("code") or f"http_{status}"))
+    return GatewayError(message, code=str(error.get("code") or f"http_{status}"))
 
 
 def _parse_event(data: str) -> dict[str, Any]:
     event = _parse_json(data.encode())
     if not isinstance(event, dict):
-        raise GatewayProblem(
+        raise GatewayError(
             "The model's reply can't be read.", "Retry; if it stays, look at the engine's log.", "unreadable"
         )
     if event.get("error"):
@@ -136,8 +137,8 @@ def _parse_json(body: bytes) -> Any:
         return None
 
 
-def _unreachable() -> GatewayProblem:
-    return GatewayProblem(
+def _unreachable() -> GatewayError:
+    return GatewayError(
         "The connection to the model broke off.",
         "Retry in a moment; the session may be starting it again.",
         "unreachable",

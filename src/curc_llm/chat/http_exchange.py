@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httptools
 
@@ -35,7 +35,7 @@ class HttpExchange:
         self._complete = False
         self.headers: dict[str, str] = {}
 
-    async def __aenter__(self) -> HttpExchange:
+    async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_unix_connection(str(self._socket_path))
         return self
 
@@ -47,6 +47,9 @@ class HttpExchange:
         """Sends the request and waits for the reply's head.
 
         Args:
+            method: GET or POST.
+            path: with the query, if there is one.
+            headers: those beside Host and the body's.
             body: any JSON value, or None for a request without a body.
 
         Returns:

@@ -1,8 +1,9 @@
 """The model's text ↔ the Markdown that Gradio is given.
 
-Gradio looks for formulas inside code, lets prices pass for formulas, drops tags that it doesn't know, and fetches
-images. So prose is rewritten before Gradio sees it, and code is left alone. What is rewritten carries an invisible
-mark, so that it can be turned back exactly (for the model's next turn, and by page.js when a person copies).
+Gradio looks for formulas inside code, lets prices pass for formulas, drops tags that it doesn't know, and
+fetches images. So prose is rewritten before Gradio sees it, and code is left alone. What is rewritten carries
+an invisible mark, so that it can be turned back (for the model's next turn, and by page.js when a person
+copies).
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ LATEX_DELIMITERS: list[dict[str, str | bool]] = [
 ]
 
 _CODE = re.compile(
-    r"(?P<fence>^[ \t]*(?:[-*+>]|\d+[.)])?[ \t]*(?P<ticks>`{3,}|~{3,})[^\n]*(?:\n.*?(?:^[ \t>]*(?P=ticks)[`~]*[ \t]*$|\Z)|\Z))"
+    r"(?P<fence>^[ \t]*(?:[-*+>]|\d+[.)])?[ \t]*(?P<ticks>`{3,}|~{3,})[^\n`]*"
+    r"(?:\n.*?(?:^[ \t>]*(?P=ticks)[`~]*[ \t]*$|\Z)|\Z))"
     r"|(?P<span>(?<!`)(?P<run>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=run)(?!`))",
     re.MULTILINE | re.DOTALL,
 )
-# A formula in single dollars starts and ends with something, and no digit follows (Pandoc's rule): "$5 or $10" is money.
+# A formula in single dollars starts and ends with something, and no digit follows (Pandoc's rule), so that
+# "$5 or $10" is money.
 _MATH = re.compile(
     r"\$\$(?P<dollars>.+?)\$\$"
     r"|\\\[(?P<brackets>.+?)\\\]"
@@ -57,7 +60,7 @@ def render_markdown(text: str, less_than: str = "&lt;") -> str:
 
 
 def render_own_markdown(text: str) -> str:
-    """As `render_markdown`, for what a person wrote: it can be edited again, so it is changed as little as possible."""
+    """As `render_markdown`, for what a person wrote and may edit: it is changed as little as possible."""
     return render_markdown(text, less_than="\\<")
 
 
@@ -89,7 +92,7 @@ def _render_formula(formula: re.Match[str]) -> str:
     groups = formula.groupdict()
     inline = groups["parens"] or groups["dollar"]
     body = inline or groups["dollars"] or groups["brackets"] or groups["environment"] or ""
-    # Gradio puts a formula into the page as HTML: what HTML would read as a tag or an entity is written in LaTeX.
+    # Gradio puts a formula into the page as HTML: what would be a tag or an entity there is written in LaTeX.
     body = body.replace("<", r"\lt ").replace(">", r"\gt ")
     body = re.sub(r"&(?=\w|#)", "& ", body)
     dollars = "$" if inline else "$$"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from curc_llm.chat.answer import Answer, render_details, render_figures
-from curc_llm.chat.gateway_client import GatewayProblem
+from curc_llm.chat.gateway_client import GatewayError
 from curc_llm.chat.markup import ASIDE, parse_markdown, render_markdown, render_own_markdown
 
-# A message as Gradio's Chatbot has it: role, content, metadata (with a title it is an aside, not part of the talk).
+# A message as Gradio's Chatbot has it: role, content, metadata. With a title there it is an aside, which isn't
+# part of the talk.
 ChatMessage = dict[str, Any]
 
 
@@ -87,7 +88,7 @@ def _make_reasoning(answer: Answer, done: bool) -> ChatMessage:
     return make_aside(title, render_markdown(answer.reasoning), "pending" if thinking else "done")
 
 
-def make_notice(problem: GatewayProblem) -> ChatMessage:
+def make_notice(problem: GatewayError) -> ChatMessage:
     """A failure in words, in the conversation; never sent to the model."""
     return make_aside(
         ALERT + render_markdown(problem.message), render_markdown(problem.remedy or RETRY), status=""
@@ -102,6 +103,7 @@ def cut_history(history: list[ChatMessage], index: int) -> tuple[list[ChatMessag
     """Splits a history before a user's message.
 
     Args:
+        history: the whole conversation.
         index: where that message stands.
 
     Returns:

@@ -16,7 +16,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MOUNT = "/chat"
 PREFIX_HEADER = b"x-curc-llm-prefix"
-# What the page uses of Gradio. Uploads, file serving, the proxy and the API pages stay shut until something needs them.
+# What the page uses of Gradio. Uploads, file serving, the proxy and the API pages stay shut until something
+# needs them.
 OPEN_PATHS = (
     "/",
     "/config",
@@ -40,14 +41,15 @@ FIXED_HEADERS = [
 class PrefixMiddleware:
     """Tells the app below which prefix the public path has, request by request.
 
-    The gateway takes `/node/HOST/PORT` off the path and says so in a header; Gradio finds it again in `root_path`.
-    The same process so serves both addresses at once.
+    The gateway takes `/node/HOST/PORT` off the path and says so in a header; Gradio finds it again in
+    `root_path`. The same process so serves both addresses at once.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, as ASGI has it."""
         if scope["type"] == "http":
             prefix = _find_header(scope, PREFIX_HEADER).rstrip("/")
             if prefix.startswith("/"):
@@ -63,6 +65,7 @@ class RouteMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, as ASGI has it."""
         if scope["type"] != "http" or is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -104,6 +107,7 @@ class ContentPolicyMiddleware:
         self._script = script
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, as ASGI has it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -124,6 +128,7 @@ class _PageSender:
         self._body = bytearray()
 
     async def __call__(self, message: Message) -> None:
+        """Takes one message of the response, as ASGI's `send`."""
         if message["type"] == "http.response.start":
             await self._begin(message)
         elif self._start is None or message["type"] != "http.response.body":

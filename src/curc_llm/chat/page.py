@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -12,7 +12,7 @@ from curc_llm.chat.markup import LATEX_DELIMITERS
 from curc_llm.chat.page_actions import PageActions
 from curc_llm.chat.turns import Turns
 
-# Also the queue's cap on events that run at once, streams among them; Gradio's default of 40 makes people wait.
+# Also the cap on events that run at once, streams among them; Gradio's default of 40 makes people wait.
 MAX_THREADS = 300
 BUSY_POLL_S = 1.0
 PLACEHOLDER = "### What can I help with?"
@@ -33,24 +33,20 @@ class Parts:
     timer: gr.Timer
 
 
-def make_page(turns: Turns, demo_examples: list[str], title: str, app_id: int) -> gr.Blocks:
+def make_page(turns: Turns, demo_examples: list[str], title: str) -> gr.Blocks:
     """Builds the page.
 
     Args:
         turns: runs what people ask for.
         demo_examples: example prompts of the bundled model.
         title: what the browser's tab says.
-        app_id: a number that stays the same while the session lasts.
     """
     with gr.Blocks(title=title, fill_height=True, fill_width=True, analytics_enabled=False) as page:
         parts = _make_parts()
         _connect(page, parts, PageActions(turns, demo_examples))
-    # A page that finds another number after a break reloads itself, and the conversation on it is lost. Ours goes on:
-    # the same session's next chat process is the same to it, as all that it needs is on the page.
-    page.app_id = app_id
     page.max_threads = MAX_THREADS
     page.queue(default_concurrency_limit=None, api_open=False)
-    return page
+    return cast(gr.Blocks, page)
 
 
 def _make_parts() -> Parts:
@@ -78,7 +74,7 @@ def _make_parts() -> Parts:
 
 
 def _make_html(elem_id: str, html: str = "") -> gr.Markdown:
-    # gr.HTML fills its template with eval, which the content policy forbids. This HTML is our own, and escaped.
+    # gr.HTML fills its template with eval, which the content policy forbids. This HTML is ours, and escaped.
     return gr.Markdown(html, elem_id=elem_id, sanitize_html=False, latex_delimiters=[], container=False)
 
 
@@ -124,12 +120,14 @@ def _make_number(label: str) -> gr.Textbox:
     return gr.Textbox(label=label, placeholder="default", min_width=110, max_lines=1)
 
 
-SETTINGS_HELP = """<div class="curc-help"><p><b>Temperature</b>: 0 picks the likeliest word each time, higher is more varied.</p>
+SETTINGS_HELP = """<div class="curc-help">
+<p><b>Temperature</b>: 0 picks the likeliest word each time, higher is more varied.</p>
 <p><b>Top-p</b>: picks among the likeliest words that make up this share.</p>
 <p><b>Max. tokens</b>: longest answer; a token is about three quarters of a word.</p>
 <p><b>Seed</b>: the same seed mostly gives the same answer again.</p>
 <p>Empty: the model's own default.</p>
-<p>Enter sends, Shift+Enter starts a new line. Conversations are not kept: closing the page ends them.</p></div>"""
+<p>Enter sends, Shift+Enter starts a new line.
+Conversations are not kept: closing the page ends them.</p></div>"""
 
 
 def _connect(page: gr.Blocks, parts: Parts, actions: PageActions) -> None:
@@ -151,4 +149,4 @@ def _connect(page: gr.Blocks, parts: Parts, actions: PageActions) -> None:
     parts.keep_going.click(actions.keep_going, [parts.model], **look)
 
 
-QUIET = {"api_visibility": "private"}
+QUIET: dict[str, Any] = {"api_visibility": "private"}

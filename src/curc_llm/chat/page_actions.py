@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
 from curc_llm.chat.examples import choose_examples
-from curc_llm.chat.gateway_client import GatewayProblem
+from curc_llm.chat.gateway_client import GatewayError
 from curc_llm.chat.messages import ChatMessage, cut_history, make_user_message
 from curc_llm.chat.panel_html import render_banner, render_header
 from curc_llm.chat.sampling import parse_sampling
@@ -25,7 +25,7 @@ CALM_POLL_S = 5.0
 
 
 class PageActions:
-    """The handlers of the page's events. Gradio fills in `request` and `event` by their types, if they come first.
+    """The handlers of the page's events. Gradio fills in `request` and `event` by type, if they come first.
 
     Args:
         turns: runs what people ask for.
@@ -57,7 +57,7 @@ class PageActions:
         self, request: gr.Request, event: gr.RetryData, history: list[ChatMessage], *settings: Any
     ) -> AsyncGenerator[Step]:
         """Asks for another answer to the last message."""
-        before, text = cut_history(history, event.index)
+        before, text = cut_history(history, cast(int, event.index))
         async for step in self._run([*before, make_user_message(text)], settings, request):
             yield step
 
@@ -65,17 +65,17 @@ class PageActions:
         self, request: gr.Request, event: gr.EditData, history: list[ChatMessage], *settings: Any
     ) -> AsyncGenerator[Step]:
         """Asks again from a message that was edited; what came after it is dropped."""
-        before, text = cut_history(history, event.index)
+        before, text = cut_history(history, cast(int, event.index))
         async for step in self._run([*before, make_user_message(text)], settings, request):
             yield step
 
     def undo(self, history: list[ChatMessage], event: gr.UndoData) -> Step:
         """Takes the last message and its answer back; the message can be written anew."""
-        before, text = cut_history(history, event.index)
+        before, text = cut_history(history, cast(int, event.index))
         return gr.update(value=text), before
 
     def stop(self, request: gr.Request) -> Any:
-        """Ends the answer that is being written on this page; brings Send back when none is (the stream broke off)."""
+        """Ends the answer that is being written; brings Send back when none is (the stream broke off)."""
         page_id = str(request.session_hash)
         self._turns.stop(page_id)
         return gr.skip() if self._turns.is_running(page_id) else gr.update(submit_btn=True, stop_btn=False)
@@ -94,7 +94,7 @@ class PageActions:
 
     async def keep_going(self, model: str | None, request: gr.Request) -> list[Any]:
         """Starts the idle clock again."""
-        with contextlib.suppress(GatewayProblem):
+        with contextlib.suppress(GatewayError):
             await self._turns.client.keep_going(find_user(request))
         return await self._look(model, request, max_age_s=0)
 
@@ -132,7 +132,8 @@ class PageActions:
             gr.Warning(str(error), title="Not sent")
             yield gr.skip(), gr.skip()
             return
-        yield gr.update(submit_btn=False, stop_btn=True, **({"value": ""} if clear else {})), history
+        cleared: dict[str, Any] = {"value": ""} if clear else {}
+        yield gr.update(submit_btn=False, stop_btn=True, **cleared), history
         async with contextlib.aclosing(self._turns.run(page_id, turn)) as steps:
             async for messages in steps:
                 yield gr.skip(), messages

@@ -15,7 +15,8 @@ def render_banner(banner: Banner | None) -> str:
     detail = f'<div class="curc-banner-detail">{_code(escape(banner.detail))}</div>' if banner.detail else ""
     return (
         f'<div class="curc-banner curc-{escape(banner.level)}" role="{role}">'
-        f'<div class="curc-banner-title">{escape(banner.title)}</div>{detail}{_render_bar(banner.progress)}</div>'
+        f'<div class="curc-banner-title">{escape(banner.title)}</div>'
+        f"{detail}{_render_bar(banner.progress)}</div>"
     )
 
 
@@ -33,7 +34,8 @@ def _render_bar(progress: float | None) -> str:
     if progress is None:
         return ""
     value = "" if progress < 0 else f' value="{progress:.3f}"'
-    return f'<progress class="curc-bar" max="1"{value} aria-label="Progress until the model is ready"></progress>'
+    label = "Progress until the model is ready"
+    return f'<progress class="curc-bar" max="1"{value} aria-label="{label}"></progress>'
 
 
 def _code(text: str) -> str:

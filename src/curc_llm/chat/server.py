@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import socket
-import zlib
 from pathlib import Path
 
 import gradio
@@ -47,7 +46,7 @@ async def _serve(options: ChatOptions, listener: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
     )
-    # asyncio's own complaints about connections that broke off would fill the log; failures are logged where they matter.
+    # asyncio's own complaints about connections that broke off would fill the log.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     await uvicorn.Server(config).serve(sockets=[listener])
 
@@ -57,9 +56,7 @@ async def make_app(options: ChatOptions) -> App:
     client = GatewayClient(options.gateway_socket)
     watch = SessionWatch(client)
     title = await _choose_title(options, watch)
-    # The runtime folder's name is random, so its sockets' paths tell sessions apart.
-    app_id = zlib.crc32(str(options.gateway_socket.absolute()).encode())
-    page = make_page(Turns(client, watch), load_examples(options.examples), title, app_id)
+    page = make_page(Turns(client, watch), load_examples(options.examples), title)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gradio.mount_gradio_app(
         app,

@@ -49,6 +49,7 @@ def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
     """The most important thing to say about the session, or None when all is well.
 
     Args:
+        snapshot: the session.
         model: served name of the model that the page talks to.
     """
     record = snapshot.record

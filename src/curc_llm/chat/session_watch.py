@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from curc_llm.chat.gateway_client import GatewayClient, GatewayProblem
+from curc_llm.chat.gateway_client import GatewayClient, GatewayError
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
 
 MAX_AGE_S = 1.0
@@ -70,7 +70,7 @@ class SessionWatch:
         try:
             reply = await self._client.load_status(user)
             record = SessionRecord.model_validate(reply)
-        except (GatewayProblem, ValidationError):
+        except (GatewayError, ValidationError):
             lost_s = time.monotonic() - self._heard_at
             return Snapshot(self._snapshot.record, self._snapshot.now, max(lost_s, 0.001))
         self._heard_at = time.monotonic()

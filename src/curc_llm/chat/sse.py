@@ -6,7 +6,7 @@ from __future__ import annotations
 class EventParser:
     r"""Collects bytes and gives back the data of each event that is complete.
 
-    Comments (heartbeats), other fields and empty events are left out. Follows the HTML standard, section 9.2.6.
+    Comments (heartbeats), other fields and empty events are left out. Follows the HTML standard, 9.2.6.
 
     Example:
         >>> parser = EventParser()
@@ -20,7 +20,6 @@ class EventParser:
 
     def feed(self, piece: bytes) -> list[str]:
         """Takes the next bytes; returns the events that they complete."""
-        # A \r at the end may be half of \r\n: it waits for its other half.
         *lines, self._rest = (self._rest + piece).split(b"\n")
         events: list[str] = []
         for line in lines:

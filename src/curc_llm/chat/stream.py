@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from curc_llm.chat.answer import Answer
-from curc_llm.chat.gateway_client import GatewayClient, GatewayProblem
+from curc_llm.chat.gateway_client import GatewayClient, GatewayError
 
 UPDATE_S = 0.1
 UPDATE_CROWDED_S = 0.25
@@ -32,7 +32,7 @@ class Pace:
         return UPDATE_S if self.streams <= CROWD_STREAMS else UPDATE_CROWDED_S
 
     @contextlib.contextmanager
-    def counted(self) -> Any:
+    def counted(self) -> Iterator[None]:
         """Counts a stream for as long as the block runs."""
         self.streams += 1
         try:
@@ -67,7 +67,7 @@ class AnswerStream:
             self._task.cancel()
 
     async def updates(self) -> AsyncGenerator[Answer]:
-        """Yields the one answer again and again as it grows (and each second of silence), and once more when it is complete.
+        """Yields the one answer again and again as it grows, each second of silence, and when it is complete.
 
         Closing this iterator (the tab was closed) closes the connection, which ends the generation.
         """
@@ -88,7 +88,7 @@ class AnswerStream:
         yield self.answer
 
     async def _wait_for_change(self) -> None:
-        # Gradio sees that a tab was closed only when something is sent to it, so a silent stream sends now and then.
+        # Gradio notices that a tab was closed when it sends to it, so a silent stream sends now and then.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), SILENCE_S)
         self._changed.clear()
@@ -100,5 +100,5 @@ class AnswerStream:
                 async for event in events:
                     if self.answer.add(event, time.monotonic()):
                         self._changed.set()
-        except GatewayProblem as problem:
+        except GatewayError as problem:
             self.answer.problem = problem

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
-from curc_llm.chat.gateway_client import GatewayClient, GatewayProblem
+from curc_llm.chat.gateway_client import GatewayClient, GatewayError
 from curc_llm.chat.messages import (
     ChatMessage,
     make_answer_messages,
@@ -101,7 +101,7 @@ class Turn:
             snapshot = await self._watch.look(request.user)
             trouble = find_dead_end(snapshot, request.model)
             if trouble is not None:
-                yield [make_notice(GatewayProblem(trouble.message, trouble.remedy, trouble.code))]
+                yield [make_notice(GatewayError(trouble.message, trouble.remedy, trouble.code))]
                 return
             if is_ready(snapshot, request.model):
                 self._is_ready = True
@@ -132,10 +132,11 @@ class Turn:
             await asyncio.wait_for(self._stopped.wait(), WAIT_S)
 
 
-def explain_problem(problem: GatewayProblem, engine: EngineRecord | None) -> GatewayProblem:
+def explain_problem(problem: GatewayError, engine: EngineRecord | None) -> GatewayError:
     """Adds what the session's record knows of the failure: why the engine died, and what to do.
 
     Args:
+        problem: what the gateway said.
         engine: the engine that was asked, as the record has it after the failure.
     """
     trouble = engine.trouble if engine is not None and engine.phase is not EnginePhase.READY else None
@@ -147,4 +148,4 @@ def explain_problem(problem: GatewayProblem, engine: EngineRecord | None) -> Gat
     remedy = trouble.remedy
     if engine is not None and engine.phase is not EnginePhase.FAILED:
         remedy = f"{remedy} {COMES_BACK}".strip()
-    return GatewayProblem(message, remedy, problem.code)
+    return GatewayError(message, remedy, problem.code)

@@ -47,6 +47,7 @@ class Turns:
         """Ends the turn of a page, if one runs.
 
         Args:
+            page_id: the page's session hash.
             silently: show nothing more of it.
         """
         turn = self._running.get(page_id)
