@@ -213,7 +213,9 @@ async def _start(root: Path, values: dict[str, Any]) -> RunningGateway:
         make_login_secret(paths.login_secret)
     runtime = make_runtime_dir()
     limits = {name: values.pop(name) for name in list(values) if name in Limits.__dataclass_fields__}
-    config = GatewayConfig("s1", str(root), str(runtime / "gateway.sock"), "me", limits=Limits(**limits), **values)
+    config = GatewayConfig(
+        "s1", str(root), str(runtime / "gateway.sock"), "me", limits=Limits(**limits), **values
+    )
     ours, theirs = socket.socketpair()
     task = asyncio.create_task(run_gateway(theirs))
     gateway = RunningGateway(paths, runtime, await open_channel(ours), task)

@@ -13,7 +13,10 @@ async def test_a_silent_stream_gets_comments_and_stays_whole(
 ) -> None:
     engine.behaviour.silent_s = 0.4
     reply = await gateway.chat(stream=True, max_tokens=2)
-    assert reply.body.startswith(b": keep-alive\n\n: keep-alive\n\ndata: ") or reply.body.count(b": keep-alive") > 2
+    assert (
+        reply.body.startswith(b": keep-alive\n\n: keep-alive\n\ndata: ")
+        or reply.body.count(b": keep-alive") > 2
+    )
     assert reply.events[-1] == "[DONE]"
 
 

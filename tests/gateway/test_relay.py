@@ -156,7 +156,13 @@ async def test_a_wrong_method_is_refused_with_the_right_one(
 
 
 async def test_the_engine_learns_nothing_of_who_asks(gateway: RunningGateway, engine: FakeEngine) -> None:
-    headers = {**gateway.auth, "Cookie": "a=b", "X-Forwarded-For": "1.2.3.4", "X-Forwarded-User": "me", "Via": "x"}
+    headers = {
+        **gateway.auth,
+        "Cookie": "a=b",
+        "X-Forwarded-For": "1.2.3.4",
+        "X-Forwarded-User": "me",
+        "Via": "x",
+    }
     await gateway.ask("POST", "/v1/completions", {"prompt": "x"}, headers)
     assert set(engine.seen[-1]["headers"]) == {"host", "content-length", "x-request-id"}
 
@@ -363,7 +369,9 @@ async def test_progress_and_trouble_are_told(gateway: RunningGateway) -> None:
     assert "Out of memory. Use fewer tokens." in (await gateway.chat()).json["error"]["message"]
 
 
-async def test_before_any_state_came_requests_are_told_that_the_session_starts(gateway: RunningGateway) -> None:
+async def test_before_any_state_came_requests_are_told_that_the_session_starts(
+    gateway: RunningGateway,
+) -> None:
     reply = await gateway.chat()
     assert (reply.status, reply.code) == (503, "model_loading")
 

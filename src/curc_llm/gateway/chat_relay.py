@@ -107,6 +107,7 @@ class ChatRelay:
         finally:
             sending.cancel()
             answering.cancel()
+            await asyncio.gather(sending, answering, return_exceptions=True)
 
     async def _send_body(self, request: Request, connection: Connection) -> None:
         if int(request.headers.get(b"content-length", b"0")) > self._max_body_bytes:

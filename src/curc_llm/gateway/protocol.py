@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from curc_llm.gateway.channel import Limits
 from curc_llm.gateway.errors import RequestError
 
+_VERSIONS = frozenset({"1.1", "1.0"})
 _NOTHING_KEPT: deque[tuple[bytes, bytes]] = deque(maxlen=0)
 _BAD_REQUEST = RequestError(400, "invalid_request", "This isn't an HTTP/1.1 request that can be understood.")
 
@@ -107,14 +108,25 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._fault = _headers_too_large(self.limits.header_bytes)
                 raise httptools.HttpParserError(self._fault.message)
         self._in_head, self._in_body, self._head_bytes = False, True, 0
-        if self.parser.should_upgrade() and self._get_upgrade() == b"websocket":
-            self._fault = RequestError(
-                400, "invalid_request", "WebSockets aren't served here. Use plain HTTP requests."
-            )
-            raise httptools.HttpParserError(self._fault.message)
+        if (trouble := self._find_trouble()) is not None:
+            self._fault = RequestError(400, "invalid_request", trouble)
+            raise httptools.HttpParserError(trouble)
         super().on_headers_complete()
         # Trailers after a chunked body go nowhere.
         self.headers = _NOTHING_KEPT  # type: ignore[assignment]
+
+    def _find_trouble(self) -> str | None:
+        """What makes a whole head one that isn't served, in a sentence."""
+        if self.parser.get_http_version() not in _VERSIONS:
+            return "Only HTTP/1.1 and HTTP/1.0 are spoken here."
+        if not self.parser.should_upgrade():
+            return None
+        if self._get_upgrade() == b"websocket":
+            return "WebSockets aren't served here. Use plain HTTP requests."
+        # Any other offer may be ignored (RFC 9110, 7.8); but the parser takes the body for the other protocol's.
+        if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers):
+            return "Don't offer another protocol (Upgrade: h2c) with a request that has a body: use plain HTTP/1.1."
+        return None
 
     def on_message_complete(self) -> None:
         """A request has arrived wholly; the next one's head may follow in the same read."""

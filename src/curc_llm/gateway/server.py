@@ -91,6 +91,7 @@ async def run_gateway(end: socket.socket) -> int:
     channel = await open_channel(end)
     config = await channel.receive()
     if not isinstance(config, GatewayConfig):
+        await channel.close()
         return 1
     try:
         public = bind_port(config.bind_host, config.port_min, config.port_max)
@@ -113,11 +114,12 @@ async def _serve(
         for server, listener in zip(servers, (public, private), strict=True)
     ]
     await asyncio.gather(*(server.is_up.wait() for server in servers))
+    stop = _catch_signals()
     channel.send(Bound(public.getsockname()[1]))
     # What is there now stays: the collector needn't look at it while tokens pass.
     gc.collect()
     gc.freeze()
-    await _follow(gateway, channel)
+    await _follow(gateway, channel, stop)
     gateway.end_all()
     for server in servers:
         server.stop()
@@ -126,11 +128,15 @@ async def _serve(
     await channel.close()
 
 
-async def _follow(gateway: Gateway, channel: Channel) -> None:
-    """Takes states from the channel until it closes or a signal comes."""
+def _catch_signals() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _follow(gateway: Gateway, channel: Channel, stop: asyncio.Event) -> None:
+    """Takes states from the channel until it closes or a signal comes."""
     reading = asyncio.create_task(_read_states(gateway, channel))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -139,7 +145,7 @@ async def _follow(gateway: Gateway, channel: Channel) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     for number in _SIGNALS:
-        loop.remove_signal_handler(number)
+        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 async def _read_states(gateway: Gateway, channel: Channel) -> None:
@@ -159,7 +165,7 @@ def _make_server(app: Any, config: GatewayConfig) -> QuietServer:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=int(config.limits.keep_alive_s),
+        timeout_keep_alive=config.limits.keep_alive_s,  # type: ignore[arg-type] - only ever used as a delay
     )
     return QuietServer(settings)
 
