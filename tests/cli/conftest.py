@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -38,7 +39,9 @@ def run(state_dir: Path) -> Run:
     """Runs the command line in this process."""
 
     def invoke(*args: str, typed: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(cli, list(args), input=typed, prog_name="curc-llm")
+        # click before 8.2 mixes both streams unless told not to.
+        split = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+        return CliRunner(**split).invoke(cli, list(args), input=typed, prog_name="curc-llm")
 
     return invoke
 

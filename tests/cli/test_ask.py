@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 
@@ -75,6 +76,7 @@ def test_no_hostile_session_name_leaves_the_state_folder(run: Run, fake: FakeSes
         assert "There is no session" in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_generation_and_the_program(fake: FakeSession, state_dir: Path) -> None:
     command = [sys.executable, "-m", "curc_llm.cli.main", "ask", "[slow]"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

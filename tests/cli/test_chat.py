@@ -169,6 +169,7 @@ def test_waiting_for_the_model_shows_progress_and_ctrl_c_leaves(fake: FakeSessio
     assert "Traceback" not in terminal.text
 
 
+@pytest.mark.slow
 def test_a_history_that_can_not_be_kept_is_no_trouble(fake: FakeSession, state_dir: Path) -> None:
     (state_dir / "chat_history").mkdir()
     with Terminal(*CHAT) as terminal:

@@ -50,6 +50,7 @@ def test_the_curl_snippet_works_as_pasted(run: Run, state_dir: Path, model: str,
     assert not (tmp_path / "owned").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["curc-guide", 'it\'s "x" \\ \n y'])
 def test_the_python_snippet_works_as_pasted(run: Run, state_dir: Path, model: str) -> None:
     with FakeSession(state_dir, models=(model,)):

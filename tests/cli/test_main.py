@@ -99,6 +99,7 @@ def _cpu_s(command: list[str]) -> float:
     return min(times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("args", [["--help"], ["ls"]])
 def test_quick_commands_take_little_more_than_their_imports(fake: FakeSession, args: list[str]) -> None:
     unavoidable = _cpu_s([sys.executable, "-c", "import click, pydantic, yaml, pydantic.fields"])

@@ -151,6 +151,15 @@ def test_proxies_of_the_environment_are_not_asked(fake: FakeSession, monkeypatch
         assert session.health()
 
 
+def test_a_redirect_is_not_followed_with_the_key(fake: FakeSession, tmp_path: Path) -> None:
+    with FakeSession(tmp_path / "other") as stranger, connect(fake.url) as session:
+        fake.redirect = stranger.url.removesuffix("/v1") + "/status"
+        with pytest.raises(ApiError, match="not a curc-llm session"):
+            session.status()
+        assert not session.health()
+    assert stranger.requests == []
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
     import subprocess
     import sys

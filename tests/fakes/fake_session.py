@@ -48,6 +48,7 @@ class FakeSession:
         self.refusals: list[tuple[int, str, str]] = []
         self.aborted = threading.Event()
         self.broken_health = 0
+        self.redirect = ""
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.record = _make_record(session_id, models, self._server.server_port).model_copy(update=changes)
@@ -158,7 +159,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._note(None)
-        if self.path == "/health":
+        if self.fake.redirect:
+            self.send_response(307)
+            self.send_header("Location", self.fake.redirect)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif self.path == "/health":
             self._health()
         elif self._is_allowed():
             self._get()

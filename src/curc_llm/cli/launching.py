@@ -68,10 +68,10 @@ def run_session(settings: Settings, start: Start, output: Output) -> None:
             record = _wait(paths, spec, pid)
             _print_card(paths, record, start, output)
             if not start.detach:
-                _stay(paths, output)
+                stay_attached(paths, output)
         except KeyboardInterrupt:
             output.say("Stopping the session …")
-            _end(paths, pid)
+            end_session(paths, pid)
             output.say("The session has ended. Nothing of it is left running.")
             if start.detach:
                 raise
@@ -100,7 +100,7 @@ def _wait(paths: SessionPaths, spec: LaunchSpec, pid: int) -> SessionRecord:
         return wait_until_ready(paths, progress.show, spec.start_timeout_s + 60, pid)
     except (LaunchError, EngineError) as error:
         progress.close()
-        _end(paths, pid)
+        end_session(paths, pid)
         raise type(error)(
             error.message, error.remedy or f"Look at: curc-llm logs {spec.session_id}"
         ) from error
@@ -115,7 +115,7 @@ def _print_card(paths: SessionPaths, record: SessionRecord, start: Start, output
     output.data(f"\n{card['model']} is ready.\n\n{render_card(card, stop)}\n", card)
 
 
-def _stay(paths: SessionPaths, output: Output) -> None:
+def stay_attached(paths: SessionPaths, output: Output) -> None:
     """Watches the session until it ends, passing its warnings on."""
     told: set[str] = set()
     while (found := load_session(paths.root)) is not None and not found.status.is_over:
@@ -132,7 +132,7 @@ def _stay(paths: SessionPaths, output: Output) -> None:
     output.say(f"The session has ended: {reason.message} {reason.remedy}".rstrip())
 
 
-def _end(paths: SessionPaths, pid: int) -> None:
+def end_session(paths: SessionPaths, pid: int) -> None:
     """Ends the session, also one so young that it has no record yet."""
     from curc_llm.launch import stop_session
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from curc_llm.session.record import SessionRecord
     from curc_llm.session.store import FoundSession
 
-WATCH_EVERY_S = 1.0
+WATCH_EVERY_S = 0.5
 
 
 @click.command()

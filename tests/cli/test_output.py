@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes.fake_session import FakeSession
+from tests.fakes.terminal import Terminal
+
+from curc_llm.cli.chat_screen import find_block_end
+from curc_llm.cli.output import make_printable, render_table
+
+
+@given(st.text())
+def test_nothing_printable_can_control_a_terminal(text: str) -> None:
+    shown = make_printable(text)
+    assert all(c in "\n\t" or (ord(c) >= 0x20 and not 0x7F <= ord(c) < 0xA0) for c in shown)
+    assert make_printable(shown) == shown
+
+
+@given(st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=5))
+def test_a_table_has_one_line_per_row_whatever_is_in_it(rows: list[list[str]]) -> None:
+    assert len(render_table(["A", "B"], rows).split("\n")) == len(rows) + 1
+
+
+@given(st.text(alphabet="ab`~\n "))
+def test_a_block_ends_only_outside_of_fences(text: str) -> None:
+    end = find_block_end(text)
+    assert 0 <= end <= len(text)
+    assert end == 0 or text[:end].endswith("\n")
+    assert find_block_end(text[:end]) == end
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", [("ask", "[escape]"), ("ask", "--no-stream", "[escape]")])
+def test_an_answer_can_not_control_the_terminal(fake: FakeSession, verb: tuple[str, ...]) -> None:
+    with Terminal("-m", "curc_llm.cli.main", *verb) as terminal:
+        assert terminal.wait_for_end() == 0
+    assert "text" in terminal.text
+    assert "\x1b" not in terminal.raw
+
+
+def test_a_pipe_gets_the_answer_as_it_is(fake: FakeSession, spawn: object) -> None:
+    done = spawn("ask", "[escape]")  # type: ignore[operator]
+    assert done.stdout == "safe\x1b]0;owned\x07\x1b[2Jtext\n"
