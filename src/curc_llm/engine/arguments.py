@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,8 +10,19 @@ from curc_llm.spec import EngineSpec
 
 # `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
+LAUNCHER = Path(__file__).with_name("launcher.py")
 # A name that no host can have (RFC 2606): media must come with the request; vLLM fetches nothing.
 NO_DOMAIN = "media-urls-are-off.invalid"
+
+
+def render_command(engine_python: str, arguments: Sequence[str]) -> list[str]:
+    """The command that starts vLLM with these arguments; see `launcher.py` for what it saves.
+
+    Example:
+        >>> render_command("/venv/bin/python", ["--model", "/m"])[2:]
+        ['--model', '/m']
+    """
+    return [engine_python, str(LAUNCHER), *arguments]
 
 
 def render_arguments(
@@ -64,12 +76,16 @@ def _model(spec: EngineSpec, model_path: str, max_model_len: int | None) -> list
 def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> list[str]:
     # On CPUs the share would be one of the whole machine's memory.
     share = spec.gpu_memory_utilization if device == "cuda" else None
+    is_single = (spec.tensor_parallel_size or 1) == 1
     return [
         *_option("--gpu-memory-utilization", share),
         *_option("--max-num-seqs", spec.max_num_seqs),
         *_option("--tensor-parallel-size", spec.tensor_parallel_size),
         *_option("--kv-cache-dtype", spec.kv_cache_dtype),
         *_switch("--enforce-eager", spec.enforce_eager),
+        # A worker process of its own is one more Python that imports vLLM (a third of the start) and one more hop
+        # for each token. It needs VLLM_ENABLE_V1_MULTIPROCESSING=0 beside it; without, vLLM starts one after all.
+        *_option("--distributed-executor-backend", "uni" if device == "cpu" and is_single else None),
     ]
 
 
