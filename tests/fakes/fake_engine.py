@@ -1,13 +1,15 @@
-"""A small real HTTP server on a unix socket that speaks as vLLM does, for tests of everything that talks to an engine.
+"""A small real server on a unix socket that speaks as vLLM does, for tests of all that talks to an engine.
 
-As a program:      python tests/fakes/fake_engine.py --socket PATH [--model NAME] [--tokens N] [--token-s S] ...
-In a test:         async with run_fake_engine(path, model="fake") as engine: ...   (engine.behaviour can be changed at any time)
+As a program:   python tests/fakes/fake_engine.py --socket PATH [--model NAME] [--tokens N] [--token-s S] ...
+In a test:      async with run_fake_engine(path, model="fake") as engine: ...
+                (engine.behaviour can be changed at any time)
 
-It answers /health, /v1/models, /metrics, /tokenize, /detokenize, embeddings, rerank, score, messages, responses, audio and, streamed or
-not, (chat) completions. How it behaves is in `Behaviour`; `POST /fake/behaviour` with some of its fields as JSON changes it while it
-runs, `GET /fake/state` tells what it saw: {"seen": [...], "running": n, "finished": n, "aborted": n}.
-The answer to a chat is "word0 word1 word2 ..."; `max_tokens` of the request wins over `Behaviour.tokens`.
-Each test's engine is its own; nothing of the product is imported.
+It answers /health, /v1/models, /metrics, /tokenize, /detokenize, embeddings, rerank, score, messages,
+responses, audio and, streamed or not, (chat) completions. How it behaves is in `Behaviour`; `POST
+/fake/behaviour` with some of its fields as JSON changes it while it runs, `GET /fake/state` tells what it
+saw: {"seen": [...], "running": n, "finished": n, "aborted": n, "connections": n}. The answer to a chat is
+"word0 word1 word2 ..."; `max_tokens` of the request wins over `Behaviour.tokens`. Each test's engine is its
+own; nothing of the product is imported.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -33,7 +36,8 @@ class Behaviour:
         token_s: seconds between tokens.
         first_token_s: seconds before the response's head.
         silent_s: seconds of silence between the head and the first token.
-        die_after: tokens after which the connection is cut, as by an engine that dies; 0 cuts before the head.
+        die_after: tokens after which the connection is cut, as by an engine that dies; 0 cuts before the
+            head.
         exit_after: the same, but the whole process ends (only as a program).
         status: answer generations with this error status, such as 400.
         health: status of /health.
@@ -214,7 +218,7 @@ class Answer:
                     await task
 
     async def wait_for_leaving(self) -> None:
-        while not self.reader.at_eof() and not self.writer.is_closing():  # noqa: ASYNC110 - no event for it
+        while not self.reader.at_eof() and not self.writer.is_closing():
             await asyncio.sleep(0.005)
 
     async def work(self) -> None:
@@ -346,7 +350,7 @@ class Answer:
         cuts = (
             [0, len(data) // 3, len(data) - 1, len(data)] if self.behaviour.split_events else [0, len(data)]
         )
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in itertools.pairwise(cuts):
             if piece := data[start:end]:
                 self.writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                 await self.writer.drain()
@@ -385,7 +389,8 @@ async def run_fake_engine(
 ) -> AsyncIterator[FakeEngine]:
     """Runs an engine in this process; leaving the block kills it, with all its connections."""
     engine = FakeEngine(model, Behaviour(**behaviour))
-    Path(path).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - a pathlib call in an async function is flagged too
     server = await asyncio.start_unix_server(engine.serve, str(path))
     try:
         yield engine

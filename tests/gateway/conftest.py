@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 
 from curc_llm.gateway.channel import (
     Bound,
@@ -29,7 +30,6 @@ from curc_llm.gateway.server import run_gateway
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.login import make_login_secret, make_login_token
 from curc_llm.session.paths import SessionPaths, make_runtime_dir
-from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 
 
 @dataclass
@@ -89,7 +89,7 @@ class RunningGateway:
         values["record"] = {**values["record"], "count": count}
         self.state = GatewayState(**values)
         self.channel.send(self.state)
-        while (await self.private("GET", "/status")).json.get("count") != count:  # noqa: ASYNC110
+        while (await self.private("GET", "/status")).json.get("count") != count:
             await asyncio.sleep(0.002)
 
     async def serve(self, *names: str, phase: str = "ready") -> None:
@@ -133,7 +133,7 @@ class RunningGateway:
 async def wait_for(condition: Callable[[], Any], limit_s: float = 5) -> Any:
     """The first true value of a condition."""
     async with asyncio.timeout(limit_s):
-        while not (value := condition()):  # noqa: ASYNC110
+        while not (value := condition()):
             await asyncio.sleep(0.005)
     return value
 
@@ -194,7 +194,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture
 async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
-    """Starts gateways; ends them after the test. Fields of Limits and of GatewayConfig may be given by name."""
+    """Starts gateways with fields of Limits and of GatewayConfig; ends them after the test."""
     async with AsyncExitStack() as stack:
 
         async def start(**values: Any) -> RunningGateway:

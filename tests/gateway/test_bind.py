@@ -40,8 +40,7 @@ def test_a_range_is_used_up_port_by_port_and_then_said_to_be_full(taken: int) ->
     low = 20_000 if taken > 40_000 else 50_000
     opened = []
     try:
-        for _ in range(4):
-            opened.append(bind_port("127.0.0.1", low, low + 3))
+        opened += [bind_port("127.0.0.1", low, low + 3) for _ in range(4)]
         assert {listener.getsockname()[1] for listener in opened} == set(range(low, low + 4))
         with pytest.raises(PortError, match=f"No port from {low} to {low + 3} on 127.0.0.1 is free.*Widen"):
             bind_port("127.0.0.1", low, low + 3)
@@ -79,5 +78,5 @@ def test_the_private_socket_is_the_owner_s_alone_and_replaces_an_old_one(runtime
 
 def test_a_private_socket_that_can_t_be_is_said_in_words(tmp_path: Path) -> None:
     for path in (tmp_path / "none" / "s", tmp_path / ("x" * 200)):
-        with pytest.raises(PortError, match="private socket .* can't be opened.*TMPDIR"):
+        with pytest.raises(PortError, match=r"private socket .* can't be opened.*TMPDIR"):
             bind_private_socket(path)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-
 from tests.fakes.fake_engine import read_request
 from tests.gateway.conftest import (
     RunningGateway,
@@ -48,7 +47,8 @@ class FakeChat:
     @staticmethod
     def _echo(writer: asyncio.StreamWriter, request: dict[str, Any]) -> None:
         body = json.dumps(request).encode()
-        head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nserver: own\r\nset-cookie: a=b\r\nx-own: yes\r\n\r\n"
+        head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n"
+        head += "server: own\r\nset-cookie: a=b\r\nx-own: yes\r\n\r\n"
         writer.write(head.encode() + (b"" if request["method"] == "HEAD" else body))
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 from hypothesis import given, strategies
 
@@ -24,7 +25,7 @@ def run(pieces: list[bytes], *, drop: bool = True, mark: bytes = MARK) -> tuple[
 def test_however_a_stream_is_cut_the_same_comes_out(cuts: list[int], drop: bool) -> None:
     stream = CHUNK * 3 + USAGE + DONE
     edges = sorted({0, len(stream), *(cut % len(stream) for cut in cuts)})
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(edges)]
     passed, usage = run(pieces, drop=drop)
     assert passed == (CHUNK * 3 + DONE if drop else stream)
     assert usage == Usage(7, 3)

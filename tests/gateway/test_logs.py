@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import time
 from pathlib import Path
 
-from curc_llm.gateway import logfile
-from curc_llm.gateway.logfile import JsonlFile, LogWriter
 from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 from tests.gateway.conftest import RunningGateway, StartGateway
+
+from curc_llm.gateway import logfile
+from curc_llm.gateway.logfile import JsonlFile, LogWriter
 
 
 async def test_a_line_tells_who_asked_what_of_whom_and_how_long_it_took(
@@ -74,7 +76,7 @@ async def test_a_full_disk_fails_no_request(start_gateway: StartGateway) -> None
         await gateway.serve("fake")
         for _ in range(3):
             assert (await gateway.chat()).status == 200
-            time.sleep(0.25)  # the writer has tried meanwhile
+            await asyncio.sleep(0.25)  # the writer has tried meanwhile
         assert (await gateway.ask("GET", "/status", None, gateway.auth)).status == 200
 
 

@@ -6,9 +6,6 @@ import asyncio
 import json
 
 import pytest
-
-from curc_llm.gateway.channel import Activity, EngineTarget
-from curc_llm.session.keys import add_key
 from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 from tests.gateway.conftest import (
     Reply,
@@ -20,6 +17,9 @@ from tests.gateway.conftest import (
     render_request,
     wait_for,
 )
+
+from curc_llm.gateway.channel import Activity, EngineTarget
+from curc_llm.session.keys import add_key
 
 
 def said(reply: Reply) -> str:
@@ -437,8 +437,9 @@ async def test_the_private_socket_needs_no_key_and_logs_for_whom_it_was(
 
 async def test_a_form_with_a_file_is_routed_by_its_model(gateway: RunningGateway) -> None:
     form = (
-        b'--XX\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
-        b'\x00\x01 name="model" \r\n--XX\r\ncontent-disposition: form-data; name="model"\r\n\r\nb\r\n--XX--\r\n'
+        b'--XX\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
+        b'Content-Type: audio/wav\r\n\r\n\x00\x01 name="model" \r\n'
+        b'--XX\r\ncontent-disposition: form-data; name="model"\r\n\r\nb\r\n--XX--\r\n'
     )
     headers = {**gateway.auth, "Content-Type": "multipart/form-data; boundary=XX"}
     async with run_fake_engine(gateway.socket_of("b"), model="b") as engine:

@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.fakes.fake_engine import run_fake_engine
+from tests.gateway.conftest import StartGateway, ask, open_connection, read_reply, render_request
 
 from curc_llm.gateway.channel import (
     Bound,
@@ -27,8 +29,6 @@ from curc_llm.gateway.channel import (
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.login import make_login_secret
 from curc_llm.session.paths import SessionPaths, make_runtime_dir
-from tests.fakes.fake_engine import run_fake_engine
-from tests.gateway.conftest import StartGateway, ask, open_connection, read_reply, render_request
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -60,6 +60,11 @@ async def run_process(tmp_path: Path) -> AsyncIterator[tuple[Process, Channel, G
         runtime.rmdir()
 
 
+def memory_mib(pid: int) -> float:
+    """What a process holds in memory, shared pages included."""
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
 async def test_it_serves_stays_small_and_ends_when_its_channel_closes(tmp_path: Path) -> None:
     async with run_process(tmp_path) as (process, channel, config):
         channel.send(config)
@@ -73,9 +78,7 @@ async def test_it_serves_stays_small_and_ends_when_its_channel_closes(tmp_path: 
             reader, writer = await open_connection(bound.port)
             writer.write(render_request("POST", "/v1/chat/completions", body, {"X-Api-Key": key}))
             await reader.readuntil(b"word3")
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            memory_kib = int(status.split("VmRSS:")[1].split()[0])
-            assert memory_kib < 48 * 1024
+            assert memory_mib(process.pid) < 48
             started = time.monotonic()
             await channel.close()
             assert b'"code": "session_ending"' in await reader.read()

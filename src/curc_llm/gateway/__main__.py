@@ -26,7 +26,7 @@ def main() -> int:
     # One line for each stranger who doesn't speak HTTP would fill the disk.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     with contextlib.suppress(ImportError):
-        from setproctitle import setproctitle  # noqa: PLC0415 - a name in `ps` is nice to have, no more
+        from setproctitle import setproctitle
 
         setproctitle("curc-llm gateway")
     end = socket.socket(fileno=arguments.channel_fd)

@@ -1,4 +1,4 @@
-"""One line for each request that a key or cookie allowed: who, which model, how many tokens, how long. Never any text.
+"""One line for each request that was let in: who, which model, how many tokens, how long. Never any text.
 
 Only `log_prompts`, which is off unless the owner turns it on, adds what was asked and answered.
 """

@@ -137,7 +137,7 @@ class PublicApplication(Application):
 
 
 class PrivateApplication(Application):
-    """The private socket, which only the owner's processes can open: no key; the caller says for whom it asks."""
+    """The private socket, which only the owner can open: no key; the caller says for whom it asks."""
 
     def __init__(self, body_s: float, engines: EngineRelay, service: Service) -> None:
         super().__init__(body_s)

@@ -100,7 +100,8 @@ class Gatekeeper:
         """The caller whose key is in a header; None when none was sent.
 
         Raises:
-            RequestError: the key is wrong (401), in the wrong place (401), or there were too many wrong ones (429).
+            RequestError: the key is wrong (401), in the wrong place (401), or there were too many wrong ones
+                (429).
         """
         self._refuse_key_in_url(request)
         secret = self._presented(request)
@@ -131,7 +132,8 @@ class Gatekeeper:
         if not request.query:
             return
         text = request.query.decode("latin-1")
-        # The chat's own addresses may use such names for something else; a thing that looks like a key is refused there too.
+        # The chat's own addresses may use such names for something else; a thing that looks like a key is
+        # refused there too.
         names = (
             {name.lower() for name, _ in parse_qsl(text)} if not request.path.startswith("/chat/") else set()
         )

@@ -20,7 +20,8 @@ def bind_port(host: str, port_min: int, port_max: int) -> socket.socket:
 
     Args:
         host: address to listen on, such as 127.0.0.1, 0.0.0.0 or ::1.
-        port_min, port_max: first and last port.
+        port_min: first port of the range; 0 with 0 for any.
+        port_max: last port of the range.
 
     Raises:
         PortError: no port of the range is free, or the address isn't this machine's.

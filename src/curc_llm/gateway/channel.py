@@ -1,12 +1,14 @@
 """What the supervisor and the gateway say to each other: one JSON object per line over a socket pair.
 
-Both ends use this module: the supervisor sends `GatewayConfig` once and `GatewayState` whenever something changed;
-the gateway answers `Bound` or `Failed` once, then `Activity` and `KeepGoing`. When the channel closes, the gateway ends.
+Both ends use this module: the supervisor sends `GatewayConfig` once and `GatewayState` whenever something
+changed; the gateway answers `Bound` or `Failed` once, then `Activity` and `KeepGoing`. When the channel
+closes, the gateway ends.
 
 Example (the supervisor's side):
     >>> ours, theirs = socket.socketpair()
     >>> process = await asyncio.create_subprocess_exec(
-    ...     sys.executable, "-m", "curc_llm.gateway", "--channel-fd", str(theirs.fileno()), pass_fds=[theirs.fileno()])
+    ...     sys.executable, "-m", "curc_llm.gateway", "--channel-fd", str(theirs.fileno()),
+    ...     pass_fds=[theirs.fileno()])
     >>> theirs.close()
     >>> channel = await open_channel(ours)
     >>> channel.send(config)
@@ -23,7 +25,8 @@ import socket
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-# A record with many engines and warnings takes some KiB; this only bounds what a broken peer could make us hold.
+# A record with many engines and warnings takes some KiB; this only bounds what a broken peer could make us
+# hold.
 MAX_LINE_BYTES = 4 * 1024 * 1024
 
 
@@ -33,11 +36,12 @@ class Limits:
 
     Args:
         header_bytes: largest request head.
-        header_s: seconds until a request's head must be complete, counted from the connection's start or its first byte.
+        header_s: seconds until a request's head must be complete, counted from the connection's start or its
+            first byte.
         body_s: seconds of silence after which a request's body is given up.
         keep_alive_s: seconds an idle connection is kept for its next request.
-        linger_s: seconds during which the rest of a refused request is read and thrown away, so that the client
-            can read why it was refused.
+        linger_s: seconds during which the rest of a refused request is read and thrown away, so that the
+            client can read why it was refused.
         write_s: seconds a client may leave its answer unread.
         connections: how many connections may be open; beyond it the longest idle one is closed.
         attempts_per_minute: failed logins and wrong keys that one address may make in a minute.
@@ -165,11 +169,11 @@ _NAMES = {cls: name for name, cls in _TYPES.items()}
 
 
 def render_message(message: Message) -> bytes:
-    """One message as a line of JSON.
+    r"""One message as a line of JSON.
 
     Example:
         >>> render_message(Bound(8000))
-        b'{"type":"bound","port":8000}\\n'
+        b'{"type":"bound","port":8000}\n'
     """
     values = {"type": _NAMES[type(message)], **asdict(message)}
     return json.dumps(values, separators=(",", ":")).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""From a logged-in browser to the chat and back: streamed both ways, with nothing that identifies anybody but the name."""
+"""From a logged-in browser to the chat and back: streamed both ways, identifying nobody but by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from curc_llm.gateway.upstream import Connection, Pool, UpstreamError
 _STARTING = RequestError(
     503, "chat_starting", "The chat is starting. Try again in a few seconds.", retry_after_s=3
 )
-# Who asks is told by our own header alone. Nothing that could let in, nor what the portal says, reaches the chat.
+# Who asks is told by our own header alone. Nothing that could let in, nor what the portal says, reaches the
+# chat.
 _WITHHELD = DROPPED_HEADERS | {
     b"cookie",
     b"authorization",

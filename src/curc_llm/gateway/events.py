@@ -1,7 +1,8 @@
-"""Reading token counts out of what an engine answers, and taking out the event that the client didn't ask for.
+"""Reads token counts out of an engine's answers, and takes out the event that the client didn't ask for.
 
-Server-sent events are separated by an empty line (HTML standard, 9.2.6). vLLM sends one JSON object per event, without white
-space, so an event of interest can be recognised by a few bytes and all others pass without being looked into.
+Server-sent events are separated by an empty line (HTML standard, 9.2.6). vLLM sends one JSON object per
+event, without white space, so an event of interest can be recognised by a few bytes and all others pass
+without being looked into.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Usage:
 
 
 class EventFilter:
-    """Watches one stream of events.
+    r"""Watches one stream of events.
 
     Args:
         mark: bytes that an event with token counts contains.
@@ -43,8 +44,8 @@ class EventFilter:
 
     Example:
         >>> events = EventFilter(b'"choices":[]', drop=True)
-        >>> events.filter(b'data: {"choices":[],"usage":{"prompt_tokens":3}}\\n\\ndata: [DONE]\\n\\n')
-        b'data: [DONE]\\n\\n'
+        >>> events.filter(b'data: {"choices":[],"usage":{"prompt_tokens":3}}\n\ndata: [DONE]\n\n')
+        b'data: [DONE]\n\n'
         >>> events.usage.prompt_tokens
         3
     """
@@ -107,7 +108,7 @@ class TailReader:
         self._tail = data[-_TAIL_BYTES:] if len(data) >= _TAIL_BYTES else (self._tail + data)[-_TAIL_BYTES:]
 
     def read_usage(self) -> Usage:
-        """The counts, as far as they were there. Inside of JSON strings quotes are escaped, so a text can't pretend."""
+        """The counts that were there. JSON escapes quotes in strings, so no text can pretend to be one."""
         usage = Usage()
         start = self._tail.rfind(b'"usage":')
         if start >= 0:

@@ -69,8 +69,9 @@ class Generation:
             entry.note_first_byte()
         if entry.answered is not None:
             entry.keep_answer(data)
-        assert self.events is not None and self.connection is not None  # noqa: S101 - for the type checker
-        if (data := self.events.filter(data)) and not self.request.write_event(data):
+        if self.events is not None:
+            data = self.events.filter(data)
+        if data and not self.request.write_event(data) and self.connection is not None:
             self.connection.pause()
 
     def beat(self) -> None:

@@ -11,7 +11,8 @@ from curc_llm.errors import KeyFileError
 from curc_llm.gateway.errors import RequestError
 from curc_llm.session.keys import ApiKey, KeyList, read_keys
 
-# An NFS client may answer stat from its cache; opening a file makes it ask the server (close-to-open, nfs(5)).
+# An NFS client may answer stat from its cache; opening a file makes it ask the server (close-to-open,
+# nfs(5)).
 _REOPEN_S = 1.0
 
 

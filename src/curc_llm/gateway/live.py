@@ -69,7 +69,8 @@ class LiveSession:
             models: what the key may use; empty for all.
 
         Raises:
-            RequestError: there is no such model (404), the key may not use it (403), or it can't answer now (503).
+            RequestError: there is no such model (404), the key may not use it (403), or it can't answer now
+                (503).
         """
         engine = self._named(model)
         if models and engine.name not in models:
@@ -146,7 +147,7 @@ class LiveSession:
         return int(min(max(started + expected_s - time.time(), _RETRY_MIN_S), _RETRY_MAX_S))
 
     def render_health(self) -> tuple[int, dict[str, str], int | None]:
-        """Status, body and Retry-After of /health: ready when at least one model can answer; else the first one's phase."""
+        """Status, body and Retry-After of /health: ready when one model is, else the phase of the first."""
         if self.ready_engines():
             return 200, {"status": READY}, None
         first = next(iter(self.engines.values()), None)

@@ -1,4 +1,4 @@
-"""A JSONL file that is written by a thread, so that neither a slow nor a full disk can hold up or fail a request."""
+"""JSONL files that a thread writes, so that neither a slow nor a full disk can hold up or fail a request."""
 
 from __future__ import annotations
 

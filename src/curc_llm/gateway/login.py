@@ -1,7 +1,8 @@
 """From a one-use link to a cookie: how a person's browser gets in.
 
-The link carries its token in the fragment, which browsers send nowhere; the login page's script posts it. The portal's card
-posts it directly. Either way the answer is a cookie and a redirect, and the token is worth nothing any more.
+The link carries its token in the fragment, which browsers send nowhere; the login page's script posts it. The
+portal's card posts it directly. Either way the answer is a cookie and a redirect, and the token is worth
+nothing any more.
 """
 
 from __future__ import annotations
@@ -144,9 +145,11 @@ class Login:
 def check_origin(request: Request, *, required: bool = True) -> None:
     """Refuses a request that another site's page made the browser send.
 
-    The browser states the page's origin, which must be the host that it asked, as we or the portal in front of us know it.
+    The browser states the page's origin, which must be the host that it asked, as we or the portal in front
+    of us know it.
 
     Args:
+        request: a request that a cookie, or a token in its body, may let in.
         required: also refuse when the browser states nothing.
 
     Raises:

@@ -74,7 +74,7 @@ class Metrics:
         self._tokens += entry.usage.completion_tokens or 0
 
     def _child(self, metric: Any, *labels: str | int) -> Any:
-        """The metric with its labels; prometheus_client looks it up under a lock, which is dear for each request."""
+        """The metric with its labels, found without the lock of prometheus_client, which is dear."""
         key = (metric, *labels)
         if (child := self._children.get(key)) is None:
             child = self._children[key] = metric.labels(*labels)
@@ -127,11 +127,11 @@ async def _read_text(pool: Pool) -> str:
 
 
 def merge_families(texts: list[str]) -> str:
-    """Several engines' metrics as one text, each family once, as the format wants it.
+    r"""Several engines' metrics as one text, each family once, as the format wants it.
 
     Example:
-        >>> merge_families(['# TYPE vllm:x counter\\nvllm:x{m="a"} 1', '# TYPE vllm:x counter\\nvllm:x{m="b"} 2'])
-        '# TYPE vllm:x counter\\nvllm:x{m="a"} 1\\nvllm:x{m="b"} 2\\n'
+        >>> merge_families(['# TYPE vllm:x counter\nvllm:x{m="a"} 1', 'vllm:y 2'])
+        '# TYPE vllm:x counter\nvllm:x{m="a"} 1\n'
     """
     families: dict[str, dict[str, None]] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""The gateway's own pages: files of this folder, with their values put in, under a strict content security policy."""
+"""The gateway's own pages: files of this folder with values put in, under a strict security policy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.request import Headers, Request
 
 _FOLDER = Path(__file__).parent
-# A POST from a page with `no-referrer` carries `Origin: null` (Fetch, "append a request Origin header"), which the login
-# must refuse. `same-origin` tells other sites nothing either.
+# A POST from a page with `no-referrer` carries `Origin: null` (Fetch, "append a request Origin header"),
+# which the login must refuse. `same-origin` tells other sites nothing either.
 _POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; connect-src 'self';"
-    " form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:;"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
 SECURITY_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
@@ -35,6 +35,7 @@ def render_page(name: str, nonce: str, **values: str) -> bytes:
     Args:
         name: the file's name without `.html`.
         nonce: random text that marks this page's own script and style.
+        values: texts by name.
     """
     text = _read(f"{name}.html").replace("{{style}}", _read("page.css")).replace("{{nonce}}", nonce)
     for key, value in values.items():
@@ -54,6 +55,11 @@ async def answer_page(
     """Sends a page.
 
     Args:
+        request: what is answered.
+        status: HTTP status.
+        name: the page's file, without `.html`.
+        headers: further headers.
+        values: texts that are put in, by name.
         posts: the page has a form that posts to us.
     """
     nonce = secrets.token_urlsafe(16)

@@ -1,8 +1,8 @@
 """uvicorn's HTTP/1.1 protocol with the limits that a port open to strangers needs.
 
-uvicorn (on llhttp) already refuses two Content-Lengths, Content-Length with Transfer-Encoding, and everything that isn't
-HTTP. Added here: heads are bounded in size and time, silent connections are closed, connections are capped,
-websockets are refused, and a refused client gets the time to read why.
+uvicorn (on llhttp) already refuses two Content-Lengths, Content-Length with Transfer-Encoding, and everything
+that isn't HTTP. Added here: heads are bounded in size and time, silent connections are closed, connections
+are capped, websockets are refused, and a refused client gets the time to read why.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class GatewayProtocol(HttpToolsProtocol):
     """One connection from a client."""
 
     limits = Limits()
-    # Called when the client goes away while its request is being answered, and when it reads on after having been slow.
+    # Called when the client goes away while its request is being answered, and when it reads on after having
+    # been slow.
     on_lost: Callable[[], None] | None = None
     on_writable: Callable[[], None] | None = None
 
@@ -123,9 +124,10 @@ class GatewayProtocol(HttpToolsProtocol):
             return None
         if self._get_upgrade() == b"websocket":
             return "WebSockets aren't served here. Use plain HTTP requests."
-        # Any other offer may be ignored (RFC 9110, 7.8); but the parser takes the body for the other protocol's.
+        # Any other offer may be ignored (RFC 9110, 7.8); but the parser takes the body for the other
+        # protocol's.
         if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers):
-            return "Don't offer another protocol (Upgrade: h2c) with a request that has a body: use plain HTTP/1.1."
+            return "Offer no other protocol (Upgrade: h2c) with a body: use plain HTTP/1.1."
         return None
 
     def on_message_complete(self) -> None:
@@ -134,7 +136,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """A response has been sent wholly. When the request hasn't arrived wholly, it was refused: nothing follows it."""
+        """A response has been sent. If its request is still arriving, it was refused: nothing follows."""
         self.on_lost = self.on_writable = None
         self.idle_since = self.loop.time()
         super().on_response_complete()
@@ -148,12 +150,12 @@ class GatewayProtocol(HttpToolsProtocol):
             self.on_writable()
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn's way to refuse what its parser can't take: ours has a body that clients understand."""
+        """Uvicorn's way to refuse what its parser can't take: ours has a body that clients understand."""
         del msg
         self._refuse(self._fault)
 
     def _refuse(self, fault: RequestError) -> None:
-        """Answers without the application, then reads on for a while: closing at once would lose the answer."""
+        """Answers without the application, and takes nothing more from this connection."""
         if self._refusing or self.transport.is_closing():
             return
         if not self.is_idle:
@@ -166,7 +168,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Ends our side, then reads on for a while: closing with unread bytes would take the answer from the client."""
+        """Ends our side, then reads on for a while: closing with bytes unread would destroy the answer."""
         self._refusing = True
         self._unset_keepalive_if_required()
         self.flow.resume_reading()

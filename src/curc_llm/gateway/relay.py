@@ -18,6 +18,7 @@ from curc_llm.gateway.routes import Route
 from curc_llm.gateway.throttle import RequestRate
 from curc_llm.gateway.upstream import Connection, UpstreamError
 
+_AGAIN = "It is restarted; send the request again."
 CLIENT_GONE = 499  # nginx's status for a client that left
 # Hop-by-hop headers (RFC 9110, 7.6.1), and those that our own server writes.
 DROPPED_HEADERS = frozenset(
@@ -139,7 +140,7 @@ class EngineRelay:
 
 
 def _render_request(request: Request, route: Route, wanted: Wanted) -> bytes:
-    """The request as the engine gets it: our own path and length, few headers, and nothing that identifies anybody."""
+    """The request as the engine gets it: our own path and length, and nothing that says who asks."""
     lines = [b"POST ", route.path.encode(), b" HTTP/1.1\r\nhost: localhost\r\n"]
     lines += [b"%s: %s\r\n" % (name, request.headers[name]) for name in _PASSED_ON if name in request.headers]
     lines.append(b"x-request-id: %s\r\ncontent-length: %d\r\n\r\n" % (request.id.encode(), len(wanted.body)))
@@ -175,7 +176,7 @@ async def _relay_events(generation: Generation, connection: Connection, events: 
 
 
 async def _break_off(generation: Generation, route: Route, fault: RequestError) -> None:
-    """Ends an answer that has begun: a stream of events says why, anything else is cut, so that nobody takes it as whole."""
+    """Ends an answer that has begun: events say why; all else is cut, so that nobody takes it as whole."""
     generation.entry.status = fault.status
     if generation.events is None:
         generation.request.connection.transport.close()
@@ -185,12 +186,8 @@ async def _break_off(generation: Generation, route: Route, fault: RequestError) 
 
 def _before_head(engine: Engine, error: UpstreamError) -> RequestError:
     if error.connected:
-        return RequestError(
-            502,
-            "engine_failed",
-            f"The engine of {engine.name!r} stopped before it answered: {error}. It is restarted; send the request again.",
-            retry_after_s=10,
-        )
+        message = f"The engine of {engine.name!r} stopped before it answered: {error}. {_AGAIN}"
+        return RequestError(502, "engine_failed", message, retry_after_s=10)
     return RequestError(
         503,
         "engine_restarting",
@@ -200,8 +197,5 @@ def _before_head(engine: Engine, error: UpstreamError) -> RequestError:
 
 
 def _mid_answer(engine: Engine, error: UpstreamError) -> RequestError:
-    return RequestError(
-        502,
-        "engine_failed",
-        f"The engine of {engine.name!r} stopped while it answered: {error}. It is restarted; send the request again.",
-    )
+    message = f"The engine of {engine.name!r} stopped while it answered: {error}. {_AGAIN}"
+    return RequestError(502, "engine_failed", message)

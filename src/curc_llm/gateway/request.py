@@ -107,7 +107,8 @@ class Request:
         """The whole body.
 
         Raises:
-            RequestError: it is larger than `limit_bytes` (413), at once when Content-Length says so; or it stopped arriving.
+            RequestError: it is larger than `limit_bytes` (413), at once when Content-Length says so; or it
+                stopped arriving.
             ClientGoneError: the client closed the connection.
         """
         if int(self.headers.get(b"content-length", b"0")) > limit_bytes:

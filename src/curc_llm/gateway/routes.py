@@ -1,4 +1,4 @@
-"""Which of the engine's routes can be reached from outside. Everything else of vLLM's, such as its admin routes, can't."""
+"""Which of the engine's routes can be reached from outside; no other can, least of all its admin routes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class QuietServer(Server):
-    """uvicorn's server without hands on signals, which belong to the process, not to one of its two listeners."""
+    """The server of uvicorn without its hands on signals: they belong to the process, not to a listener."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -65,7 +65,7 @@ class QuietServer(Server):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_S):
-                while state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
+                while state.connections:
                     await asyncio.sleep(0.01)
         for connection in list(state.connections):
             connection.transport.abort()
@@ -165,13 +165,13 @@ def _make_server(app: Any, config: GatewayConfig) -> QuietServer:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=config.limits.keep_alive_s,  # type: ignore[arg-type] - only ever used as a delay
+        timeout_keep_alive=config.limits.keep_alive_s,  # type: ignore[arg-type]
     )
     return QuietServer(settings)
 
 
 def _with_room(config: GatewayConfig) -> GatewayConfig:
-    """Raises the limit of open files to what is allowed, and lowers the number of connections to what then fits.
+    """Raises the limit of open files as far as is allowed, and lowers the connections to what then fits.
 
     Each connection may need a second one to an engine; some files are open anyway.
     """

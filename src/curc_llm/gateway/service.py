@@ -73,7 +73,7 @@ class Service:
         await request.answer(200, body, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
 
     async def _answer_models(self, request: Request, caller: Caller) -> None:
-        """The models that can answer now: a list that is there while nothing answers would mislead those who poll it."""
+        """The models that can answer now: those who poll this route wait for just that."""
         engines = self._live.ready_engines(caller.models)
         if not engines:
             raise self._none_ready(caller)

@@ -31,7 +31,7 @@ class FailureThrottle:
         self._windows: dict[str, _Window] = {}
 
     def count(self, peer: str) -> int:
-        """Counts one failure; 0 while the address is within its limit, else the seconds until its window ends."""
+        """Counts one failure; 0 while its address is within the limit, else the seconds until that ends."""
         now = self._clock()
         window = self._windows.get(peer)
         if window is None or now - window.started >= _MINUTE_S:

@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 client for unix sockets: pooled connections, bytes passed on as they come, both ways held back.
+"""A small HTTP/1.1 client for unix sockets: pooled, passing bytes on as they come, held back both ways.
 
-Why not a library: on the token path each costs several times as much (benchmarks/), and the engine on the other side of the
-socket is ours, so what a client must put up with from strangers isn't needed here.
+Why not a library: on the token path each costs several times as much (benchmarks/), and the engine on the
+other side of the socket is ours, so what a client must put up with from strangers isn't needed here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ Headers = list[tuple[bytes, bytes]]
 
 # Answers wait here only while the client is slow; beyond this the engine is no longer read from.
 _HIGH_WATER_BYTES = 256 * 1024
-# vLLM's server closes idle connections after 5 s; older ones of ours aren't used again, so that none is used in that moment.
+# vLLM's server closes idle connections after 5 s; older ones of ours aren't used again, so that none is used
+# in that moment.
 _IDLE_LIFE_S = 4.0
 _IDLE_CONNECTIONS = 128
 # A connection that was already dead says so within this time.
@@ -66,11 +67,11 @@ class Connection(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """asyncio's."""
+        """Asyncio's."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """asyncio's."""
+        """Asyncio's."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -85,18 +86,18 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio's."""
+        """Asyncio's."""
         if not self.complete and self.error is None:
             self.error = f"the connection was lost ({exc or 'it was closed'})"
         self._wake()
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        """asyncio's."""
+        """Asyncio's."""
         self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """asyncio's."""
+        """Asyncio's."""
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
@@ -104,24 +105,24 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """The parser's."""
+        """Called by the parser."""
         if not self.has_head:
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The parser's; a `100 Continue` is no answer yet."""
+        """Called by the parser; a `100 Continue` is no answer yet."""
         self.status = self._parser.get_status_code()
         self.has_head = self.status >= 200
         if not self.has_head:
             self.headers = []
 
     def on_body(self, body: bytes) -> None:
-        """The parser's."""
+        """Called by the parser."""
         self._chunks.append(body)
         self._size += len(body)
 
     def on_message_complete(self) -> None:
-        """The parser's."""
+        """Called by the parser."""
         if self.has_head:
             self.complete = True
             self.can_be_reused = self._parser.should_keep_alive()
@@ -270,8 +271,9 @@ class Pool:
             try:
                 return await self._exchange(connection, head, on_open)
             except UpstreamError:
-                # An idle connection may close in the very moment in which it is used. Then nobody has seen the request, and a
-                # fresh connection may carry it. Later it may have been seen, and nothing is ever sent twice.
+                # An idle connection may close in the very moment in which it is used. Then nobody has seen
+                # the request, and a fresh connection may carry it. Later it may have been seen, and nothing
+                # is ever sent twice.
                 if connection.given_up or asyncio.get_running_loop().time() - sent_at > _STALE_S:
                     raise
         return await self._exchange(await self._connect(), head, on_open)
