@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.fakes.fake_session import FakeSession
@@ -10,7 +11,7 @@ from tests.fakes.fake_session import FakeSession
 from curc_llm.client import Session, connect
 from curc_llm.client.progress import Progress
 from curc_llm.errors import ApiError, SessionEndedError, SessionNotReadyError
-from curc_llm.session.record import SessionStatus
+from curc_llm.session.record import EnginePhase, SessionStatus
 
 
 def test_a_question_is_answered_with_a_string_that_knows_more(session: Session) -> None:
@@ -188,6 +189,19 @@ def test_waiting_too_long_tells_the_phase(fake: FakeSession, session: Session) -
     fake.load()
     with pytest.raises(SessionNotReadyError, match="loading 40 %"):
         session.wait_until_ready(0.01, progress=False)
+
+
+def test_a_model_is_waited_for_alone_and_one_that_failed_for_good_not_at_all(state_dir: Path) -> None:
+    with FakeSession(state_dir, models=("loads", "ready")) as fake, connect() as session:
+        fake.change_engine(phase=EnginePhase.LOADING, ready_at=None)
+        assert session.wait_until_ready(0, model="ready", progress=False)
+        assert session.wait_until_ready(0, model="unknown", progress=False)
+        for model in (None, "loads"):
+            with pytest.raises(SessionNotReadyError, match="loads: loading"):
+                session.wait_until_ready(0, model=model, progress=False)
+        fake.change_engine(phase=EnginePhase.FAILED)
+        assert session.wait_until_ready(0, progress=False)
+        assert session.wait_until_ready(0, model="loads", progress=False)
 
 
 def test_progress_changes_one_line_on_a_terminal(fake: FakeSession) -> None:

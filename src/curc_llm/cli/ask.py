@@ -50,7 +50,10 @@ def ask(
 
     text = _read_prompt(prompt)
     given = {name: value for name, value in params.items() if value is not None}
-    with connect(session, state_dir=load(config).state_dir, wait=not no_wait) as found:
+    with connect(session, state_dir=load(config).state_dir) as found:
+        model = model or found.default_model
+        if not no_wait:
+            found.wait_until_ready(model=model)
         if as_json or no_stream:
             answer = found.chat(text, model=model, **given)
             Output(as_json).data(answer.text, make_answer_json(answer))
@@ -68,7 +71,7 @@ def _read_prompt(parts: tuple[str, ...]) -> str:
     return text
 
 
-def _stream(session: Session, text: str, model: str | None, params: dict[str, Any]) -> Answer:
+def _stream(session: Session, text: str, model: str, params: dict[str, Any]) -> Answer:
     with session.stream(text, model=model, **params) as stream:
         try:
             for piece in stream:

@@ -34,9 +34,10 @@ def chat(session: str | None, model: str | None, system: str, config: Path | Non
     from curc_llm.client import connect
 
     settings = load(config)
-    with connect(session, state_dir=settings.state_dir, wait=True) as found:
+    with connect(session, state_dir=settings.state_dir) as found:
         models = [e.served_model_name for e in found.status().engines if e.runner == "generate"]
         talk = Conversation(model or found.default_model, system)
+        found.wait_until_ready(model=talk.model)
         screen = _make_screen(settings.state_dir, as_json)
         screen.say(f"{talk.model} in session {found.session_id}. /help lists commands, /exit leaves.")
         _Chat(found, Context(talk, models), screen, Output(as_json)).run()

@@ -16,7 +16,7 @@ from curc_llm.client.progress import Progress, render_progress
 from curc_llm.client.source import Source, check_not_over, root_url
 from curc_llm.client.wire import get_json
 from curc_llm.errors import CurcLlmError, SessionNotReadyError
-from curc_llm.session.record import SessionRecord, SessionStatus
+from curc_llm.session.record import EnginePhase, SessionRecord
 
 if TYPE_CHECKING:  # the openai library takes a second to import; only a question needs it
     from openai import AsyncOpenAI, OpenAI
@@ -190,12 +190,15 @@ class Session:
         return self._source.record()
 
     def wait_until_ready(
-        self, timeout_s: float | None = None, *, progress: bool | Progress = True
+        self, timeout_s: float | None = None, *, model: str | None = None, progress: bool | Progress = True
     ) -> SessionRecord:
-        """Returns once every model can answer; shows on standard error what the session does meanwhile.
+        """Returns once the models can answer; shows on standard error what the session does meanwhile.
+
+        A model that was given up for good isn't waited for: asking it tells why.
 
         Args:
             timeout_s: seconds to wait at most; None for as long as the session lives.
+            model: wait for this one alone, by its served model name; None for all of them.
             progress: False to show nothing.
 
         Raises:
@@ -205,7 +208,7 @@ class Session:
         shown = progress if isinstance(progress, Progress) else Progress()
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         try:
-            while (record := self.status()).status is not SessionStatus.READY:
+            while not _is_ready(record := self.status(), model):
                 check_not_over(record)
                 if progress is not False:
                     shown.show(record)
@@ -234,3 +237,14 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_ready(record: SessionRecord, model: str | None) -> bool:
+    """True when there is nothing more to wait for."""
+    phases = {engine.served_model_name: engine.phase for engine in record.engines}
+    settled = {EnginePhase.READY, EnginePhase.FAILED}
+    if record.status.is_over or not phases:
+        return False
+    if model is not None:
+        return phases.get(model, EnginePhase.FAILED) in settled
+    return EnginePhase.READY in phases.values() and settled.issuperset(phases.values())
