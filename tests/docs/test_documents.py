@@ -12,7 +12,7 @@ from curc_llm.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMAND = re.compile(r"\bcurc-llm ([a-z]+)((?: +(?:--?[a-z][a-z-]*|[^\s`|)#;,.]+))*)")
+COMMAND = re.compile(r"(?m)(?:^|`)curc-llm ([a-z]+)((?: +(?:--?[a-z][a-z-]*|[^\s`|)#;,.]+))*)")
 
 
 def find_command(name: str) -> click.Command | None:

@@ -26,7 +26,7 @@ async def stream_until_cut(
     return None, time.monotonic()
 
 
-@pytest.mark.parametrize("victim", ["vllm.entrypoints.openai.api_server"])
+@pytest.mark.parametrize("victim", ["engine/launcher.py", "VLLM::EngineCore"])
 async def test_callers_are_told_at_once_and_the_service_comes_back(running: Running, victim: str) -> None:
     restarts = running.record()["engines"][0]["restarts"]
     process = running.find_process(victim)

@@ -162,10 +162,11 @@ def test_the_end_of_the_wall_time_drains_and_tells(start_job: Start) -> None:
 def test_a_running_answer_is_finished_before_the_end(start_job: Start) -> None:
     job = start_job(environment={"FAKE_ENGINE_OPTIONS": "--token-s 0.05"})
     job.wait_until_ready()
+    job.wait_for(lambda r: r.idle_stop_at)
     answers = []
     asking = threading.Thread(target=lambda: answers.append(job.chat(max_tokens=40)))
     asking.start()
-    job.wait_for(lambda r: r.idle_stop_at is None and r.ready_at)
+    job.wait_for(lambda r: r.idle_stop_at is None)
     job.process.send_signal(signal.SIGTERM)
     asking.join()
     assert answers[0][0] == 200

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from curc_llm.engine.arguments import SERVER_MODULE, render_arguments
+from curc_llm.engine.arguments import render_arguments, render_command
 from curc_llm.engine.context import choose_context, read_context_limit
 from curc_llm.engine.diagnosis import diagnose
 from curc_llm.engine.download import run_download
@@ -149,7 +149,7 @@ class EngineKeeper:
             model_path=model_path,
             max_model_len=context,
         )
-        command = [*self._guard_prefix, self._spec.engine_python, "-m", SERVER_MODULE, *arguments]
+        command = [*self._guard_prefix, *render_command(self._spec.engine_python, arguments)]
         environment = await self._environment()
         process = await EngineProcess.start(
             command, environment=environment, log=log, pass_fds=(self._liveness_fd,)
