@@ -1,8 +1,8 @@
 """A small gateway for the chat's tests: real sockets, scripted model.
 
-The private side (unix socket) answers `/status`, `/keep-going` and `/v1/chat/completions`; the public side
-(TCP) relays `/chat/...` to the chat's socket, bare and below a prefix, and says so in the two headers. It runs on
-a thread of its own.
+The private side (unix socket) answers `/status`, `/keep-going` and `/v1/chat/completions`. The public side
+(TCP) relays `/chat/...` to the chat's socket, bare and below a prefix, and says so in the two headers. It all
+runs on a thread of its own.
 """
 
 from __future__ import annotations
@@ -152,6 +152,9 @@ class FakeGateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Transports close one turn of the loop later.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     def _note(self, **changes: Any) -> None:
         with self._changed:
@@ -162,13 +165,13 @@ class FakeGateway:
     # The private side.
 
     async def _answer_private(self, reader: asyncio.StreamReader, writer: Writer) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
             method, path, headers, body = await _read_request(reader)
             self._note(users=[*self.users, headers.get("x-curc-llm-user", "")])
             if self.is_down:
                 writer.transport.abort()
             elif path == "/status":
-                await _send_json(writer, 200, {**self.record, "gateway": {"running": 0, "now": time.time()}})
+                await _send_json(writer, 200, {**self.record, "gateway": {"now": time.time()}})
             elif (method, path) == ("POST", "/keep-going"):
                 self._note(kept_going=self.kept_going + 1)
                 if self.on_keep_going:
@@ -176,7 +179,6 @@ class FakeGateway:
                 await _send_json(writer, 200, {})
             else:
                 await self._complete(reader, writer, json.loads(body))
-        writer.close()
 
     async def _complete(self, reader: asyncio.StreamReader, writer: Writer, request: dict[str, Any]) -> None:
         reply = self.replies.get(request["messages"][-1]["content"], self.default)
@@ -231,7 +233,7 @@ class FakeGateway:
     # The public side.
 
     async def _answer_public(self, reader: asyncio.StreamReader, writer: Writer) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
             method, path, headers, body = await _read_request(reader)
             prefix = PREFIX if path.startswith(PREFIX + "/") else ""
             path = path.removeprefix(prefix)
@@ -246,7 +248,6 @@ class FakeGateway:
                 await self._relay(reader, writer, _render_request(method, path, headers, body))
             else:
                 await _send_json(writer, 404, {})
-        writer.close()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: Writer, request: bytes) -> None:
         upstream, sink = await asyncio.open_unix_connection(str(self.chat_socket))

@@ -8,8 +8,7 @@ from curc_llm.chat.answer import Answer, render_details, render_figures
 from curc_llm.chat.gateway_client import GatewayError
 from curc_llm.chat.markup import ASIDE, parse_markdown, render_markdown, render_own_markdown
 
-# A message as Gradio's Chatbot has it: role, content, metadata. With a title there it is an aside, which isn't
-# part of the talk.
+# A message as Gradio's Chatbot has it. With a title in its metadata it is an aside, no part of the talk.
 ChatMessage = dict[str, Any]
 
 
