@@ -26,8 +26,9 @@ def test_the_only_session_needs_no_name(run: Run, session_process: Start) -> Non
     session_process("local-one")
     assert json.loads(run("stop", "--json").stdout)["session_id"] == "local-one"
     result = run("stop")
-    assert result.exit_code == 1
-    assert "No session is running" in result.stderr
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "No session is running.\n"
+    assert json.loads(run("stop", "--json").stdout)["session_id"] is None
 
 
 def test_two_sessions_must_be_named_or_all_stopped(run: Run, session_process: Start) -> None:

@@ -29,11 +29,15 @@ def stop(session: str | None, every: bool, config: Path | None, as_json: bool) -
         raise click.UsageError("Give a SESSION or --all, not both.")
     output = Output(as_json)
     state_dir = load(config).state_dir
+    running = discover_sessions(state_dir)
+    if not running and session is None:
+        output.say("No session is running.")
     if every:
-        stopped = [_stop(found, output) for found in discover_sessions(state_dir)]
-        output.data("" if stopped else "No session is running.", stopped)
-    else:
+        output.data("", [_stop(found, output) for found in running])
+    elif running or session is not None:
         output.data("", _stop(find_session(state_dir, session), output))
+    else:
+        output.data("", {"session_id": None, "status": "none", "reason": None})
 
 
 def _stop(found: FoundSession, output: Output) -> dict[str, Any]:
