@@ -12,63 +12,24 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from compare import Bench
 from gateway_report import write_results
 from gateways import NAIVE, NGINX, OURS, Server, run_gateways
 from machine import describe_machine, describe_run, list_versions
-from method import rotate
-from native import build, run_load, run_upstream
-from our_gateway import OurSession, make_session
-from processes import measure_cpu_s, measure_memory_mib
-from scenarios import ENGINE_WARM_UP, WARM_UP, Scenario, make_engine_scenarios, make_scenarios
+from native import build, run_upstream
+from our_gateway import make_session
+from quiet import Patience
+from scenarios import ENGINE_WARM_UP, WARM_UP, make_engine_scenarios, make_scenarios
 
 from engine import make_spec, run_engine
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def measure(program: Path, server: Server, session: OurSession, scenario: Scenario) -> dict[str, Any]:
-    """One run of one scenario against one server, with the CPU time and memory of the server's tree."""
-    cpu_s = measure_cpu_s(server.pid)
-    row = run_load(program, server.target, session.key_file, scenario, session.model)
-    row["cpu_s"] = round(measure_cpu_s(server.pid) - cpu_s, 3)
-    row["memory_mib"] = round(measure_memory_mib(server.pid), 1)
-    return {"server": server.name, "scenario": scenario.name, **row}
-
-
-def warm_up(program: Path, server: Server, session: OurSession, scenario: Scenario) -> None:
-    """Fills pools and caches; raises RuntimeError when a server doesn't answer as it should."""
-    row = measure(program, server, session, scenario)
-    if row["failed"] or not row["completed"]:
-        raise RuntimeError(f"{server.name} failed {row['failed']} of its first answers; nothing was measured")
-
-
-def compare(
-    program: Path, servers: list[Server], session: OurSession, scenarios: list[Scenario], repeats: int
-) -> list[dict[str, Any]]:
-    """Runs every scenario on every server in turn, each repeat beginning with another server."""
-    rows = []
-    for repeat in range(repeats):
-        for scenario in scenarios:
-            for server in rotate(servers, repeat):
-                row = {"repeat": repeat, **measure(program, server, session, scenario)}
-                rows.append(row)
-                _show(row)
-    return rows
-
-
-def _show(row: dict[str, Any]) -> None:
-    speed = row["events"] / row["elapsed_s"] if row["elapsed_s"] else 0
-    times = "  ".join(
-        f"{name} p50 {row[name]['p50']:.2f} p99 {row[name]['p99']:.2f}" for name in ("first_ms", "delay_ms")
-    )
-    cost = f"cpu {row['cpu_s']:.2f} s  {row['memory_mib']:.0f} MiB  failed {row['failed']}"
-    who = f"{row['repeat'] + 1} {row['scenario']:14} {row['server']:16} {speed:9.0f}/s"
-    print(f"{who}  {times}  {cost}  load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
-
-
 def compare_before_fake(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """All gateways before the fast fake engine."""
-    session, program = make_session(folder, "m"), build("load", folder)
+    session = make_session(folder, "m")
+    bench = Bench(build("load", folder), session, Patience(options.patience_s))
     with (
         run_upstream(folder) as fake,
         run_gateways(session, fake.socket, tuple(options.without), options.other_source) as gateways,
@@ -79,14 +40,15 @@ def compare_before_fake(folder: Path, options: argparse.Namespace) -> list[dict[
         ]
         servers = [*direct, *gateways]
         for server in servers:
-            warm_up(program, server, session, WARM_UP)
-        return compare(program, servers, session, make_scenarios(options.quick), options.repeats)
+            bench.warm_up(server, WARM_UP)
+        return bench.compare(servers, make_scenarios(options.quick), options.repeats)
 
 
 def compare_before_engine(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """All gateways before real vLLM."""
     spec = make_spec(folder, options.model, sys.executable)
-    session, program = make_session(folder, spec.engines[0].served_model_name), build("load", folder)
+    session = make_session(folder, spec.engines[0].served_model_name)
+    bench = Bench(build("load", folder), session, Patience(options.patience_s))
     print("starting vLLM ...", file=sys.stderr)
     with (
         run_engine(folder, spec) as (engine_socket, engine),
@@ -94,8 +56,8 @@ def compare_before_engine(folder: Path, options: argparse.Namespace) -> list[dic
     ):
         servers = [Server("direct-unix", f"unix:{engine_socket}", engine.pid), *gateways]
         for server in servers:
-            warm_up(program, server, session, ENGINE_WARM_UP)
-        return compare(program, servers, session, make_engine_scenarios(), options.repeats)
+            bench.warm_up(server, ENGINE_WARM_UP)
+        return bench.compare(servers, make_engine_scenarios(), options.repeats)
 
 
 def parse_options(arguments: list[str]) -> argparse.Namespace:
@@ -103,6 +65,9 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short repeat, no real engine: a minute")
     parser.add_argument("--repeats", type=int, help="repeats of each scenario (4; 1 with --quick)")
+    parser.add_argument(
+        "--patience-s", type=float, help="wait for a quiet machine so long per part (300; quick 0)"
+    )
     parser.add_argument("--part", choices=("fake", "engine"), help="only one of the engines")
     parser.add_argument("--without", nargs="*", default=[], choices=(NGINX, OURS, NAIVE), help="leave out")
     parser.add_argument("--other-source", type=Path, help="also run the gateway of this folder's package")
@@ -110,6 +75,8 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for gateway.json and .md")
     options = parser.parse_args(arguments)
     options.repeats = options.repeats or (1 if options.quick else 4)
+    if options.patience_s is None:
+        options.patience_s = 0 if options.quick else 300
     return options
 
 

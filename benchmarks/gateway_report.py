@@ -40,7 +40,7 @@ def render_results(results: dict[str, Any]) -> str:
     engine = Table(results["rows"].get("engine", []), "direct-unix")
     parts = [
         "# Gateway beside the bare socket, nginx and Starlette + httpx",
-        render_about(results),
+        render_about(results, [*fake.rows, *engine.rows]),
         "## Targets",
         render_targets(measure_targets(fake, engine)),
     ]

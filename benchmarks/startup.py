@@ -19,6 +19,7 @@ from machine import describe_machine, describe_run, list_versions
 from method import rotate
 from probe import wait_for_first_token, wait_for_status
 from processes import find_free_port, run_child
+from quiet import Bystanders, Patience
 from startup_report import BARE, SESSION, write_results
 
 from curc_llm.session.files import write_private
@@ -29,6 +30,7 @@ from engine import START_LIMIT_S, make_minimal_environment, make_spec, start_eng
 Measure = Callable[[Path, LaunchSpec], dict[str, float]]
 HERE = Path(__file__).parent
 STOP_PATIENCE_S = 60
+PATIENCE_S = 300
 # The imports that take long, once, so that the first start doesn't pay for a cold disk.
 WARM_UP = "import vllm.entrypoints.openai.api_server, gradio"
 
@@ -65,20 +67,22 @@ def measure_session(folder: Path, spec: LaunchSpec) -> dict[str, float]:
     return {"gateway_s": gateway_s, "ready_s": ready_s, "first_token_s": first_token_s}
 
 
-def compare(model: str, repeats: int) -> list[dict[str, Any]]:
+def compare(model: str, repeats: int, patience_s: float) -> list[dict[str, Any]]:
     """Starts both by turns, each in a fresh folder."""
     kinds: dict[str, Callable[[Path, LaunchSpec], dict[str, float]]] = {
         BARE: measure_bare,
         SESSION: measure_session,
     }
-    rows = []
+    rows, patience = [], Patience(patience_s)
     for repeat in range(repeats):
         for kind in rotate(list(kinds), repeat):
-            load = round(os.getloadavg()[0], 2)
+            patience.wait()
+            others = Bystanders()
             with tempfile.TemporaryDirectory(prefix="curc-bench-", ignore_cleanup_errors=True) as folder:
                 spec = make_spec(Path(folder), model, sys.executable)
                 times = kinds[kind](Path(folder), spec)
-            row = {"repeat": repeat, "server": kind, "scenario": "start", "load_average_before": load}
+            row = {"repeat": repeat, "server": kind, "scenario": "start"}
+            row["others_cores"] = round(others.cores(), 2)
             rows.append({**row, **{name: round(value, 3) for name, value in times.items()}})
             print(rows[-1], file=sys.stderr, flush=True)
     return rows
@@ -101,7 +105,7 @@ def main() -> None:
     options = parse_options(sys.argv[1:])
     subprocess.run([sys.executable, "-c", WARM_UP], check=True, capture_output=True, timeout=300)
     about = {"run": describe_run(), "machine": describe_machine(), "versions": list_versions()}
-    rows = compare(options.model, options.repeats)
+    rows = compare(options.model, options.repeats, 0 if options.quick else PATIENCE_S)
     about["run"]["load_average_after"] = round(os.getloadavg()[0], 2)
     print(write_results(options.results, {**about, "repeats": options.repeats, "rows": rows}))
 

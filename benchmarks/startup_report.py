@@ -37,7 +37,7 @@ def render_results(results: dict[str, Any]) -> str:
         "\n\n".join(
             [
                 "# Start of a session beside bare vLLM",
-                render_about(results),
+                render_about(results, table.rows),
                 "## Targets",
                 render_targets(targets),
                 "## Figures",
