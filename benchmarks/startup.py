@@ -37,12 +37,13 @@ WARM_UP = "import vllm.entrypoints.openai.api_server, gradio"
 
 def measure_bare(folder: Path, spec: LaunchSpec) -> dict[str, float]:
     """Starts bare vLLM and times it."""
-    started = time.monotonic()
+    started, others = time.monotonic(), Bystanders()
     with start_engine(folder, spec, make_minimal_environment(folder)) as (target, _):
         wait_for_status(target, 200, START_LIMIT_S, pause_s=0.05)
         ready_s = time.monotonic() - started
         wait_for_first_token(target, spec.engines[0].served_model_name, key="none")
-        return {"ready_s": ready_s, "first_token_s": time.monotonic() - started}
+        first_token_s = time.monotonic() - started
+        return {"ready_s": ready_s, "first_token_s": first_token_s, "others_cores": others.cores()}
 
 
 def measure_session(folder: Path, spec: LaunchSpec) -> dict[str, float]:
@@ -53,7 +54,7 @@ def measure_session(folder: Path, spec: LaunchSpec) -> dict[str, float]:
     paths.make()
     write_private(paths.spec, spec.model_dump_json())
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(HERE.parent / "src")}
-    started = time.monotonic()
+    started, others = time.monotonic(), Bystanders()
     command = [sys.executable, "-m", "curc_llm.job", str(paths.spec)]
     with run_child(command, folder / "job.log", env=environment, patience_s=STOP_PATIENCE_S):
         target = f"tcp:{port}"
@@ -64,7 +65,8 @@ def measure_session(folder: Path, spec: LaunchSpec) -> dict[str, float]:
         key = paths.api_key.read_text().strip()
         wait_for_first_token(target, spec.engines[0].served_model_name, key)
         first_token_s = time.monotonic() - started
-    return {"gateway_s": gateway_s, "ready_s": ready_s, "first_token_s": first_token_s}
+        times = {"gateway_s": gateway_s, "ready_s": ready_s, "first_token_s": first_token_s}
+        return {**times, "others_cores": others.cores()}
 
 
 def compare(model: str, repeats: int, patience_s: float) -> list[dict[str, Any]]:
@@ -77,12 +79,10 @@ def compare(model: str, repeats: int, patience_s: float) -> list[dict[str, Any]]
     for repeat in range(repeats):
         for kind in rotate(list(kinds), repeat):
             patience.wait()
-            others = Bystanders()
             with tempfile.TemporaryDirectory(prefix="curc-bench-", ignore_cleanup_errors=True) as folder:
                 spec = make_spec(Path(folder), model, sys.executable)
                 times = kinds[kind](Path(folder), spec)
             row = {"repeat": repeat, "server": kind, "scenario": "start"}
-            row["others_cores"] = round(others.cores(), 2)
             rows.append({**row, **{name: round(value, 3) for name, value in times.items()}})
             print(rows[-1], file=sys.stderr, flush=True)
     return rows
