@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import gradio as gr
+from gradio.components.chatbot import ExampleMessage
 
-from curc_llm.chat.examples import GENERAL_EXAMPLES
 from curc_llm.chat.markup import LATEX_DELIMITERS
 from curc_llm.chat.page_actions import PageActions
-from curc_llm.chat.turns import Turns
 
 # Also the cap on events that run at once, streams among them; Gradio's default of 40 makes people wait.
 MAX_THREADS = 300
@@ -33,29 +32,29 @@ class Parts:
     timer: gr.Timer
 
 
-def make_page(turns: Turns, demo_examples: list[str], title: str) -> gr.Blocks:
+def make_page(actions: PageActions, model: str, title: str) -> gr.Blocks:
     """Builds the page.
 
     Args:
-        turns: runs what people ask for.
-        demo_examples: example prompts of the bundled model.
+        actions: what its events do.
+        model: the model that it starts with; empty when it isn't known yet.
         title: what the browser's tab says.
     """
     with gr.Blocks(title=title, fill_height=True, fill_width=True, analytics_enabled=False) as page:
-        parts = _make_parts()
-        _connect(page, parts, PageActions(turns, demo_examples))
+        parts = _make_parts(actions.list_examples(model))
+        _connect(page, parts, actions)
     page.max_threads = MAX_THREADS
     page.queue(default_concurrency_limit=None, api_open=False)
     return cast(gr.Blocks, page)
 
 
-def _make_parts() -> Parts:
+def _make_parts(examples: list[ExampleMessage]) -> Parts:
     with gr.Row(elem_id="curc-top", equal_height=True):
         header = _make_html("curc-title")
     with gr.Row(elem_id="curc-notice"):
         banner = _make_html("curc-banner-slot")
         keep_going = gr.Button("Keep going", elem_id="curc-keep-going", visible=False, size="sm", scale=0)
-    chatbot = _make_chatbot()
+    chatbot = _make_chatbot(examples)
     message = gr.Textbox(
         elem_id="curc-message",
         label="Your message",
@@ -78,7 +77,7 @@ def _make_html(elem_id: str, html: str = "") -> gr.Markdown:
     return gr.Markdown(html, elem_id=elem_id, sanitize_html=False, latex_delimiters=[], container=False)
 
 
-def _make_chatbot() -> gr.Chatbot:
+def _make_chatbot(examples: list[ExampleMessage]) -> gr.Chatbot:
     return gr.Chatbot(
         elem_id="curc-chat",
         show_label=False,
@@ -91,7 +90,7 @@ def _make_chatbot() -> gr.Chatbot:
         allow_tags=False,
         editable="user",
         placeholder=PLACEHOLDER,
-        examples=[{"text": text} for text in GENERAL_EXAMPLES],
+        examples=examples,
         layout="bubble",
         feedback_options=None,
         allow_file_downloads=False,

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import gradio as gr
+from gradio.components.chatbot import ExampleMessage
 
 from curc_llm.chat.examples import choose_examples
 from curc_llm.chat.gateway_client import GatewayError
@@ -35,6 +36,10 @@ class PageActions:
     def __init__(self, turns: Turns, demo_examples: list[str]) -> None:
         self._turns = turns
         self._demo_examples = demo_examples
+
+    def list_examples(self, model: str) -> list[ExampleMessage]:
+        """The example prompts that fit a model."""
+        return [{"text": text} for text in choose_examples(model, self._demo_examples)]
 
     async def send(
         self, request: gr.Request, text: str, history: list[ChatMessage], *settings: Any
@@ -109,13 +114,12 @@ class PageActions:
         chosen = choose_model(snapshot, model)
         banner = make_banner(snapshot, chosen)
         well = is_ready(snapshot, chosen)
-        examples = [{"text": text} for text in choose_examples(chosen, self._demo_examples)]
         return [
             render_header(chosen or "curc-llm", make_status_line(snapshot, chosen), well),
             render_banner(banner),
             gr.update(visible=banner is not None and banner.can_keep_going),
             gr.update(choices=snapshot.models, value=chosen or None, visible=len(snapshot.models) > 1),
-            gr.update(examples=examples) if with_examples or chosen != model else gr.skip(),
+            gr.update(examples=self.list_examples(chosen)) if with_examples or chosen != model else gr.skip(),
             gr.Timer(CALM_POLL_S if well and banner is None else BUSY_POLL_S),
         ]
 

@@ -17,7 +17,8 @@ from curc_llm.chat.gateway_client import GatewayClient
 from curc_llm.chat.middleware import MOUNT, App, ContentPolicyMiddleware, PrefixMiddleware, RouteMiddleware
 from curc_llm.chat.options import ChatOptions
 from curc_llm.chat.page import make_page
-from curc_llm.chat.session_watch import SessionWatch
+from curc_llm.chat.page_actions import PageActions, choose_model
+from curc_llm.chat.session_watch import SessionWatch, Snapshot
 from curc_llm.chat.theme import make_theme, read_script, read_style
 from curc_llm.chat.turns import Turns
 
@@ -55,8 +56,10 @@ async def make_app(options: ChatOptions) -> App:
     """Builds the whole ASGI application."""
     client = GatewayClient(options.gateway_socket)
     watch = SessionWatch(client)
-    title = await _choose_title(options, watch)
-    page = make_page(Turns(client, watch), load_examples(options.examples), title)
+    snapshot = await _look_first(watch)
+    title = options.title or " · ".join([*snapshot.models[:1], "curc-llm"])
+    actions = PageActions(Turns(client, watch), load_examples(options.examples))
+    page = make_page(actions, choose_model(snapshot, None), title)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gradio.mount_gradio_app(
         app,
@@ -90,11 +93,9 @@ def bind_private_socket(path: Path) -> socket.socket:
     return listener
 
 
-async def _choose_title(options: ChatOptions, watch: SessionWatch) -> str:
-    if options.title:
-        return options.title
+async def _look_first(watch: SessionWatch) -> Snapshot:
+    """What the session serves, if the gateway says so soon; the page asks again when it is opened."""
     try:
-        snapshot = await asyncio.wait_for(watch.look("owner"), FIRST_STATUS_WAIT_S)
+        return await asyncio.wait_for(watch.look("owner"), FIRST_STATUS_WAIT_S)
     except TimeoutError:
-        return "curc-llm"
-    return " and ".join([*snapshot.models[:2]]) + " · curc-llm" if snapshot.models else "curc-llm"
+        return Snapshot()

@@ -18,11 +18,13 @@ from curc_llm.chat.messages import (
 )
 from curc_llm.chat.sampling import Sampling
 from curc_llm.chat.session_panel import find_dead_end, is_ready, make_waiting_line
-from curc_llm.chat.session_watch import MAX_AGE_S, SessionWatch
+from curc_llm.chat.session_watch import MAX_AGE_S, SessionWatch, Snapshot
 from curc_llm.chat.stream import AnswerStream, Pace
 from curc_llm.session.record import EnginePhase, EngineRecord
 
 WAIT_S = 1.0
+REASON_LOOKS = 4
+REASON_WAIT_S = 0.4
 WAITING = "Your message is sent as soon as the model is ready. Stop takes it back."
 NOT_SENT = "Nothing was sent. Retry with the arrow below."
 THINKING = make_aside("Waiting for the first token", "", "pending")
@@ -118,7 +120,7 @@ class Turn:
                 yield [THINKING] if answer.is_empty else make_answer_messages(answer, done=False)
         answer = self._stream.answer
         problem = answer.problem
-        snapshot = await self._watch.look(request.user, max_age_s=0 if problem else MAX_AGE_S)
+        snapshot = await self._look_after(problem, request)
         if problem is not None and problem.is_passing and answer.is_empty and not answer.stopped:
             self._is_ready = False
             await self._pause()
@@ -126,6 +128,16 @@ class Turn:
         engine = snapshot.engine(request.model)
         answer.problem = explain_problem(problem, engine) if problem else None
         yield make_answer_messages(answer, True, engine.max_model_len if engine else None)
+
+    async def _look_after(self, problem: GatewayError | None, request: TurnRequest) -> Snapshot:
+        """The session after an answer. When the engine failed, the record may take a moment to say why."""
+        snapshot = await self._watch.look(request.user, max_age_s=0 if problem else MAX_AGE_S)
+        for _ in range(REASON_LOOKS):
+            if problem is None or problem.code not in ENGINE_CODES or not is_ready(snapshot, request.model):
+                break
+            await asyncio.sleep(REASON_WAIT_S)
+            snapshot = await self._watch.look(request.user, max_age_s=0)
+        return snapshot
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
