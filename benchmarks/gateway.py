@@ -18,6 +18,7 @@ from gateways import NAIVE, NGINX, OURS, Server, run_gateways
 from machine import describe_machine, describe_run, list_versions
 from native import build, run_upstream
 from our_gateway import make_session
+from processes import end_on_terminate
 from quiet import Patience
 from scenarios import ENGINE_WARM_UP, WARM_UP, make_engine_scenarios, make_scenarios
 
@@ -82,6 +83,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
 
 def main() -> None:
     """Measures, then writes the results."""
+    end_on_terminate()
     options = parse_options(sys.argv[1:])
     about = {"run": describe_run(), "machine": describe_machine(), "versions": list_versions()}
     parts = [options.part] if options.part else ["fake"] if options.quick else ["fake", "engine"]

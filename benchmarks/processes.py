@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -38,6 +39,11 @@ def run_child(
         yield child
     finally:
         end_group(child, patience_s)
+
+
+def end_on_terminate() -> None:
+    """Makes SIGTERM end this process as an exception does, so that its children are ended too."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def end_group(child: subprocess.Popen[bytes], patience_s: float) -> None:

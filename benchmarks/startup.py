@@ -18,7 +18,7 @@ from typing import Any
 from machine import describe_machine, describe_run, list_versions
 from method import rotate
 from probe import wait_for_first_token, wait_for_status
-from processes import find_free_port, run_child
+from processes import end_on_terminate, find_free_port, run_child
 from quiet import Bystanders, Patience
 from startup_report import BARE, SESSION, write_results
 
@@ -102,6 +102,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
 
 def main() -> None:
     """Measures, then writes the results."""
+    end_on_terminate()
     options = parse_options(sys.argv[1:])
     subprocess.run([sys.executable, "-c", WARM_UP], check=True, capture_output=True, timeout=300)
     about = {"run": describe_run(), "machine": describe_machine(), "versions": list_versions()}
