@@ -83,8 +83,8 @@ def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> list[str]:
         *_option("--tensor-parallel-size", spec.tensor_parallel_size),
         *_option("--kv-cache-dtype", spec.kv_cache_dtype),
         *_switch("--enforce-eager", spec.enforce_eager),
-        # A worker process of its own is one more Python that imports vLLM (a third of the start) and one more hop
-        # for each token. It needs VLLM_ENABLE_V1_MULTIPROCESSING=0 beside it; without, vLLM starts one after all.
+        # A worker process of its own is one more Python that imports vLLM (a third of the start) and one more
+        # hop for each token. Only with VLLM_ENABLE_V1_MULTIPROCESSING=0 does vLLM do without it.
         *_option("--distributed-executor-backend", "uni" if device == "cpu" and is_single else None),
     ]
 

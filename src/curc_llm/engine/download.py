@@ -1,10 +1,26 @@
-"""Downloads a model before its engine starts."""
+"""Gets a model from the hub before its engine starts: in a child process, with progress, refusals explained.
+
+`python -m curc_llm.engine.download --model ID [--revision R] [--offline]` prints one JSON object per line:
+`{"phase": "downloading", "done_gib", "total_gib", "files"}` at most twice a second, and at the end
+`{"phase": "done", "path", "revision"}` or `{"phase": "failed", "code", "message", "remedy"}`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from curc_llm.engine.environment import is_secret
+from curc_llm.errors import DownloadError
+
+STOP_GRACE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -19,19 +35,135 @@ class DownloadProgress:
         revision: the commit that was downloaded; only in the last one.
     """
 
-    done_gib: float
-    total_gib: float
-    files: int
+    done_gib: float = 0.0
+    total_gib: float = 0.0
+    files: int = 0
     path: Path | None = None
     revision: str | None = None
 
 
-def run_download(
-    model: str, revision: str | None, *, python: str, hf_home: Path, offline: bool = False
+class ModelDownloadError(DownloadError):
+    """A download failed for a reason that has a name.
+
+    Args:
+        code: a stable name, such as `model_gated`.
+        message: what happened.
+        remedy: what to do next.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.code = code
+
+
+async def run_download(
+    model: str,
+    revision: str | None,
+    *,
+    hf_home: Path,
+    offline: bool = False,
+    python: str = sys.executable,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[DownloadProgress]:
     """Downloads a model in a child process and tells how far it is; the last item has the path.
 
+    What is there already is kept, so a broken download goes on where it was, file by file. When the model is
+    whole the path comes at once, and with `offline` nothing is asked of the hub.
+
+    Args:
+        model: Hugging Face id.
+        revision: branch, tag or commit; None for the main branch.
+        hf_home: Hugging Face's folder.
+        offline: use only what is in the cache.
+        python: a Python that has curc-llm and huggingface_hub.
+        environ: the environment to start from; None for this process's.
+
     Raises:
-        DownloadError: it can't be downloaded; says why and what to do. `error.code` is stable.
+        ModelDownloadError: it can't be downloaded; says why and what to do.
     """
-    raise NotImplementedError
+    arguments = ["--model", model, *(["--revision", revision] if revision else [])]
+    process = await asyncio.create_subprocess_exec(
+        *(python, "-m", "curc_llm.engine.download", *arguments, *(["--offline"] if offline else [])),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=make_download_environment(os.environ if environ is None else environ, hf_home),
+    )
+    try:
+        async for step in _read_steps(process):
+            yield step
+    finally:
+        await _end(process)
+
+
+async def _read_steps(process: asyncio.subprocess.Process) -> AsyncIterator[DownloadProgress]:
+    """The child's progress, until it is done; raises what it tells of its failure."""
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    last = DownloadProgress()
+    async for line in process.stdout:
+        told = _parse(line)
+        match told.pop("phase", None):
+            case "downloading":
+                last = DownloadProgress(**told)
+                yield last
+            case "done":
+                yield replace(last, path=Path(told["path"]), revision=told["revision"])
+                return
+            case "failed":
+                raise ModelDownloadError(**told)
+    status = await process.wait()
+    text = f"The download ended without a word (exit status {status})."
+    raise ModelDownloadError("download_failed", text, "Start again; what is complete is kept.")
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_GRACE_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def make_download_environment(base: Mapping[str, str], hf_home: Path) -> dict[str, str]:
+    """The environment of the download: the one place that may know the person's Hugging Face token.
+
+    The token comes from their own file or their HF_TOKEN; other secrets stay out.
+    """
+    kept = {
+        k: v for k, v in base.items() if k == "HF_TOKEN" or not (is_secret(k) or k.startswith("CURC_LLM_"))
+    }
+    token = find_token_file(base)
+    return {
+        **kept,
+        "HF_HOME": str(hf_home),
+        # HF_HOME moves the token's file along with it: so the file is named.
+        **({"HF_TOKEN_PATH": str(token)} if token else {}),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONSAFEPATH": "1",
+    }
+
+
+def find_token_file(environ: Mapping[str, str]) -> Path | None:
+    """The file in which `hf auth login` stored the person's token; None without one."""
+    home = Path(environ.get("HF_HOME") or Path(environ.get("HOME", "/")) / ".cache" / "huggingface")
+    path = Path(environ.get("HF_TOKEN_PATH") or home / "token")
+    return path if path.is_file() else None
+
+
+if __name__ == "__main__":
+    from curc_llm.engine.fetch import main
+
+    sys.exit(main())

@@ -119,10 +119,20 @@ def _inherited(base: Mapping[str, str], needs_hub: bool) -> dict[str, str]:
     return {name: value for name, value in base.items() if not _is_dropped(name, needs_hub)}
 
 
+def is_secret(name: str) -> bool:
+    """Whether a variable of that name is likely to hold a secret.
+
+    Example:
+        >>> is_secret("HF_TOKEN"), is_secret("TOKENIZERS_PARALLELISM"), is_secret("HF_TOKEN_PATH")
+        (True, False, False)
+    """
+    return bool(SECRET.search(name))
+
+
 def _is_dropped(name: str, needs_hub: bool) -> bool:
     # A proxy's address often holds a password, and an engine that needs no hub needs no proxy.
     is_needless_proxy = name.lower() in PROXIES and not needs_hub
-    return name in UNWANTED or name.startswith("CURC_LLM_") or bool(SECRET.search(name)) or is_needless_proxy
+    return name in UNWANTED or name.startswith("CURC_LLM_") or is_secret(name) or is_needless_proxy
 
 
 def _always(environment: Mapping[str, str]) -> dict[str, str]:
@@ -163,8 +173,8 @@ def _cpu(base: Mapping[str, str], cores: int) -> dict[str, str]:
     return {
         # vLLM would bind its threads to all cores but one, the same ones for every engine of the machine.
         "VLLM_CPU_OMP_THREADS_BIND": base.get("VLLM_CPU_OMP_THREADS_BIND", "nobind"),
-        # One core is left to the API server, as vLLM itself does. With a thread on every core of a busy machine
-        # all threads wait for the slowest: 69 instead of 1,660 tokens/s were seen on two cores.
+        # One core is left to the API server, as vLLM itself does. With a thread on every core of a busy
+        # machine all threads wait for the slowest: 69 instead of 1,660 tokens/s were seen on two cores.
         "OMP_NUM_THREADS": base.get("OMP_NUM_THREADS", str(max(1, cores - 1))),
         # Without it vLLM wants 92 % of the machine's memory to be free. GiB, whole numbers.
         "VLLM_CPU_KVCACHE_SPACE": base.get("VLLM_CPU_KVCACHE_SPACE", CPU_KV_CACHE_GIB),

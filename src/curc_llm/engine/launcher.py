@@ -1,12 +1,12 @@
-"""Starts vLLM's server in the Python that has vLLM. Run as a file, by that Python: it imports nothing of curc-llm.
+"""Starts vLLM's server. Run as a file by the Python that has vLLM: it imports nothing of curc-llm.
 
 Nearly all of vLLM's start is Python importing modules, in each of its processes. Half of that is saved here:
 
 - vLLM starts its engine core as a new Python, which runs the main file again first. This one is small, where
   vLLM's own would be imported whole.
 - Ray, which vLLM imports wherever it is installed, is left out of engines that don't use it (2.5 s of CPU).
-- The garbage collector rests during imports; it would look through all modules again and again and find nothing
-  (2 s of 9).
+- The garbage collector rests during imports; it would look through all modules again and again and find
+  nothing (2 s of 9).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 import sys
 from types import ModuleType
 
-# Works with every version since 0.26 and with the CPU build; `vllm serve` asks for a distribution named `vllm`.
+# `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
 CORE_MODULE = "vllm.v1.engine.core"
 # Set to 1 for an engine whose workers Ray starts.
@@ -33,7 +33,7 @@ class Withhold(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._name = name
 
     def find_spec(
-        self, fullname: str, path: object = None, target: object = None
+        self, fullname: str, _path: object = None, _target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
         """A specification whose loading fails, for that name alone."""
         return importlib.machinery.ModuleSpec(fullname, self) if fullname == self._name else None
@@ -59,7 +59,7 @@ def import_without_gc(name: str) -> None:
 
 def main() -> None:
     """Runs vLLM's server with this process's arguments."""
-    import runpy  # noqa: PLC0415 - here, so that the engine core's process doesn't import it
+    import runpy  # here, so that the engine core's process doesn't import it
 
     import_without_gc(SERVER_MODULE)
     sys.modules.pop(SERVER_MODULE, None)  # it is run next, and must not be there already

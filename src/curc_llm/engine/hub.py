@@ -1,0 +1,199 @@
+"""A model on the hub and its copy in the cache: what is to be fetched, may it be, is there room, is it whole.
+
+Runs in the process that downloads, and blocks. All of it goes through huggingface_hub, so the cache is the
+one that every other tool of Hugging Face uses.
+"""
+
+from __future__ import annotations
+
+import glob
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.file_download import repo_folder_name
+
+from curc_llm.engine.download import ModelDownloadError
+from curc_llm.engine.download_errors import cache_trouble, explain
+from curc_llm.engine.model_files import choose_files, has_config, has_weights
+
+GIB = 2**30
+# File systems are slow when full, and other files grow meanwhile.
+SPARE_BYTES = GIB // 4
+# huggingface_hub itself resumes a broken transfer five times, a second apart; then we wait longer.
+RETRY_WAITS_S = (3.0, 10.0, 30.0)
+STALE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """One revision of a model: the commit, and the files that are needed with their sizes in bytes."""
+
+    repo_id: str
+    commit: str
+    files: Mapping[str, int]
+
+    @property
+    def cache(self) -> Path:
+        """The model's folder in the cache."""
+        return cache_folder(self.repo_id)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that vLLM is given."""
+        return self.cache / "snapshots" / self.commit
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all needed files."""
+        return sum(self.files.values())
+
+    def missing(self) -> dict[str, int]:
+        """The needed files that aren't there, or aren't as long as they should be, with their sizes."""
+        return {path: size for path, size in self.files.items() if _size(self.folder / path) != size}
+
+
+def cache_folder(repo_id: str) -> Path:
+    """Where huggingface_hub keeps a model."""
+    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo_id, repo_type="model")
+
+
+def find_cached(repo_id: str, revision: str | None) -> Path | None:
+    """The folder of a model that is in the cache, whole as far as can be told; None without one."""
+    try:
+        folder = Path(
+            snapshot_download(repo_id, revision=revision, local_files_only=True, ignore_patterns=["*"])
+        )
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        return None
+    names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.exists()]
+    return folder if has_config(names) and has_weights(names) else None
+
+
+def read_model(repo_id: str, revision: str | None) -> HubModel:
+    """Asks the hub what a model consists of, and whether we may have it.
+
+    Raises:
+        ModelDownloadError: it doesn't exist, is gated, is no model for vLLM, or the hub can't be reached.
+    """
+    with told_as_trouble(repo_id, revision):
+        api = HfApi()
+        info = api.model_info(repo_id, revision=revision, files_metadata=True)
+        if info.gated:
+            api.auth_check(repo_id)
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    files = choose_files(sizes)
+    _check_is_model(repo_id, sizes, files)
+    return HubModel(repo_id, info.sha or "", files)
+
+
+def _check_is_model(repo_id: str, sizes: Mapping[str, int], files: Mapping[str, int]) -> None:
+    if has_config(files) and has_weights(files):
+        return
+    if any(path.endswith(".gguf") for path in sizes):
+        text = f"{repo_id} holds its weights as GGUF only, which this engine doesn't load."
+        raise ModelDownloadError("not_a_model", text, "Use the model that it was made from.")
+    what = "weights" if has_config(files) else "config.json"
+    text = f"{repo_id} holds no {what}, so it isn't a model that vLLM can serve."
+    raise ModelDownloadError("not_a_model", text, "Check the id: adapters and data sets can't be served.")
+
+
+def check_space(model: HubModel) -> None:
+    """Makes sure before anything is fetched that all of it has room.
+
+    Raises:
+        ModelDownloadError: the disk is too full, or the cache can't be written.
+    """
+    needed = sum(model.missing().values())
+    if not needed:
+        return
+    try:
+        model.cache.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(model.cache).free
+    except OSError as error:
+        raise cache_trouble(error) from error
+    if free < needed + SPARE_BYTES:
+        room = f"{model.cache.parent} has {free / GIB:.1f} GiB free"
+        raise ModelDownloadError(
+            "disk_full",
+            f"{model.repo_id} needs {needed / GIB:.1f} GiB, and {room}.",
+            "Delete models that you no longer need (hf cache rm), or set hf_home to a larger file system.",
+        )
+
+
+def fetch(model: HubModel) -> Path:
+    """Fetches what is missing, and makes sure that every file is as long as it should be.
+
+    Raises:
+        ModelDownloadError: the connection broke for good, the disk is full, or files stay wrong.
+    """
+    for path in model.missing():
+        _forget(model.folder / path)
+    _remove_stale(model.cache)
+    for wait_s in (*RETRY_WAITS_S, None):
+        try:
+            with told_as_trouble(model.repo_id, model.commit):
+                snapshot_download(
+                    model.repo_id,
+                    revision=model.commit,
+                    allow_patterns=[glob.escape(path) for path in model.files],
+                )
+            break
+        except ModelDownloadError as error:
+            if error.code != "hub_unreachable" or wait_s is None:
+                raise
+            time.sleep(wait_s)
+    if wrong := model.missing():
+        name = next(iter(wrong))
+        text = f"{name} of {model.repo_id} isn't as long as the hub says, and {len(wrong) - 1} other files."
+        raise ModelDownloadError("download_broken", text, "Start again; what is right is kept.")
+    return model.folder
+
+
+def count_bytes(model: HubModel) -> int:
+    """Bytes of a model that are on the disk, half-fetched files included."""
+    missing = model.missing()
+    partial = sum(_size(path) or 0 for path in list_partial(model.cache))
+    return min(model.total_bytes, model.total_bytes - sum(missing.values()) + partial)
+
+
+def list_partial(cache: Path) -> list[Path]:
+    """The files of a model that are being fetched."""
+    return list((cache / "blobs").glob("*.incomplete"))
+
+
+def _remove_stale(cache: Path) -> None:
+    """Removes what a killed download left: huggingface_hub never takes such a file up again."""
+    for path in list_partial(cache):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_S:
+                path.unlink()
+
+
+def _forget(path: Path) -> None:
+    """Removes a file of wrong length and the blob behind it, so that it is fetched again."""
+    with suppress(OSError):
+        if path.exists():
+            path.resolve().unlink()
+        path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+@contextmanager
+def told_as_trouble(repo_id: str, revision: str | None) -> Iterator[None]:
+    """Turns huggingface_hub's exceptions into sentences for people."""
+    try:
+        yield
+    except Exception as error:
+        raise explain(error, repo_id, revision) from error
