@@ -9,7 +9,7 @@ from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 from tests.gateway.conftest import RunningGateway, wait_for
 
 from curc_llm.gateway.channel import EngineTarget, KeepGoing
-from curc_llm.gateway.metrics import merge_families
+from curc_llm.gateway.exposition import merge_families
 
 HTML = {"Accept": "text/html"}
 

@@ -43,11 +43,11 @@ class Gateway:
         self._writer = LogWriter([self._access, self._errors, audit_file])
         self._live = LiveSession(limits.connect_s)
         self._caretaker = Caretaker(config.heartbeat_s, limits.write_s)
-        self._metrics = Metrics(self._caretaker, limits.metrics_s)
+        self._metrics = Metrics(self._caretaker)
         self._caretaker.on_tick = self._metrics.sample
         self._activity = ActivityReporter(channel.send)
         engines = EngineRelay(self._make_parts(config))
-        service = Service(self._live, self._metrics, lambda: channel.send(KeepGoing()))
+        service = Service(self._live, self._metrics, lambda: channel.send(KeepGoing()), limits.metrics_s)
         audit = Audit(audit_file)
         keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
         throttle = FailureThrottle(limits.attempts_per_minute)

@@ -12,6 +12,7 @@ from typing import Any
 _FLUSH_S = 0.2
 # Lines that wait while the disk is slow; more are dropped and counted.
 _MAX_WAITING = 20_000
+_render = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class JsonlFile:
@@ -23,22 +24,23 @@ class JsonlFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[str] = deque()
         self.dropped = 0
         self._broken_line = False
 
     def append(self, line: dict[str, Any]) -> None:
-        """Takes a line; returns at once."""
+        """Takes a line; returns at once.
+
+        It is rendered here: a thread that renders would hold Python's lock while tokens wait.
+        """
         if len(self._waiting) >= _MAX_WAITING:
             self.dropped += 1
         else:
-            self._waiting.append(line)
+            self._waiting.append(_render(line))
 
     def flush(self) -> None:
         """Writes what waits. What the disk doesn't take is dropped and counted, never raised."""
-        lines = []
-        while self._waiting:
-            lines.append(json.dumps(self._waiting.popleft(), ensure_ascii=False, separators=(",", ":")))
+        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if not lines:
             return
         data = ("\n" * self._broken_line + "\n".join(lines) + "\n").encode("utf-8", "replace")

@@ -131,7 +131,7 @@ class EngineRelay:
         is_events = any(n == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers)
         headers.append((b"x-request-id", generation.request.id.encode()))
         if not is_events:
-            await generation.request.start(connection.status, headers)
+            await generation.request.start(connection.status, headers, join=connection.has_data)
             await _relay_plain(generation, connection)
             return
         headers = [h for h in headers if h[0] != b"content-length"]

@@ -28,6 +28,27 @@ _CLOSE = ((b"connection", b"close"),)
 _PREFIX = re.compile(r"^/node/[^/]{1,255}/[0-9]{1,5}(?=/|$)")
 
 
+class _Cork:
+    """Stands in for a transport until a head and what follows can be written at once: one packet."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._transport = cycle.transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            self._cycle.transport = self._transport
+            self._transport.write(self._head + data)
+        self._head = data
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
 class ClientGoneError(Exception):
     """The client closed its connection before it had sent its whole request."""
 
@@ -136,9 +157,17 @@ class Request:
         )
         return RequestError(413, "request_too_large", message)
 
-    async def start(self, status: int, headers: Headers) -> None:
-        """Sends the response's head."""
+    async def start(self, status: int, headers: Headers, *, join: bool = False) -> None:
+        """Sends the response's head.
+
+        Args:
+            status: HTTP status.
+            headers: without Date, Connection and Transfer-Encoding, which uvicorn adds.
+            join: a piece of the body follows at once and can go out with it.
+        """
         self.started, self.status = True, status
+        if join and self.method != "HEAD":
+            self.cycle.transport = _Cork(self.cycle)  # type: ignore[assignment]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, body: bytes, *, more: bool = True) -> None:
@@ -163,7 +192,7 @@ class Request:
 
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
         """Sends a whole response."""
-        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))], join=bool(body))
         await self.write(body, more=False)
 
     async def answer_json(self, status: int, value: Any, headers: Headers | None = None) -> None:

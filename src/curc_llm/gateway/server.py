@@ -119,6 +119,7 @@ async def _serve(
     # What is there now stays: the collector needn't look at it while tokens pass.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
     await _follow(gateway, channel, stop)
     gateway.end_all()
     for server in servers:

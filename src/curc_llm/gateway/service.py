@@ -19,12 +19,16 @@ class Service:
 
     Args:
         keep_going: called when a person asks that the idle clock starts again.
+        metrics_s: seconds an engine has to give its metrics.
     """
 
-    def __init__(self, live: LiveSession, metrics: Metrics, keep_going: Callable[[], None]) -> None:
+    def __init__(
+        self, live: LiveSession, metrics: Metrics, keep_going: Callable[[], None], metrics_s: float
+    ) -> None:
         self._live = live
         self._metrics = metrics
         self._keep_going = keep_going
+        self._metrics_s = metrics_s
 
     async def answer(self, request: Request, caller: Caller) -> bool:
         """Answers the routes that a key opens; False when this is none of them."""
@@ -69,7 +73,11 @@ class Service:
         await request.answer_json(200, {"status": "ok"})
 
     async def _answer_metrics(self, request: Request) -> None:
-        body = await self._metrics.render(list(self._live.engines.values()))
+        # Prometheus' library is imported when somebody has it to use: the gateway starts without.
+        from curc_llm.gateway.exposition import render_metrics
+
+        engines = list(self._live.engines.values())
+        body = await render_metrics(self._metrics, engines, self._metrics_s)
         await request.answer(200, body, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
 
     async def _answer_models(self, request: Request, caller: Caller) -> None:

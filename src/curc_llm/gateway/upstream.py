@@ -134,6 +134,11 @@ class Connection(asyncio.Protocol):
         """True while the other side hasn't closed it."""
         return self.error is None and not self._transport.is_closing()
 
+    @property
+    def has_data(self) -> bool:
+        """True when some of the body has come and wasn't read yet."""
+        return bool(self._chunks)
+
     def write(self, data: bytes) -> None:
         """Sends bytes of the request."""
         self._transport.write(data)
