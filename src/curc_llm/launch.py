@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import Literal
 from curc_llm.errors import EngineError, LaunchError
 from curc_llm.session.files import write_private
 from curc_llm.session.paths import SessionPaths
-from curc_llm.session.record import SessionRecord
-from curc_llm.session.store import FoundSession, load_session, process_started, read_record
+from curc_llm.session.record import EnginePhase, SessionRecord, SessionStatus
+from curc_llm.session.store import FoundSession, discover_sessions, load_session, process_started, read_record
 from curc_llm.settings import Settings
 from curc_llm.spec import LaunchSpec
 
@@ -74,6 +75,9 @@ def launch_local(spec: LaunchSpec) -> int:
     """
     paths = SessionPaths(spec.session_dir)
     paths.make()
+    for found in discover_sessions(spec.state_dir, over_too=True):
+        if found.status is SessionStatus.GONE:
+            found.paths.remove_secrets()  # killed so thoroughly that nothing was left to do it
     try:
         write_private(paths.spec, spec.model_dump_json(indent=1))
         log = os.open(paths.log("job"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -87,10 +91,13 @@ def launch_local(spec: LaunchSpec) -> int:
 
 
 def _spawn(command: list[str], log: int) -> int:
-    """Starts a process of its own session that nobody here waits for."""
+    """Starts a process of its own session, and collects it when it has ended."""
     null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     output = [(os.POSIX_SPAWN_DUP2, log, descriptor) for descriptor in (1, 2)]
-    return os.posix_spawn(command[0], command, os.environ, file_actions=[null, *output], setsid=True)
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[null, *output], setsid=True)
+    # A notebook lives longer than its sessions: their end must not leave zombies in it.
+    threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
+    return pid
 
 
 def wait_until_ready(
@@ -117,11 +124,17 @@ def wait_until_ready(
         if record is not None and record != latest:
             latest = record
             on_record(record)
-        if record is not None and record.engines and all(e.ready_at for e in record.engines):
+        if record is not None and _is_ready(record):
             return record
         _raise_if_over(paths, record, pid)
         time.sleep(POLL_S)
     raise LaunchError(f"The session isn't ready after {timeout_s:.0f} s.", f"See {paths.logs} for why.")
+
+
+def _is_ready(record: SessionRecord) -> bool:
+    """True when each engine can answer or has failed for good, and one can answer."""
+    settled = all(e.ready_at or e.phase is EnginePhase.FAILED for e in record.engines)
+    return settled and any(e.ready_at for e in record.engines)
 
 
 def _raise_if_over(paths: SessionPaths, record: SessionRecord | None, pid: int | None) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ class Job:
     def __init__(self, spec: LaunchSpec, environment: dict[str, str]) -> None:
         self.paths = SessionPaths(spec.session_dir)
         self.paths.make()
+        self.runtime_parent = Path(environment["TMPDIR"])
         self.paths.spec.write_text(spec.model_dump_json())
         with self.paths.log("job").open("w") as log:
             command = [sys.executable, "-m", "curc_llm.job", str(self.paths.spec)]
@@ -131,7 +133,14 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 @pytest.fixture
-def start_job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
+def short_dir() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def start_job(tmp_path: Path, short_dir: Path) -> Iterator[Callable[..., Job]]:
     """Starts jobs; `environment` tells the fake engine what to do, other options are fields of the spec."""
     folder = tmp_path / "model"
     folder.mkdir()
@@ -144,8 +153,9 @@ def start_job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
     def start(*models: str, environment: dict[str, str] | None = None, **fields: Any) -> Job:
         settings = load_settings(tmp_path / "settings.yml", {"HOME": str(tmp_path)})
         spec = make_launch_spec(settings, models or ("one",), device="cpu", engine_python=str(FAKE_PYTHON))
-        own = {"FAKE_ENGINE_REAL_PYTHON": sys.executable, "HOME": str(tmp_path)} | (environment or {})
-        jobs.append(Job(spec.model_copy(update=fields), os.environ | own))
+        own = {"FAKE_ENGINE_REAL_PYTHON": sys.executable, "HOME": str(tmp_path), "TMPDIR": str(short_dir)}
+        inherited = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+        jobs.append(Job(spec.model_copy(update=fields), inherited | own | (environment or {})))
         return jobs[-1]
 
     yield start

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
 import socket
+import subprocess
 import threading
-from collections.abc import Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.job.conftest import Job, is_alive, wait_until
@@ -80,6 +84,9 @@ def test_kill_9_of_the_job_leaves_nothing(start_job: Start, victims: list[str]) 
         process.kill()
     job.process.wait(timeout=20)
     wait_until(lambda: not [p for p in tree if is_alive(p)], 20, what="the end of every process")
+    if len(victims) == 1:
+        wait_until(lambda: not job.paths.api_key.exists(), what="the secrets' end")
+        assert not list(job.runtime_parent.glob("curc-llm-*"))
 
 
 def test_after_kill_9_of_the_supervisor_the_record_says_so_and_the_secrets_are_gone(start_job: Start) -> None:
@@ -183,13 +190,70 @@ def test_slurms_warning_before_the_time_limit_ends_the_session_as_such(start_job
 def test_a_full_state_folder_is_told_and_does_not_end_the_session(start_job: Start) -> None:
     job = start_job()
     job.wait_until_ready()
-    os.replace(job.paths.record, job.paths.root / "old.json")
+    job.paths.record.replace(job.paths.root / "old.json")
     job.paths.record.mkdir()  # as good as a full disk: the record can't be replaced
     job.find("fake_engine.py").kill()
     wait_until(lambda: "can't be written" in job.paths.log("job").read_text(), what="a line in the log")
     job.paths.record.rmdir()
     job.wait_for(lambda r: r.status == "ready" and r.engines[0].restarts == 1)
     assert job.chat()[0] == 200
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of one MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.root
+def test_a_disk_that_fills_up_stops_no_answer_and_no_end(start_job: Start, small_disk: Path) -> None:
+    job = start_job(session_dir=small_disk / "s")
+    job.wait_until_ready()
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    assert [job.chat()[0] for _ in range(20)] == [200] * 20
+    (small_disk / "filler").unlink()
+    assert job.chat()[0] == 200
+    job.process.send_signal(signal.SIGTERM)
+    assert job.wait_for_end().reason.code == "stopped"
+
+
+@pytest.mark.root
+def test_a_state_folder_that_becomes_read_only_stops_no_answer(start_job: Start, small_disk: Path) -> None:
+    job = start_job(session_dir=small_disk / "s")
+    job.wait_until_ready()
+    tree = job.tree()
+    # The logs are open for writing, so the disk can only be made read-only lazily, as an NFS server would.
+    subprocess.run(["mount", "--bind", "-o", "ro", str(small_disk), str(small_disk)], check=True)
+    try:
+        assert job.chat()[0] == 200
+        job.process.send_signal(signal.SIGTERM)
+        job.process.wait(timeout=30)
+        wait_until(lambda: not [p for p in tree if is_alive(p)], what="the end of every process")
+    finally:
+        subprocess.run(["umount", "--lazy", str(small_disk)], check=True)
+
+
+def test_two_sessions_at_once_keep_to_themselves(start_job: Start) -> None:
+    first, second = start_job(), start_job("two")
+    ports = {first.wait_until_ready().port, second.wait_until_ready().port}
+    assert len(ports) == 2
+    key = second.paths.api_key.read_text().strip()
+    headers = {"Authorization": f"Bearer {key}"}
+    request = urllib.request.Request(f"{first.record.base_url}/models", headers=headers)
+        f"{first.record.base_url}/models", headers={"Authorization": f"Bearer {key}"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+        urllib.request.urlopen(request, timeout=10)
+    refused.value.close()
+    first.process.send_signal(signal.SIGTERM)
+    first.wait_for_end()
+    assert second.chat("two")[0] == 200
 
 
 def _accepts(port: int) -> bool:

@@ -68,3 +68,19 @@ def test_lines_are_appended_whole(tmp_path: Path) -> None:
     append_jsonl(path, {"b": "é"})
     assert path.read_text() == '{"a":1}\n{"b":"é"}\n'
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_runtime_folder_of_a_dead_job_is_removed_and_of_a_living_one_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/tmp")
+    parent = Path(make_runtime_dir()).parent
+    dead, living = parent / f"curc-llm-{2**22 + 5}-abc", parent / f"curc-llm-{os.getpid()}-abc"
+    for folder in (dead, living):
+        folder.mkdir()
+    made = make_runtime_dir()
+    assert not dead.exists()
+    assert living.exists()
+    for folder in parent.glob(f"curc-llm-{os.getpid()}-*"):
+        folder.rmdir()
+    assert not made.exists()

@@ -19,11 +19,7 @@ def clear_up(paths: SessionPaths, exit_status: int) -> None:
         paths: the session's files.
         exit_status: the supervisor's; negative for a signal.
     """
-    for secret in (paths.api_key, paths.login_secret, paths.keys):
-        try:
-            secret.unlink(missing_ok=True)
-        except OSError as error:
-            sys.stderr.write(f"{secret} can't be removed: {error.strerror}\n")
+    paths.remove_secrets()
     record = read_record(paths.record)
     if record is None or record.status.is_over:
         return

@@ -6,6 +6,7 @@ Run by the guard as `python -m curc_llm.job.run SPEC RUNTIME_DIR LIVENESS_FD`.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -59,7 +60,13 @@ def main() -> int:
     gateway = start_gateway(SessionPaths(spec_path.parent))
     from curc_llm.job.supervisor import run_supervisor
 
-    return run_supervisor(spec_path, runtime_dir, liveness_fd, gateway)
+    guard_pid = os.getppid()
+    status = run_supervisor(spec_path, runtime_dir, liveness_fd, gateway)
+    if os.getppid() != guard_pid:
+        # The guard was killed, so what it would do is left to us.
+        SessionPaths(spec_path.parent).remove_secrets()
+        shutil.rmtree(runtime_dir, ignore_errors=True)
+    return status
 
 
 if __name__ == "__main__":

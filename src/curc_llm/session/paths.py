@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from curc_llm.errors import LaunchError
 
 # A unix socket's path must fit sockaddr_un.sun_path: 108 bytes with its end mark (unix(7)).
 MAX_SOCKET_PATH_BYTES = 107
+RUNTIME_PREFIX = "curc-llm-"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,14 @@ class SessionPaths:
         """The log file of one part: `job`, `gateway`, `chat` or `engine-<served model name>`."""
         return self.logs / f"{part.replace('/', '_')}.log"
 
+    def remove_secrets(self) -> None:
+        """Deletes the keys and the login secret; what can't be deleted is told on stderr."""
+        for secret in (self.api_key, self.login_secret, self.keys):
+            try:
+                secret.unlink(missing_ok=True)
+            except OSError as error:
+                sys.stderr.write(f"{secret} can't be removed: {error.strerror}\n")
+
     def make(self) -> None:
         """Makes the folders, readable by their owner alone."""
         try:
@@ -97,5 +108,14 @@ def make_runtime_dir() -> Path:
     candidates = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"]  # noqa: S108 - mkdtemp below makes it private
     for parent in candidates:
         if parent and len(parent) < MAX_SOCKET_PATH_BYTES - 60 and os.access(parent, os.W_OK | os.X_OK):
-            return Path(tempfile.mkdtemp(prefix="curc-llm-", dir=parent))
+            _remove_abandoned(Path(parent))
+            return Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-", dir=parent))
     raise LaunchError("No folder for sockets can be written.", "Set TMPDIR to a short path you can write.")
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Removes our runtime folders whose job was killed too thoroughly to do it itself."""
+    for folder in parent.glob(f"{RUNTIME_PREFIX}[0-9]*-*"):
+        pid = folder.name.removeprefix(RUNTIME_PREFIX).split("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists() and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
