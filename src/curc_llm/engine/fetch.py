@@ -56,10 +56,11 @@ def get_model(repo_id: str, revision: str | None, *, offline: bool) -> Path:
         if found is None:
             raise
         return found
-    if not model.missing():
-        return model.folder
-    hub.check_space(model)
-    return _fetch(model)
+    if model.missing():
+        hub.check_space(model)
+        _fetch(model)
+    hub.remember_revision(model, revision)
+    return model.folder
 
 
 def _cached(repo_id: str, revision: str | None) -> Path:
@@ -69,7 +70,7 @@ def _cached(repo_id: str, revision: str | None) -> Path:
     return folder
 
 
-def _fetch(model: hub.HubModel) -> Path:
+def _fetch(model: hub.HubModel) -> None:
     already = set(hub.list_partial(model.cache))
 
     def give_up(number: int, _frame: FrameType | None) -> None:
@@ -83,7 +84,7 @@ def _fetch(model: hub.HubModel) -> Path:
     teller = threading.Thread(target=_tell_progress, args=(model, ended), daemon=True)
     teller.start()
     try:
-        return hub.fetch(model)
+        hub.fetch(model)
     finally:
         ended.set()
         teller.join()

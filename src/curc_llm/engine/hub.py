@@ -21,6 +21,7 @@ from huggingface_hub.file_download import repo_folder_name
 from curc_llm.engine.download import ModelDownloadError
 from curc_llm.engine.download_errors import cache_trouble, explain
 from curc_llm.engine.model_files import choose_files, has_config, has_weights
+from curc_llm.session.files import write_private
 
 GIB = 2**30
 # File systems are slow when full, and other files grow meanwhile.
@@ -126,7 +127,7 @@ def check_space(model: HubModel) -> None:
         )
 
 
-def fetch(model: HubModel) -> Path:
+def fetch(model: HubModel) -> None:
     """Fetches what is missing, and makes sure that every file is as long as it should be.
 
     Raises:
@@ -152,7 +153,17 @@ def fetch(model: HubModel) -> Path:
         name = next(iter(wrong))
         text = f"{name} of {model.repo_id} isn't as long as the hub says, and {len(wrong) - 1} other files."
         raise ModelDownloadError("download_broken", text, "Start again; what is right is kept.")
-    return model.folder
+
+
+def remember_revision(model: HubModel, revision: str | None) -> None:
+    """Notes which commit a branch or tag stood for, as huggingface_hub does, so that it is found offline."""
+    if revision == model.commit:
+        return
+    reference = model.cache / "refs" / (revision or constants.DEFAULT_REVISION)
+    with suppress(OSError):  # a read-only cache serves as well; only offline starts need the note
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        write_private(reference, model.commit)
+        reference.chmod(0o644)  # a cache may be shared
 
 
 def count_bytes(model: HubModel) -> int:
