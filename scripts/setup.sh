@@ -40,7 +40,7 @@ if [ -z "$uv" ] || ! "$uv" pip install --help 2>/dev/null | grep -q -- --exclude
 fi
 
 python=$(choose_python)
-[ -x .venv/bin/python ] && suits .venv/bin/python || "$uv" venv --quiet --clear --python "$python" .venv
+if ! suits .venv/bin/python; then "$uv" venv --quiet --clear --python "$python" .venv; fi
 
 options=(--quiet --python .venv/bin/python --excludes requirements/excludes-"$ENGINE".txt)
 # A CPU build of torch comes from a folder of wheels where there is one, else from PyTorch's own index.

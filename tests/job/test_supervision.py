@@ -246,8 +246,6 @@ def test_two_sessions_at_once_keep_to_themselves(start_job: Start) -> None:
     key = second.paths.api_key.read_text().strip()
     headers = {"Authorization": f"Bearer {key}"}
     request = urllib.request.Request(f"{first.record.base_url}/models", headers=headers)
-        f"{first.record.base_url}/models", headers={"Authorization": f"Bearer {key}"}
-    )
     with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(request, timeout=10)
     refused.value.close()

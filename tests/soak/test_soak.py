@@ -1,4 +1,4 @@
-"""A session under load for an hour (SOAK_MIN), its parts killed now and then: it comes back and stays small."""
+"""A session under load for an hour (SOAK_MIN), parts killed now and then: it comes back and stays small."""
 
 from __future__ import annotations
 
