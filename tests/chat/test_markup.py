@@ -74,6 +74,13 @@ def test_harmless_tags_and_plain_signs_stay(text: str) -> None:
     assert shown(text) == text
 
 
+@pytest.mark.parametrize("start", ["", "> > ", "1. "])
+def test_diagrams_stay_code(start: str) -> None:
+    text = f"{start}```mermaid\ngraph TD\n```"
+    assert f"mermaid{MARK}\n" in render_markdown(text)
+    assert parse_markdown(render_markdown(text)) == text
+
+
 def test_marks_in_the_models_own_text_are_dropped() -> None:
     assert render_markdown(f"a{MARK}b{ASIDE}c") == "abc"
 

@@ -56,7 +56,9 @@ def render_markdown(text: str, less_than: str = "&lt;") -> str:
     for code in _CODE.finditer(text):
         parts += [_render_prose(text[end : code.start()], less_than), code.group()]
         end = code.end()
-    return "".join([*parts, _render_prose(text[end:], less_than)])
+    rendered = "".join([*parts, _render_prose(text[end:], less_than)])
+    # Gradio would draw diagrams, whose labels and styles are HTML and CSS again: they stay code.
+    return rendered.replace("```mermaid", f"```mermaid{MARK}")
 
 
 def render_own_markdown(text: str) -> str:

@@ -91,7 +91,7 @@ class PageActions:
 
     async def look_first(self, model: str | None, request: gr.Request) -> list[Any]:
         """Fills the page when it is opened, or another model is chosen."""
-        return await self._look(model, request, with_examples=True)
+        return await self._look(model, request, max_age_s=0, with_examples=True)
 
     async def look(self, model: str | None, request: gr.Request) -> list[Any]:
         """Shows how the session is now."""
