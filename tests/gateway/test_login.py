@@ -218,3 +218,29 @@ def test_expired_tokens_are_forgotten_and_a_broken_file_is_no_trouble(tmp_path: 
     for n in range(100):
         used.use(f"n{n}", n, now=n - 1)
     assert len(used._used) == 1
+
+
+async def test_cookies_that_are_none_let_nobody_in(gateway: RunningGateway) -> None:
+    for text in (
+        "curc_llm_s1=a,b; ;; =",
+        'curc_llm_s1="unclosed',
+        "curc_llm_s1 = x;",
+        "\x80curc_llm_s1=\xff",
+    ):
+        assert (await gateway.ask("GET", "/status", None, {"Cookie": text})).status == 401
+
+
+async def test_without_the_secret_nobody_is_logged_in(gateway: RunningGateway) -> None:
+    token = gateway.login_token(time.time())
+    gateway.paths.login_secret.chmod(0o644)
+    reply = await log_in(gateway, token=token)
+    assert (reply.status, reply.code) == (503, "keys_unavailable")
+    gateway.paths.login_secret.chmod(0o600)
+    assert (await log_in(gateway, token=token)).status == 303
+
+
+async def test_a_person_sees_errors_as_pages(gateway: RunningGateway) -> None:
+    headers = {**(await cookie_of(gateway)), "Accept": "text/html"}
+    reply = await gateway.ask("GET", "/no<b>thing", None, headers)
+    assert (reply.status, reply.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert b"There is nothing at /no&lt;b&gt;thing." in reply.body

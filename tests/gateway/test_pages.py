@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.gateway.conftest import RunningGateway, StartGateway, wait_for
 
 from curc_llm.gateway.channel import EngineTarget, KeepGoing
-from tests.gateway.conftest import RunningGateway, StartGateway, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -41,7 +41,7 @@ def make_record(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def page(start_gateway: StartGateway) -> AsyncIterator[tuple[Any, RunningGateway]]:
-    """A browser's page, and a gateway to open in it; fails on anything that the policy or a script complains of."""
+    """A browser's page, and a gateway to open in it; fails on complaints of policy or scripts."""
     playwright = pytest.importorskip("playwright.async_api")
     gateway = await start_gateway()
     complaints: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 
 import pytest
@@ -278,3 +279,41 @@ async def test_an_idle_connection_is_kept_for_its_next_request_and_then_closed(
     async with asyncio.timeout(2):
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_a_large_head_that_arrives_in_one_piece_is_refused_too(gateway: RunningGateway) -> None:
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        # All of it lies in the socket before the gateway has read anything.
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Big: " + b"a" * 70_000 + b"\r\n\r\n")
+        client.setblocking(False)
+        async with asyncio.timeout(2):
+            reply = await asyncio.get_running_loop().sock_recv(client, 100)
+    assert b" 431 " in reply
+
+
+async def test_a_stranger_who_never_reads_is_given_up(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(write_s=0.2)
+    reader, writer = await open_connection(gateway.port)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+    await asyncio.sleep(0.6)
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    received = 0
+    async with asyncio.timeout(5):
+        with suppress(ConnectionResetError):
+            while data := await reader.read(1_000_000):
+                received += data.count(b"HTTP/1.1 200 OK")
+    assert received < 2000
+    writer.transport.abort()
+
+
+async def test_a_session_ends_though_an_upload_hangs(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(body_s=60)
+    _, writer = await open_connection(gateway.port)
+    head = f"POST /v1/completions HTTP/1.1\r\nContent-Length: 9\r\nX-Api-Key: {gateway.key}\r\n\r\n"
+    writer.write(head.encode())
+    await asyncio.sleep(0.05)
+    await gateway.channel.close()
+    async with asyncio.timeout(3):
+        assert await gateway.task == 0
+    writer.transport.abort()

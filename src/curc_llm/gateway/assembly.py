@@ -42,7 +42,7 @@ class Gateway:
         )
         self._writer = LogWriter([self._access, self._errors, audit_file])
         self._live = LiveSession(limits.connect_s)
-        self._caretaker = Caretaker(config.heartbeat_s, limits.write_s)
+        self._caretaker = Caretaker(config.heartbeat_s)
         self._metrics = Metrics(self._caretaker)
         self._caretaker.on_tick = self._metrics.sample
         self._activity = ActivityReporter(channel.send)

@@ -40,7 +40,6 @@ class Generation:
     num_events: int = 0
     client_gone: bool = False
     ended_by: RequestError | None = None
-    stuck_since: float | None = None
 
     def attach(self, connection: Connection) -> None:
         """Takes the engine's side; gives it up at once when the client has gone meanwhile."""
@@ -85,16 +84,14 @@ class Caretaker:
 
     Args:
         heartbeat_s: seconds of silence after which a stream gets a comment.
-        write_s: seconds a client may leave its answer unread.
     """
 
-    def __init__(self, heartbeat_s: float, write_s: float) -> None:
+    def __init__(self, heartbeat_s: float) -> None:
         self.active: set[Generation] = set()
         self.on_tick: Callable[[], None] = lambda: None
         self._heartbeat_s = heartbeat_s
-        self._write_s = write_s
         self._loop = asyncio.get_running_loop()
-        self._period_s = min(1.0, heartbeat_s / 4, write_s / 4)
+        self._period_s = min(1.0, heartbeat_s / 4)
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, generation: Generation) -> None:
@@ -120,12 +117,6 @@ class Caretaker:
             self._look(generation, now)
 
     def _look(self, generation: Generation, now: float) -> None:
-        if generation.request.connection.flow.write_paused:
-            generation.stuck_since = generation.stuck_since or now
-            if now - generation.stuck_since > self._write_s:
-                generation.request.connection.transport.abort()
-            return
-        generation.stuck_since = None
         if generation.is_fresh:
             generation.is_fresh, generation.silent_since = False, now
         if now - generation.silent_since >= self._heartbeat_s:

@@ -25,6 +25,7 @@ from curc_llm.session.keys import read_secret_file
 from curc_llm.session.login import COOKIE_LIFE_S, check_token, make_token
 
 _MAX_FORM_BYTES = 4096
+_FORM_S = 15.0
 _ASK_AGAIN = "This link has been used or is too old: each works once, for ten minutes. Ask for a new one."
 
 
@@ -122,7 +123,7 @@ class Login:
             RequestError: the POST comes from another site (403).
         """
         check_origin(request, required=False)
-        form = parse_qs((await request.read_body(_MAX_FORM_BYTES)).decode("utf-8", "replace"))
+        form = parse_qs((await request.read_form(_MAX_FORM_BYTES, _FORM_S)).decode("utf-8", "replace"))
         token = form.get("token", [""])[0].strip()
         token = token[token.rfind("#") + 1 :].removeprefix("token=")  # people paste the whole link
         now = self._clock()

@@ -14,7 +14,7 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from curc_llm.gateway.channel import Limits
@@ -42,12 +42,14 @@ class GatewayProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.answering: RequestResponseCycle | None = None
         self._in_head = True
         self._in_body = False
         self._refusing = False
         self._fault = _BAD_REQUEST
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         self.idle_since = self.loop.time()
 
     @property
@@ -76,6 +78,11 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells the request that is being answered, at once."""
         self._stop_timer()
+        self._stop_write_timer()
+        if self.answering is not None:  # uvicorn tells the newest exchange only, which may be a later one
+            self.answering.disconnected = True
+            self.answering.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
         if self.on_lost is not None:
             self.on_lost()
@@ -143,9 +150,15 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._in_body and not self.transport.is_closing():
             self._linger()
 
+    def pause_writing(self) -> None:
+        """The client leaves its answer unread; it may do so for a while."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self.limits.write_s, self.transport.abort)
+
     def resume_writing(self) -> None:
         """The client has read what it had left."""
         super().resume_writing()
+        self._stop_write_timer()
         if self.on_writable is not None:
             self.on_writable()
 
@@ -189,6 +202,11 @@ class GatewayProtocol(HttpToolsProtocol):
     def _start_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
         self._stop_timer()
         self._timer = self.loop.call_later(delay_s, callback)
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -83,6 +83,7 @@ class Request:
         self.send = send
         # uvicorn's own object of this exchange: its `send` belongs to it.
         self.cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]
+        self.connection.answering = self.cycle
         self._receive = receive
         self._body_s = body_s
         self.started = False
@@ -123,6 +124,19 @@ class Request:
         if event["type"] == "http.disconnect":
             raise ClientGoneError
         return event["body"], event["more_body"]
+
+    async def read_form(self, limit_bytes: int, within_s: float) -> bytes:
+        """The whole body of one who hasn't shown a key: it must come in one go, not byte by byte.
+
+        Raises:
+            RequestError: it is larger than `limit_bytes`, or took longer than `within_s` seconds.
+            ClientGoneError: the client closed the connection.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                return await self.read_body(limit_bytes)
+        except TimeoutError:
+            raise RequestError(408, "timeout", "The form took too long to arrive.", headers=_CLOSE) from None
 
     async def read_body(self, limit_bytes: int) -> bytes:
         """The whole body.
