@@ -103,15 +103,47 @@ def test_the_python_client_finds_the_session(running: Running) -> None:
     assert done.stdout.strip() == FIRST["answer"].strip()
 
 
-ROUTES = """
-/v1/models /v1/chat/completions /v1/completions /v1/embeddings /v1/nothing /tokenize /metrics
-/status /docs /openapi.json /version /invocations /chat/ / /load /ping
-""".split()
-OUTSIDE = """
-/docs /redoc /openapi.json /version /invocations /load /ping /server_info /sleep /collective_rpc
-/v1/load_lora_adapter /v1/unload_lora_adapter /reset_prefix_cache /pause /scale_elastic_ep /pooling
-/classify /v1/../docs /v1//docs /is_sleeping /start_profile
-""".split()
+ROUTES = [
+    "/v1/models",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/nothing",
+    "/tokenize",
+    "/metrics",
+    "/status",
+    "/docs",
+    "/openapi.json",
+    "/version",
+    "/invocations",
+    "/chat/",
+    "/",
+    "/load",
+    "/ping",
+]
+OUTSIDE = [
+    "/docs",
+    "/redoc",
+    "/openapi.json",
+    "/version",
+    "/invocations",
+    "/load",
+    "/ping",
+    "/server_info",
+    "/sleep",
+    "/collective_rpc",
+    "/v1/load_lora_adapter",
+    "/v1/unload_lora_adapter",
+    "/reset_prefix_cache",
+    "/pause",
+    "/scale_elastic_ep",
+    "/pooling",
+    "/classify",
+    "/v1/../docs",
+    "/v1//docs",
+    "/is_sleeping",
+    "/start_profile",
+]
 
 
 @pytest.mark.parametrize("prefix", ["", "/node/c3gpu-a9/41234"])
