@@ -87,7 +87,7 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0, what: str 
     return value
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def person() -> Iterator[Person]:
     """A person whose home can be entered by everybody: only the session's own modes protect what is in it."""
     home = Path(tempfile.mkdtemp(prefix="e2e-"))
@@ -96,7 +96,7 @@ def person() -> Iterator[Person]:
     shutil.rmtree(home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(person: Person) -> Iterator[Running]:
     """The shared session; its end is a test too: nothing of it may be left."""
     done = person.run("demo", "--detach", "--json", timeout=START_TIMEOUT_S)
