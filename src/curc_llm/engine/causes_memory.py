@@ -80,7 +80,7 @@ MEMORY_CAUSES = (
     ),
     cause(
         "host_memory",
-        r"DefaultCPUAllocator: (?:can't|not enough memory).*?allocate (?P<bytes>\d+) bytes|^MemoryError",
+        r"(?m)DefaultCPUAllocator: (?:can't|not enough memory).*?allocate (?P<bytes>\d+) bytes|^MemoryError",
         "The machine's own memory (not the GPU's) ran out.",
         MORE_MEMORY,
     ),

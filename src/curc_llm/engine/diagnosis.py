@@ -51,7 +51,7 @@ def diagnose(log_tail: str, exit_code: int | None) -> Trouble:
 
 
 def _error_part(log_tail: str) -> str:
-    """From the first line that tells of an error, so that harmless lines before it aren't taken for causes."""
+    """From the first line that tells of an error, so that harmless lines aren't taken for causes."""
     lines = [PREFIX.sub("", line.rstrip()) for line in log_tail.splitlines()]
     begin = next((n for n, line in enumerate(log_tail.splitlines()) if BEGIN.search(line)), 0)
     return "\n".join(lines[begin:])

@@ -1,0 +1,91 @@
+"""The launcher, run by a Python whose `vllm` is a small package that tells what it sees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curc_llm.engine.arguments import LAUNCHER
+
+SERVER = """
+import json, multiprocessing, sys
+
+if __name__ == "__main__":
+    from vllm.v1.child import tell_child
+    print(json.dumps({"argv": sys.argv[1:]}), flush=True)
+    child = multiprocessing.get_context("spawn").Process(target=tell_child)
+    child.start()
+    child.join()
+    raise SystemExit(child.exitcode)
+"""
+CHILD = """
+import gc, importlib.util, json, sys
+from vllm.v1.engine import core
+
+def tell_child():
+    try:
+        import ray
+        has_ray = True
+    except ImportError:
+        has_ray = False
+    server = "vllm.entrypoints.openai.api_server" in sys.modules
+    found = importlib.util.find_spec("ray") is not None
+    facts = {"ray": has_ray, "found": found, "server": server}
+    print(json.dumps({**facts, "gc_then": core.WITH_GC, "gc_now": gc.isenabled()}))
+"""
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """A folder with a `vllm` and a `ray`."""
+    files = {
+        "ray/__init__.py": "",
+        "vllm/entrypoints/openai/api_server.py": SERVER,
+        "vllm/v1/child.py": CHILD,
+        "vllm/v1/engine/core.py": "import gc\nWITH_GC = gc.isenabled()\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        for folder in path.relative_to(tmp_path).parents[:-1]:
+            (tmp_path / folder / "__init__.py").touch()
+    return tmp_path
+
+
+def launch(packages: Path, *arguments: str, **environ: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, str(LAUNCHER), *arguments],
+        env={"PYTHONPATH": str(packages), "PYTHONSAFEPATH": "1", "PATH": "/usr/bin:/bin", **environ},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "RuntimeWarning" not in done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_vllms_server_gets_the_arguments(packages: Path) -> None:
+    assert launch(packages, "--model", "/m")[0] == {"argv": ["--model", "/m"]}
+
+
+def test_the_engine_core_does_without_ray_and_without_the_server(packages: Path) -> None:
+    core = launch(packages)[1]
+    assert core == {"ray": False, "found": True, "server": False, "gc_then": False, "gc_now": True}
+
+
+def test_an_engine_that_uses_ray_has_it(packages: Path) -> None:
+    assert launch(packages, CURC_ENGINE_USES_RAY="1")[1]["ray"] is True
+
+
+def test_a_python_without_vllm_fails_as_vllm_would(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", str(LAUNCHER)], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "No module named 'vllm'" in done.stderr
