@@ -1,4 +1,4 @@
-"""Measures servers side by side: interleaved, repeated, and again when others used the machine meanwhile."""
+"""Measures servers side by side: interleaved, repeated, and once more when others used the machine."""
 
 from __future__ import annotations
 
@@ -55,26 +55,19 @@ class Bench:
         rows: list[Row] = []
         for repeat in range(repeats):
             for scenario in scenarios:
-                group = self._measure_quietly(rotate(servers, repeat), scenario)
-                rows += [{"repeat": repeat, **row} for row in group]
+                for server in rotate(servers, repeat):
+                    rows.append({"repeat": repeat, **self._measure_quietly(server, scenario)})
         return rows
 
-    def _measure_quietly(self, servers: list[Server], scenario: Scenario) -> list[Row]:
-        """All servers in one scenario; of a few tries the one in which others used the machine least."""
-        tries: list[list[Row]] = []
-        while True:
+    def _measure_quietly(self, server: Server, scenario: Scenario) -> Row:
+        """Of a few tries the one in which others used the machine least."""
+        tries: list[Row] = []
+        while len(tries) < MAX_TRIES:
             self.patience.wait()
-            tries.append([_show(self.measure(server, scenario)) for server in servers])
-            if (
-                _disturbance(tries[-1]) < DISTURBED_CORES
-                or len(tries) == MAX_TRIES
-                or self.patience.left_s <= 0
-            ):
-                return min(tries, key=_disturbance)
-
-
-def _disturbance(group: list[Row]) -> float:
-    return max(float(row["others_cores"]) for row in group)
+            tries.append(_show(self.measure(server, scenario)))
+            if tries[-1]["others_cores"] < DISTURBED_CORES or self.patience.left_s <= 0:
+                break
+        return min(tries, key=lambda row: float(row["others_cores"]))
 
 
 def _show(row: Row) -> Row:

@@ -11,7 +11,7 @@ from processes import measure_cpu_s
 
 # Cores that others may use before a measurement counts as disturbed.
 DISTURBED_CORES = 0.3
-LOOK_S = 2.0
+LOOK_S = 1.0
 _BUSY_FIELDS = (0, 1, 2, 5, 6, 7)  # user, nice, system, irq, softirq, steal of /proc/stat (proc(5))
 
 
