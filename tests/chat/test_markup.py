@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +81,17 @@ def test_diagrams_stay_code(start: str) -> None:
     text = f"{start}```mermaid\ngraph TD\n```"
     assert f"mermaid{MARK}\n" in render_markdown(text)
     assert parse_markdown(render_markdown(text)) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [r"\(a ", r"\[a ", "$a ", "$$a ", r"\begin{align} ", " ", "`a ", "`a``b", "``` x\n", "~~~\n", "<a ", "1"],
+)
+def test_a_long_hostile_text_takes_no_time(piece: str) -> None:
+    text = piece * (20_000 // len(piece)) + "x"
+    started = time.process_time()
+    render_markdown(text)
+    assert time.process_time() - started < 0.5
 
 
 def test_marks_in_the_models_own_text_are_dropped() -> None:

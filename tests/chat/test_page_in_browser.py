@@ -167,7 +167,7 @@ def test_of_several_models_one_can_be_chosen(page: Page, site: FakeGateway) -> N
     page.get_by_label("Model", exact=True).click()
     page.get_by_role("option", name="qwen").click()
     expect(page.locator("h1")).to_have_text("qwen")
-    expect(page.locator(".example").first).to_contain_text("Explain this error message")
+    expect(page.locator(".example").first).to_contain_text("segmentation fault")
     send(page, "Hi")
     expect(answers(page)).to_have_text("Hello there.")
     assert site.requests[-1]["model"] == "qwen"

@@ -11,12 +11,12 @@ from curc_llm.spec import DEMO_MODEL_NAME
 
 MAX_EXAMPLES = 6
 GENERAL_EXAMPLES = (
-    "Explain this error message and how to mend it:",
+    "What is a segmentation fault, and how do I find its cause?",
     "Write a Slurm script that runs a Python program on one GPU.",
     "Derive the formula for the sample variance, step by step.",
     "Compare NumPy, pandas and Polars in a table.",
     "Write a pytest test for a function that parses dates.",
-    "Shorten this paragraph and keep its meaning:",
+    "Explain precision and recall with an example.",
 )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from curc_llm.chat.formulas import Formula, find_formulas
+
 # U+2063 INVISIBLE SEPARATOR: shows nothing, and isn't in anybody's code.
 MARK = "\u2063"
 # U+2064 INVISIBLE PLUS stands around what is shown in an answer but isn't part of it (figures, reasoning).
@@ -21,20 +23,10 @@ LATEX_DELIMITERS: list[dict[str, str | bool]] = [
 ]
 
 _CODE = re.compile(
-    r"(?P<fence>^[ \t]*(?:[-*+>]|\d+[.)])?[ \t]*(?P<ticks>`{3,}|~{3,})[^\n`]*"
+    r"(?P<fence>^[ \t]*(?:(?:[-*+>]|\d{1,9}[.)])[ \t]*)?(?P<ticks>`{3,}|~{3,})[^\n`]*"
     r"(?:\n.*?(?:^[ \t>]*(?P=ticks)[`~]*[ \t]*$|\Z)|\Z))"
     r"|(?P<span>(?<!`)(?P<run>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=run)(?!`))",
     re.MULTILINE | re.DOTALL,
-)
-# A formula in single dollars starts and ends with something, and no digit follows (Pandoc's rule), so that
-# "$5 or $10" is money.
-_MATH = re.compile(
-    r"\$\$(?P<dollars>.+?)\$\$"
-    r"|\\\[(?P<brackets>.+?)\\\]"
-    r"|(?P<environment>\\begin\{(?P<name>(?:equation|align|gather|multline)\*?)\}.+?\\end\{(?P=name)\})"
-    r"|\\\((?P<parens>(?:(?!\n\s*\n).)+?)\\\)"
-    r"|(?<![\\$\w])\$(?P<dollar>(?![\s$])(?:\\\$|[^$\n])*?(?<![\s\\]))\$(?![\d$])",
-    re.DOTALL,
 )
 _HTML = re.compile(r"<(?=[A-Za-z/!?])(?!(?:br|/?(?:sub|sup|kbd))[ \t]*/?>|https?://[^\s<>]*>)")
 
@@ -80,9 +72,9 @@ def parse_markdown(markdown: str) -> str:
 def _render_prose(text: str, less_than: str) -> str:
     parts: list[str] = []
     end = 0
-    for formula in _MATH.finditer(text):
-        parts += [_escape(text[end : formula.start()], less_than), _render_formula(formula)]
-        end = formula.end()
+    for formula in find_formulas(text):
+        parts += [_escape(text[end : formula.start], less_than), _render_formula(formula)]
+        end = formula.end
     return "".join([*parts, _escape(text[end:], less_than)])
 
 
@@ -90,12 +82,9 @@ def _escape(text: str, less_than: str) -> str:
     return _HTML.sub(less_than + MARK, text).replace("![", f"{MARK}[")
 
 
-def _render_formula(formula: re.Match[str]) -> str:
-    groups = formula.groupdict()
-    inline = groups["parens"] or groups["dollar"]
-    body = inline or groups["dollars"] or groups["brackets"] or groups["environment"] or ""
+def _render_formula(formula: Formula) -> str:
     # Gradio puts a formula into the page as HTML: what would be a tag or an entity there is written in LaTeX.
-    body = body.replace("<", r"\lt ").replace(">", r"\gt ")
+    body = formula.body.replace("<", r"\lt ").replace(">", r"\gt ")
     body = re.sub(r"&(?=\w|#)", "& ", body)
-    dollars = "$" if inline else "$$"
+    dollars = "$$" if formula.is_display else "$"
     return f"{MARK}{dollars}{body}{dollars}{MARK}"
