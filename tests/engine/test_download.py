@@ -54,6 +54,7 @@ class Person:
             "HOME": str(home),
             "HF_ENDPOINT": url,
             "NO_PROXY": "127.0.0.1",
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
         }
 
     async def download(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 import pytest
 
 from curc_llm.engine.arguments import LAUNCHER
+from curc_llm.engine.launcher import Withhold, import_without_gc
 
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
 SERVER = """
 import json, multiprocessing, sys
 
@@ -61,7 +65,13 @@ def packages(tmp_path: Path) -> Path:
 def launch(packages: Path, *arguments: str, **environ: str) -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, str(LAUNCHER), *arguments],
-        env={"PYTHONPATH": str(packages), "PYTHONSAFEPATH": "1", "PATH": "/usr/bin:/bin", **environ},
+        env={
+            "PYTHONPATH": str(packages),
+            "PYTHONSAFEPATH": "1",
+            "PATH": "/usr/bin:/bin",
+            **MEASURED,
+            **environ,
+        },
         capture_output=True,
         text=True,
     )
@@ -81,6 +91,27 @@ def test_the_engine_core_does_without_ray_and_without_the_server(packages: Path)
 
 def test_an_engine_that_uses_ray_has_it(packages: Path) -> None:
     assert launch(packages, CURC_ENGINE_USES_RAY="1")[1]["ray"] is True
+
+
+def test_only_the_withheld_name_is_withheld() -> None:
+    withhold = Withhold("ray")
+    spec = withhold.find_spec("ray")
+    assert spec is not None
+    with pytest.raises(ModuleNotFoundError, match="doesn't use ray"):
+        withhold.create_module(spec)
+    assert withhold.find_spec("raylib") is None
+    assert not any(isinstance(finder, Withhold) for finder in sys.meta_path)
+
+
+def test_the_garbage_collector_works_again_after_an_import_and_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "looked_at_gc.py").write_text("import gc\nWITH_GC = gc.isenabled()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import_without_gc("looked_at_gc")
+    assert sys.modules.pop("looked_at_gc").WITH_GC is False
+    import_without_gc("no_such_module_at_all")
+    assert gc.isenabled()
 
 
 def test_a_python_without_vllm_fails_as_vllm_would(tmp_path: Path) -> None:

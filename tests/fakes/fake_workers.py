@@ -3,7 +3,7 @@
 
 It writes `NAME PID` of each process into READY_FILE once all run. Modes:
     stubborn   ignores TERM
-    escape     a grandchild in a session of its own, whose parent ends once a file `go` stands beside READY_FILE
+    escape     a grandchild in its own session, whose parent ends once `go` stands beside READY_FILE
     quick      ends at once and leaves a child in its session
     plain      ends on TERM
 """

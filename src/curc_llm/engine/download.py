@@ -99,7 +99,7 @@ async def run_download(
 async def _read_steps(process: asyncio.subprocess.Process) -> AsyncIterator[DownloadProgress]:
     """The child's progress, until it is done; raises what it tells of its failure."""
     assert process.stdout is not None  # noqa: S101 - it was asked for
-    last = DownloadProgress()
+    last, trouble = DownloadProgress(), None
     async for line in process.stdout:
         told = _parse(line)
         match told.pop("phase", None):
@@ -107,13 +107,16 @@ async def _read_steps(process: asyncio.subprocess.Process) -> AsyncIterator[Down
                 last = DownloadProgress(**told)
                 yield last
             case "done":
-                yield replace(last, path=Path(told["path"]), revision=told["revision"])
-                return
+                last = replace(last, path=Path(told["path"]), revision=told["revision"])
+                yield last
             case "failed":
-                raise ModelDownloadError(**told)
+                trouble = ModelDownloadError(**told)
     status = await process.wait()
-    text = f"The download ended without a word (exit status {status})."
-    raise ModelDownloadError("download_failed", text, "Start again; what is complete is kept.")
+    if trouble is None and last.path is None:
+        text = f"The download ended without a word (exit status {status})."
+        trouble = ModelDownloadError("download_failed", text, "Start again; what is complete is kept.")
+    if trouble is not None:
+        raise trouble
 
 
 def _parse(line: bytes) -> dict[str, Any]:

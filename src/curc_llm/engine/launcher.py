@@ -66,10 +66,8 @@ def main() -> None:
     runpy.run_module(SERVER_MODULE, run_name="__main__")
 
 
-if os.environ.get(USES_RAY) != "1":
-    sys.meta_path.insert(0, Withhold("ray"))
-
-if __name__ == "__main__":
-    main()
-elif __name__ == "__mp_main__":  # what multiprocessing calls this file in a process that it starts
-    import_without_gc(CORE_MODULE)
+# `__mp_main__` is what multiprocessing calls this file in a process that it starts.
+if __name__ in {"__main__", "__mp_main__"}:
+    if os.environ.get(USES_RAY) != "1":
+        sys.meta_path.insert(0, Withhold("ray"))
+    main() if __name__ == "__main__" else import_without_gc(CORE_MODULE)
