@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curc_llm.engine.diagnosis import CAUSES, diagnose
+from curc_llm.engine.host_memory import HostMemory
 
 DATA = Path(__file__).with_name("data")
 # File, code, what the message must name, what the remedy must name.
@@ -97,6 +98,13 @@ def test_an_end_by_signal_is_explained(status: int, code: str, said: str) -> Non
     trouble = diagnose("INFO all is well\n", status)
     assert trouble.code == code
     assert said in trouble.message
+
+
+def test_a_kill_for_want_of_memory_is_told_for_certain() -> None:
+    trouble = diagnose("INFO all is well\n", -9, HostMemory(limit_gib=16.0, oom_kills=1))
+    assert trouble.code == "host_memory"
+    assert "the job's memory of 16 GiB ran out" in trouble.message
+    assert diagnose("", -9, HostMemory(limit_gib=16.0)).code == "killed"
 
 
 def test_a_cause_in_the_log_wins_over_the_signal() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_hub import FakeHub, FakeModel
 
 from curc_llm.engine.download import (
     DownloadProgress,
@@ -18,6 +17,7 @@ from curc_llm.engine.download import (
     make_download_environment,
     run_download,
 )
+from tests.fakes.fake_hub import FakeHub, FakeModel
 
 pytestmark = pytest.mark.slow  # each starts a Python that imports huggingface_hub
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 
 from curc_llm.engine.probe import (
     EngineAnswer,
@@ -17,6 +16,7 @@ from curc_llm.engine.probe import (
     read_context_length,
     read_models,
 )
+from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 
 Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

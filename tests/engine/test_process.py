@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -178,7 +179,16 @@ def test_a_pid_that_never_was_has_no_tree() -> None:
     assert tree.ever == {2**22 + 1}
 
 
-def test_a_process_that_has_ended_and_a_strange_name_are_read(tmp_path: Path) -> None:
+async def test_a_process_with_a_strange_name_is_read(engines: Engines, tmp_path: Path) -> None:
+    program = tmp_path / "a) R (b"
+    shutil.copy("/bin/sleep", program)
+    engine = await engines.start(str(program), "60")
+    facts = read_process(engine.pid)
+    assert facts is not None
+    assert (facts.name, facts.parent, facts.session) == ("a) R (b", os.getpid(), engine.pid)
+
+
+def test_only_processes_that_live_are_read() -> None:
     assert read_process(2**22 + 1) is None
     facts = read_process(os.getpid())
     assert facts is not None

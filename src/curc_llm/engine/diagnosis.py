@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from curc_llm.engine.causes_machine import MACHINE_CAUSES
 from curc_llm.engine.causes_memory import MEMORY_CAUSES, MORE_MEMORY
 from curc_llm.engine.causes_model import MODEL_CAUSES
+from curc_llm.engine.host_memory import HostMemory
 from curc_llm.engine.scrub import scrub
 from curc_llm.session.record import Trouble
 
@@ -33,12 +35,13 @@ HOLLOW = re.compile(r"core initialization failed|EngineDeadError|EngineCore enco
 NOISE = re.compile(r"resource_tracker|warnings\.warn|Warning: |\[shutdown\]|^INFO:")
 
 
-def diagnose(log_tail: str, exit_code: int | None) -> Trouble:
+def diagnose(log_tail: str, exit_code: int | None, memory: HostMemory | None = None) -> Trouble:
     """The most likely cause of a failure, and what to do.
 
     Args:
         log_tail: the end of the engine's log, of its latest start alone.
         exit_code: its exit status, negative for a signal; None when it still ran.
+        memory: what `read_host_memory` tells; with it a kill for want of memory is named for certain.
 
     Example:
         >>> diagnose("ValueError: No available memory for the cache blocks. Try …", 1).code
@@ -47,7 +50,7 @@ def diagnose(log_tail: str, exit_code: int | None) -> Trouble:
     text = _error_part(log_tail)
     found = (known.match(text) for known in CAUSES)
     named = next((trouble for trouble in found if trouble), None)
-    return named or _by_signal(text, exit_code) or _unknown(text, exit_code)
+    return named or _by_signal(text, exit_code, memory or HostMemory()) or _unknown(text, exit_code)
 
 
 def _error_part(log_tail: str) -> str:
@@ -57,12 +60,15 @@ def _error_part(log_tail: str) -> str:
     return "\n".join(lines[begin:])
 
 
-def _by_signal(text: str, exit_code: int | None) -> Trouble | None:
+def _by_signal(text: str, exit_code: int | None, memory: HostMemory) -> Trouble | None:
     inner = INNER_EXIT.search(text)
     number = int(inner.group(1) or inner.group(2)) if inner else -(exit_code or 0)
     if number not in SIGNALS:
         return None
     code, message, remedy = SIGNALS[number]
+    if number == signal.SIGKILL and memory.oom_kills:
+        limit = f" of {memory.limit_gib:.0f} GiB" if memory.limit_gib else ""
+        code, message = "host_memory", f"The system killed the engine: the job's memory{limit} ran out."
     return Trouble(code=code, message=message, remedy=remedy)
 
 
