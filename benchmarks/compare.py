@@ -55,8 +55,10 @@ class Bench:
         rows: list[Row] = []
         for repeat in range(repeats):
             for scenario in scenarios:
-                for server in rotate(servers, repeat):
-                    rows.append({"repeat": repeat, **self._measure_quietly(server, scenario)})
+                rows.extend(
+                    {"repeat": repeat, **self._measure_quietly(server, scenario)}
+                    for server in rotate(servers, repeat)
+                )
         return rows
 
     def _measure_quietly(self, server: Server, scenario: Scenario) -> Row:

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.job.conftest import FAKE_PYTHON, wait_until
 
 from curc_llm.errors import EngineError, LaunchError
 from curc_llm.launch import detect_device, find_engine_python, launch_local, stop_session, wait_until_ready
@@ -15,6 +14,7 @@ from curc_llm.session.record import SessionRecord
 from curc_llm.session.store import load_session, process_started
 from curc_llm.settings import Settings, load_settings
 from curc_llm.spec import LaunchSpec, make_launch_spec
+from tests.job.conftest import FAKE_PYTHON, wait_until
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from tests.fakes.chat_process import ChatProcess
-from tests.fakes.fake_gateway import FakeGateway, Reply, make_record
 
 from curc_llm.chat.gateway_client import GatewayClient
 from curc_llm.chat.session_watch import SessionWatch
+from tests.fakes.chat_process import ChatProcess
+from tests.fakes.fake_gateway import FakeGateway, Reply, make_record
 
 FLAGS = [
     "--headless",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from tests.fakes.chat_process import ChatProcess
 from tests.fakes.fake_gateway import FakeGateway, Reply
 

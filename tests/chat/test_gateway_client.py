@@ -5,9 +5,9 @@ import contextlib
 from typing import Any
 
 import pytest
-from tests.fakes.fake_gateway import FakeGateway, Reply
 
 from curc_llm.chat.gateway_client import GatewayClient, GatewayError, parse_problem
+from tests.fakes.fake_gateway import FakeGateway, Reply
 
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 

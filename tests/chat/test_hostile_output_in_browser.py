@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from tests.fakes.fake_gateway import FakeGateway, Reply
 
 pytestmark = pytest.mark.browser

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+
 from tests.fakes.chat_process import ChatProcess
 from tests.fakes.fake_gateway import PREFIX, FakeGateway, Reply, make_engine, make_record
 

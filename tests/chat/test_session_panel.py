@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.fakes.fake_gateway import make_engine, make_record
 
 from curc_llm.chat.panel_html import render_banner, render_header
 from curc_llm.chat.session_panel import Banner, find_dead_end, is_ready, make_banner, make_status_line
 from curc_llm.chat.session_watch import Snapshot
 from curc_llm.session.record import SessionRecord
+from tests.fakes.fake_gateway import make_engine, make_record
 
 NOW = 1_000_000.0
 OOM = {"code": "out_of_memory", "message": "The GPU is full.", "remedy": "Use a shorter context."}

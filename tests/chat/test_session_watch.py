@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.fakes.fake_gateway import FakeGateway, make_engine, make_record
-
 from curc_llm.chat.session_watch import SessionWatch
+from tests.fakes.fake_gateway import FakeGateway, make_engine, make_record
 
 
 async def test_many_pages_cost_one_question(gateway: FakeGateway, watch: SessionWatch) -> None:

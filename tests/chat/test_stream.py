@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 from typing import Any
 
-from tests.fakes.fake_gateway import FakeGateway, Reply
-
 from curc_llm.chat.gateway_client import GatewayClient
 from curc_llm.chat.stream import CROWD_STREAMS, AnswerStream, Pace
+from tests.fakes.fake_gateway import FakeGateway, Reply
 
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 

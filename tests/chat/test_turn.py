@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine, make_record
 
 from curc_llm.chat.gateway_client import GatewayClient, GatewayError
 from curc_llm.chat.messages import ChatMessage, make_user_message, parse_text
@@ -14,6 +13,7 @@ from curc_llm.chat.stream import Pace
 from curc_llm.chat.turn import Turn, TurnRequest, explain_problem
 from curc_llm.chat.turns import Turns
 from curc_llm.session.record import EnginePhase, EngineRecord, Trouble
+from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine, make_record
 
 OOM = {"code": "out_of_memory", "message": "The GPU is full.", "remedy": "Use a shorter context."}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.cli.main import cli
+from tests.fakes.fake_session import FakeSession
 
 Run = Callable[..., Result]
 REPOSITORY = Path(__file__).parents[2]

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 from tests.fakes.terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, Terminal

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import REPOSITORY, Run
-from tests.fakes.terminal import CTRL_C, ENTER, Terminal
 
 from curc_llm.cli.demo import REAL_MODEL
 from curc_llm.client import connect
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord, SessionStatus
 from curc_llm.session.store import discover_sessions, find_session, process_started
+from tests.cli.conftest import REPOSITORY, Run
+from tests.fakes.terminal import CTRL_C, ENTER, Terminal
 
 pytestmark = pytest.mark.slow
 

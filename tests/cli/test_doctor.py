@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Run
 
 from curc_llm.cli.check import Check
 from curc_llm.cli.check_folders import check_folder, check_home, check_sockets
 from curc_llm.cli.checks import check_open_files, check_python
 from curc_llm.settings import load_settings
+from tests.cli.conftest import Run
 
 GPU_LINES = {
     "new": "NVIDIA L40S, 580.95.05, 8.9, 46068 MiB",

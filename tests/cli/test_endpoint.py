@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cli.conftest import Run
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.session.login import check_token
+from tests.cli.conftest import Run
+from tests.fakes.fake_session import FakeSession
 
 
 def test_the_key_is_shown_only_when_asked_for(run: Run, fake: FakeSession) -> None:

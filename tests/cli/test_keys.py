@@ -4,12 +4,12 @@ import json
 import time
 
 import pytest
-from tests.cli.conftest import Run
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.client import connect
 from curc_llm.errors import ApiError
 from curc_llm.session.store import tail_jsonl
+from tests.cli.conftest import Run
+from tests.fakes.fake_session import FakeSession
 
 
 def test_a_new_key_stands_alone_on_standard_output_and_works(run: Run, fake: FakeSession) -> None:

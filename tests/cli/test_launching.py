@@ -6,12 +6,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.cli.launching import end_session, recall, remember, stay_attached
 from curc_llm.cli.output import Output
 from curc_llm.errors import EngineError, LaunchError
 from curc_llm.session.paths import SessionPaths
+from tests.fakes.fake_session import FakeSession
 
 
 def _end_soon(fake: FakeSession, code: str) -> threading.Timer:

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.cli.logs import BLOCK_BYTES, read_new, read_tail
+from tests.cli.conftest import Run
+from tests.fakes.fake_session import FakeSession
 
 
 def test_the_engines_log_is_shown_by_default_and_only_its_end(run: Run, fake: FakeSession) -> None:

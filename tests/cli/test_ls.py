@@ -5,10 +5,9 @@ import threading
 import time
 from pathlib import Path
 
+from curc_llm.session.record import Trouble
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
-
-from curc_llm.session.record import Trouble
 
 
 def test_no_session_is_talk_and_not_data(run: Run) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.cli.conftest import Run
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.cli.main import VERBS, cli
+from tests.cli.conftest import Run
+from tests.fakes.fake_session import FakeSession
 
 Spawn = Callable[..., subprocess.CompletedProcess[str]]
 MOST_CPU_S = 0.35

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes.fake_session import FakeSession
-from tests.fakes.terminal import Terminal
 
 from curc_llm.cli.chat_screen import find_block_end
 from curc_llm.cli.output import make_printable, render_table
+from tests.fakes.fake_session import FakeSession
+from tests.fakes.terminal import Terminal
 
 
 @given(st.text())

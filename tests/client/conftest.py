@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.client import Session, connect
+from tests.fakes.fake_session import FakeSession
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import traceback
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.client import connect
 from curc_llm.errors import (
@@ -15,6 +14,7 @@ from curc_llm.errors import (
     SessionEndedError,
     SessionNotFoundError,
 )
+from tests.fakes.fake_session import FakeSession
 
 
 def test_the_only_running_session_is_found_without_a_name(fake: FakeSession) -> None:

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.client import Session, connect
 from curc_llm.client.progress import Progress
 from curc_llm.errors import ApiError, SessionEndedError, SessionNotReadyError
 from curc_llm.session.record import EnginePhase, SessionStatus
+from tests.fakes.fake_session import FakeSession
 
 
 def test_a_question_is_answered_with_a_string_that_knows_more(session: Session) -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tests.fakes.fake_session import FakeSession
 
 from curc_llm.client import Session
 from curc_llm.client.stream import Piece
 from curc_llm.errors import ApiError
+from tests.fakes.fake_session import FakeSession
 
 ABORT_TIMEOUT_S = 5
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
 from tests.e2e.conftest import Running
 from tests.e2e.questions import FIRST
 

@@ -11,6 +11,7 @@ import anthropic
 import httpx
 import openai
 import pytest
+
 from tests.e2e.conftest import Running
 from tests.e2e.questions import FIRST
 

@@ -7,6 +7,7 @@ import time
 
 import openai
 import pytest
+
 from tests.e2e.conftest import Running, wait_until
 from tests.e2e.questions import FIRST
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.engine

@@ -111,7 +111,10 @@ class FakeEngine:
 
 
 async def read_request(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """One request as {method, path, headers, body}; None when the connection ends."""
+    """One request as {method, path, headers, names, body}; None when the connection ends.
+
+    `names` are those of all headers as they came: in `headers` the last of a name wins.
+    """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -123,7 +126,9 @@ async def read_request(reader: asyncio.StreamReader) -> dict[str, Any] | None:
         body = await _read_chunks(reader)
     else:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return {"method": method, "path": path, "headers": headers, "body": body.decode("utf-8", "replace")}
+    names = [line.partition(":")[0].lower() for line in lines]
+    text = body.decode("utf-8", "replace")
+    return {"method": method, "path": path, "headers": headers, "names": names, "body": text}
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import uvloop
-from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 
 from curc_llm.gateway.channel import (
     Bound,
@@ -30,6 +29,7 @@ from curc_llm.gateway.server import run_gateway
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.login import make_login_secret, make_login_token
 from curc_llm.session.paths import SessionPaths, make_runtime_dir
+from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 
 
 @dataclass

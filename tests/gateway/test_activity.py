@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.gateway.conftest import wait_for
-
 from curc_llm.gateway.activity import ActivityReporter
 from curc_llm.gateway.channel import Activity
+from tests.gateway.conftest import wait_for
 
 
 async def test_the_first_change_is_reported_at_once_and_a_burst_as_one() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.fakes.fake_engine import FakeEngine
-from tests.gateway.conftest import RunningGateway, StartGateway, wait_for
 
 from curc_llm.session.keys import add_key, make_key, revoke_key
+from tests.fakes.fake_engine import FakeEngine
+from tests.gateway.conftest import RunningGateway, StartGateway, wait_for
 
 EVERYWHERE = [
     "/v1/models",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from tests.fakes.fake_engine import read_request
 from tests.gateway.conftest import (
     RunningGateway,
@@ -97,7 +98,9 @@ async def test_the_chat_learns_no_secret_and_believes_no_stranger(
         "X-Own": "kept",
         "Accept-Language": "de",
     }
-    seen = (await gateway.ask("GET", "/chat/", None, headers)).json["headers"]
+    reply = await gateway.ask("GET", "/chat/", None, headers)
+    seen = reply.json["headers"]
+    assert len(reply.json["names"]) == len(seen)  # no header twice
     assert seen["x-curc-llm-user"] == "owner"
     assert seen["x-curc-llm-prefix"] == ""
     assert (seen["x-own"], seen["accept-language"], seen["host"]) == ("kept", "de", "here")

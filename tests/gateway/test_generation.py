@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
+import pytest
+
+from curc_llm.gateway.generation import Generation
 from tests.fakes.fake_engine import FakeEngine
 from tests.gateway.conftest import RunningGateway, open_connection, render_request, wait_for
 
@@ -30,21 +34,24 @@ async def test_no_comment_before_the_engine_has_begun_so_that_an_error_stays_an_
     assert b"keep-alive" not in reply.body
 
 
-async def test_a_comment_never_stands_inside_of_an_event(gateway: RunningGateway) -> None:
+@pytest.mark.parametrize("pad", [0, 2_000_000])
+async def test_a_comment_never_stands_inside_of_an_event(gateway: RunningGateway, pad: int) -> None:
+    event = b'data: {"choices":[1],"pad":"' + b"x" * pad + b'"}\n\n'
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
-        for piece in (b'data: {"choices":[1],', b'"a":1}\n', b"\ndata: [DONE]\n\n"):
+        for piece in (event[:-4], event[-4:-1], event[-1:] + b"data: [DONE]\n\n"):
             writer.write(piece)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.2)
         writer.close()
 
     server = await asyncio.start_unix_server(serve, gateway.socket_of("slow"))
     await gateway.serve("slow")
     reply = await gateway.chat(model="slow", stream=True)
-    assert 'data: {"choices":[1],"a":1}\n\n' in reply.body.decode()
-    assert reply.body.count(b": keep-alive\n\n") >= 2
     server.close()
+    assert event in reply.body
+    assert b": keep-alive\n\n" in reply.body.replace(event, b"")
 
 
 async def test_a_stream_that_talks_gets_no_comments(gateway: RunningGateway, engine: FakeEngine) -> None:
@@ -85,3 +92,45 @@ async def test_a_slow_client_holds_the_engine_back_and_loses_nothing(
         received += data.count(b'"finish_reason"')
     assert abs(received + data.count(b'"finish_reason"') - count) < 100  # a word may be cut between two reads
     writer.close()
+
+
+async def test_a_slow_client_holds_a_long_answer_back_too(gateway: RunningGateway) -> None:
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+        with suppress(ConnectionError):
+            for _ in range(100):
+                writer.write(b"x" * 1_000_000)
+                await writer.drain()
+                sent += 1
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, gateway.socket_of("long"))
+    await gateway.serve("long")
+    _, writer = await open_connection(gateway.port)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(render_request("POST", "/v1/embeddings", {"model": "long"}, gateway.auth))
+    await wait_for(lambda: sent > 0)
+    await asyncio.sleep(0.2)
+    assert sent < 20
+    writer.transport.abort()
+    server.close()
+
+
+class Side:
+    """The engine's side of a request, which can only be given up."""
+
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_a_client_that_left_while_the_engine_was_being_reached_is_noticed() -> None:
+    generation, side = Generation(request=None, entry=None), Side()  # type: ignore[arg-type]
+    generation.leave()
+    generation.attach(side)  # type: ignore[arg-type]
+    assert side.aborted

@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.gateway.conftest import Reply, RunningGateway, StartGateway
 
 from curc_llm.gateway.login import UsedTokens
 from curc_llm.session.keys import read_secret_file
 from curc_llm.session.login import COOKIE_LIFE_S, make_token
+from tests.gateway.conftest import Reply, RunningGateway, StartGateway
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

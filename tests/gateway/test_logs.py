@@ -8,11 +8,10 @@ import stat
 import time
 from pathlib import Path
 
-from tests.fakes.fake_engine import FakeEngine, run_fake_engine
-from tests.gateway.conftest import RunningGateway, StartGateway
-
 from curc_llm.gateway import logfile
 from curc_llm.gateway.logfile import JsonlFile, LogWriter
+from tests.fakes.fake_engine import FakeEngine, run_fake_engine
+from tests.gateway.conftest import RunningGateway, StartGateway
 
 
 async def test_a_line_tells_who_asked_what_of_whom_and_how_long_it_took(

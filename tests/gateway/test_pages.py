@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.gateway.conftest import RunningGateway, StartGateway, wait_for
 
 from curc_llm.gateway.channel import EngineTarget, KeepGoing
+from tests.gateway.conftest import RunningGateway, StartGateway, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]

@@ -8,6 +8,8 @@ import socket
 from contextlib import suppress
 
 import pytest
+
+from curc_llm.gateway.protocol import GatewayProtocol
 from tests.fakes.fake_engine import FakeEngine
 from tests.gateway.conftest import (
     Reply,
@@ -19,8 +21,6 @@ from tests.gateway.conftest import (
     render_request,
     wait_for,
 )
-
-from curc_llm.gateway.protocol import GatewayProtocol
 
 MIB = 2**20
 
@@ -292,6 +292,26 @@ async def test_a_large_head_that_arrives_in_one_piece_is_refused_too(gateway: Ru
         async with asyncio.timeout(2):
             reply = await asyncio.get_running_loop().sock_recv(client, 100)
     assert b" 431 " in reply
+
+
+async def send_for_ever(writer: asyncio.StreamWriter) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+
+async def test_after_a_refusal_nothing_more_is_taken(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(linger_s=0.5)
+    reader, writer = await open_connection(gateway.port)
+    writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx")
+    assert (await read_reply(reader)).status == 401
+    async with asyncio.timeout(0.4):
+        assert await reader.read() == b""  # at once: the client needn't wait to know
+    with pytest.raises((ConnectionError, RuntimeError)):
+        await send_for_ever(writer)  # but it may go on sending only for a while
+    writer.transport.abort()
 
 
 async def test_a_stranger_who_never_reads_is_given_up(start_gateway: StartGateway) -> None:

@@ -6,6 +6,9 @@ import asyncio
 import json
 
 import pytest
+
+from curc_llm.gateway.channel import Activity, EngineTarget
+from curc_llm.session.keys import add_key
 from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 from tests.gateway.conftest import (
     Reply,
@@ -17,9 +20,6 @@ from tests.gateway.conftest import (
     render_request,
     wait_for,
 )
-
-from curc_llm.gateway.channel import Activity, EngineTarget
-from curc_llm.session.keys import add_key
 
 
 def said(reply: Reply) -> str:

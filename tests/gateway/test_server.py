@@ -14,8 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_engine import run_fake_engine
-from tests.gateway.conftest import StartGateway, ask, open_connection, read_reply, render_request
 
 from curc_llm.gateway.channel import (
     Bound,
@@ -29,6 +27,8 @@ from curc_llm.gateway.channel import (
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.login import make_login_secret
 from curc_llm.session.paths import SessionPaths, make_runtime_dir
+from tests.fakes.fake_engine import run_fake_engine
+from tests.gateway.conftest import StartGateway, ask, open_connection, read_reply, render_request
 
 SOURCE = Path(__file__).parents[2] / "src"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.fakes.fake_engine import FakeEngine, run_fake_engine
-from tests.gateway.conftest import RunningGateway, wait_for
 
 from curc_llm.gateway.channel import EngineTarget, KeepGoing
 from curc_llm.gateway.exposition import merge_families
+from tests.fakes.fake_engine import FakeEngine, run_fake_engine
+from tests.gateway.conftest import RunningGateway, wait_for
 
 HTML = {"Accept": "text/html"}
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.job.conftest import Job, is_alive, wait_until
 
 pytestmark = pytest.mark.slow
