@@ -2,6 +2,7 @@
 # Lint, format, strict types, layers and shell scripts; any finding fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH=$PWD/.venv/bin:$PATH
 ruff check --quiet .
 ruff format --quiet --check .
 mypy --no-error-summary

@@ -35,7 +35,7 @@ if [ "$(stat -c %d "$HOME" 2>/dev/null)" != "$(stat -c %d .)" ]; then export UV_
 
 uv=$(command -v uv || true)
 if [ -z "$uv" ] || ! "$uv" pip install --help 2>/dev/null | grep -q -- --excludes; then
-  [ -x .tools/bin/uv ] || python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools 'uv>=0.13'
+  [ -x .tools/bin/uv ] || python3 -m pip install -qq --disable-pip-version-check --root-user-action=ignore --target .tools 'uv>=0.13'
   uv=$PWD/.tools/bin/uv
 fi
 

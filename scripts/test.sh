@@ -2,6 +2,7 @@
 # The whole test run. With --user: only what needs neither root nor Debian packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH=$PWD/.venv/bin:$PATH
 packages=(chromium nginx-light shellcheck)
 marks=()
 if [ "${1:-}" = --user ]; then
