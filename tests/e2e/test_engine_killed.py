@@ -43,12 +43,12 @@ async def test_callers_are_told_at_once_and_the_service_comes_back(running: Runn
         assert all(isinstance(error, openai.APIError) for error, _ in results)
         assert max(at_s for _, at_s in results) - killed_s < 5
         assert {error.body["type"] for error, _ in results} == {results[0][0].body["type"]}
-        assert "curc-guide" in str(results[0][0])
+        assert all("It is restarted; send the request again" in str(error) for error, _ in results)
         with pytest.raises(openai.APIStatusError) as meanwhile:
             await client.models.retrieve("curc-guide") and await client.completions.create(
                 model="curc-guide", prompt="x", max_tokens=1
             )
-        assert meanwhile.value.status_code in {502, 503}
+        assert meanwhile.value.status_code >= 500
         engine = wait_until(lambda: restarted(running, restarts), 240, "the engine's return")
         assert engine["trouble"]["message"]
         messages = [{"role": "user", "content": FIRST["question"]}]
