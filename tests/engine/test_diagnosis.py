@@ -126,6 +126,18 @@ def test_an_unknown_failure_ends_with_the_last_error_and_no_secret() -> None:
     )
 
 
+def test_without_an_error_the_last_line_that_says_something_is_told() -> None:
+    log = (
+        "INFO 11-21 loading\nkilled by a watchdog\nx.py:224: UserWarning: leaked\n  warnings.warn('leaked')\n"
+    )
+    assert diagnose(log, 2).message == "The engine ended with exit status 2: killed by a watchdog"
+
+
+def test_what_was_said_before_anything_failed_is_no_cause() -> None:
+    log = "INFO engine with trust_remote_code=True, [Errno 98] harmless\nERROR zmq.error.ZMQError: odd\n"
+    assert diagnose(log, 1).code == "engine_failed"
+
+
 def test_an_engine_that_wrote_nothing_is_told_so() -> None:
     assert "it wrote nothing" in diagnose("", 3).message
     assert "stopped working" in diagnose("", None).message

@@ -25,6 +25,13 @@ def test_the_jobs_limit_counts_though_it_stands_above(tmp_path: Path, proc: Path
     assert read_host_memory(proc, tmp_path) == HostMemory(16.0, 2)
 
 
+def test_of_several_limits_the_smallest_counts(tmp_path: Path, proc: Path) -> None:
+    proc.write_text("0::/a/b\n")
+    make(tmp_path / "a", memory__max=str(32 << 30))
+    make(tmp_path / "a/b", memory__max=str(4 << 30))
+    assert read_host_memory(proc, tmp_path).limit_gib == 4
+
+
 def test_the_older_cgroups_are_read_too(tmp_path: Path, proc: Path) -> None:
     proc.write_text("5:cpu,cpuacct:/x\n4:memory:/slurm/job_7\n1:name=systemd:/\n")
     make(

@@ -62,6 +62,14 @@ def test_cuda_graphs_are_counted_within_compiling() -> None:
     assert states[-1].progress == pytest.approx(0.9)
 
 
+def test_a_second_model_that_is_loaded_later_does_not_turn_the_clock_back() -> None:
+    reader = PhaseReader()
+    reader.feed("Model loading took 3.5 GiB memory\n")
+    before = reader.state
+    assert not reader.feed("Starting to load model /models/draft...\n")
+    assert reader.state == before
+
+
 def test_a_progress_bar_counts_before_its_line_ends() -> None:
     reader = PhaseReader()
     assert reader.feed("\rCapturing CUDA graphs (decode, FULL):  50%|█████     | 2/4 [00:01<00:01]")
@@ -96,5 +104,6 @@ def test_a_line_without_end_is_not_kept_for_ever() -> None:
     reader = PhaseReader()
     for _ in range(50):
         reader.feed("x" * 10_000)
+    assert len(reader._rest) < 20_000
     reader.feed("\nResolved architecture: LlamaForCausalLM\n")
     assert reader.state.detail == "starting the engine for LlamaForCausalLM"
