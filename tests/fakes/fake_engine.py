@@ -39,6 +39,7 @@ class Behaviour:
         die_after: tokens after which the connection is cut, as by an engine that dies; 0 cuts before the
             head.
         exit_after: the same, but the whole process ends (only as a program).
+        core_dies_after: tokens after which the engine says, as vLLM does, that its core died; 0 before all.
         status: answer generations with this error status, such as 400.
         health: status of /health.
         split_events: send each event in several pieces.
@@ -54,6 +55,7 @@ class Behaviour:
     silent_s: float = 0.0
     die_after: int | None = None
     exit_after: int | None = None
+    core_dies_after: int | None = None
     status: int = 200
     health: int = 200
     split_events: bool = False
@@ -61,6 +63,10 @@ class Behaviour:
     pad: int = 0
     max_model_len: int = 4096
     close: bool = False
+
+
+# vLLM's words (vllm/v1/engine/exceptions.py).
+CORE_DIED = "EngineCore encountered an issue. See stack trace (above) for the root cause."
 
 
 class Cut(Exception):  # noqa: N818 - not an error, but a way out
@@ -230,7 +236,10 @@ class Answer:
         await self.cut_if_due(0)
         if self.behaviour.first_token_s:
             await asyncio.sleep(self.behaviour.first_token_s)
-        if self.behaviour.status != 200:
+        if self.behaviour.core_dies_after == 0:
+            error = {"message": CORE_DIED, "type": "InternalServerError", "param": None, "code": 500}
+            await self.write_json(500, {"error": error})
+        elif self.behaviour.status != 200:
             error = {"message": "The fake engine was told to refuse.", "type": "BadRequestError", "code": 400}
             await self.write_json(self.behaviour.status, {"error": error})
         elif self.document.get("model") not in {None, self.engine.model}:
@@ -308,6 +317,10 @@ class Answer:
             if len(waiting) >= self.behaviour.joined_events:
                 await self.write_events(waiting)
             await self.cut_if_due(count)
+            if self.behaviour.core_dies_after == count:
+                error = {"message": CORE_DIED, "type": "InternalServerError", "param": None, "code": 500}
+                waiting += [_data({"error": error}), b"data: [DONE]\n\n"]
+                break
         await self.write_events(waiting)
         self.writer.write(b"0\r\n\r\n")
         await self.writer.drain()

@@ -69,6 +69,7 @@ class RunningGateway:
     task: asyncio.Task[int]
     port: int = 0
     messages: list[Message] = field(default_factory=list)
+    servers: list[asyncio.AbstractServer] = field(default_factory=list)
     state: GatewayState = field(default_factory=lambda: GatewayState({"session_id": "s1", "owner": "me"}))
 
     @property
@@ -81,6 +82,12 @@ class RunningGateway:
 
     def socket_of(self, name: str) -> str:
         return str(self.runtime / f"{name}.sock")
+
+    async def start_server(
+        self, name: str, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    ) -> None:
+        """A server of a test's own on the socket of that name; it ends with the gateway."""
+        self.servers.append(await asyncio.start_unix_server(serve, self.socket_of(name)))
 
     async def tell(self, **changes: Any) -> None:
         """Sends a new state and waits until it is in force."""
@@ -232,6 +239,8 @@ async def _start(root: Path, values: dict[str, Any]) -> RunningGateway:
 
 async def _end(gateway: RunningGateway) -> None:
     await gateway.channel.close()
+    for server in gateway.servers:
+        server.close()
     async with asyncio.timeout(5):
         await gateway.task
         await gateway.collecting  # type: ignore[attr-defined]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -65,12 +64,11 @@ class FakeChat:
 
 
 @pytest.fixture
-async def chat(gateway: RunningGateway) -> AsyncIterator[FakeChat]:
+async def chat(gateway: RunningGateway) -> FakeChat:
     fake = FakeChat()
-    server = await asyncio.start_unix_server(fake.serve, gateway.socket_of("chat"))
+    await gateway.start_server("chat", fake.serve)
     await gateway.tell(chat_socket=gateway.socket_of("chat"))
-    yield fake
-    server.close()
+    return fake
 
 
 async def test_a_page_is_relayed_without_the_prefix_and_with_the_name_of_who_asks(
@@ -137,11 +135,10 @@ async def test_an_upload_from_another_site_is_refused(gateway: RunningGateway, c
 async def test_an_upload_that_is_too_large_is_refused(start_gateway: StartGateway) -> None:
     gateway = await start_gateway(max_body_mib=1)
     chat = FakeChat()
-    server = await asyncio.start_unix_server(chat.serve, gateway.socket_of("chat"))
+    await gateway.start_server("chat", chat.serve)
     await gateway.tell(chat_socket=gateway.socket_of("chat"))
     headers = {**(await cookie_of(gateway)), "Origin": "http://here"}
     assert (await gateway.ask("POST", "/chat/upload", bytes(2**20 + 1), headers)).status == 413
-    server.close()
 
 
 async def test_a_stream_of_the_chat_passes_as_it_comes_and_ends_with_its_reader(

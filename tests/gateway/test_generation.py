@@ -46,10 +46,9 @@ async def test_a_comment_never_stands_inside_of_an_event(gateway: RunningGateway
             await asyncio.sleep(0.2)
         writer.close()
 
-    server = await asyncio.start_unix_server(serve, gateway.socket_of("slow"))
+    await gateway.start_server("slow", serve)
     await gateway.serve("slow")
     reply = await gateway.chat(model="slow", stream=True)
-    server.close()
     assert event in reply.body
     assert b": keep-alive\n\n" in reply.body.replace(event, b"")
 
@@ -108,7 +107,7 @@ async def test_a_slow_client_holds_a_long_answer_back_too(gateway: RunningGatewa
                 sent += 1
         writer.close()
 
-    server = await asyncio.start_unix_server(serve, gateway.socket_of("long"))
+    await gateway.start_server("long", serve)
     await gateway.serve("long")
     _, writer = await open_connection(gateway.port)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -117,7 +116,6 @@ async def test_a_slow_client_holds_a_long_answer_back_too(gateway: RunningGatewa
     await asyncio.sleep(0.2)
     assert sent < 20
     writer.transport.abort()
-    server.close()
 
 
 class Side:

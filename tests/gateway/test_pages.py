@@ -32,7 +32,7 @@ def make_record(**changes: Any) -> dict[str, Any]:
         "phase": "downloading",
         "progress": 0.42,
         "detail": "4.2 of 10.0 GiB",
-        "expected_ready_s": 200,
+        "expected_ready_s": 250,
         "started_at": now - 80,
         "max_model_len": 32768,
     }

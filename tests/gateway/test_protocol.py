@@ -314,6 +314,18 @@ async def test_after_a_refusal_nothing_more_is_taken(start_gateway: StartGateway
     writer.transport.abort()
 
 
+async def test_a_login_that_trickles_gets_no_more_time_than_a_head(gateway: RunningGateway) -> None:
+    reader, writer = await open_connection(gateway.port)
+    writer.write(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n")
+    reading = asyncio.create_task(read_reply(reader))
+    async with asyncio.timeout(2):
+        while not reading.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+    assert (await reading).status == 408
+    writer.transport.abort()
+
+
 async def test_a_stranger_who_never_reads_is_given_up(start_gateway: StartGateway) -> None:
     gateway = await start_gateway(write_s=0.2)
     _, writer = await open_connection(gateway.port)

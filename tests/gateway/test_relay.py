@@ -259,6 +259,50 @@ async def test_an_engine_that_dies_while_it_streams_is_told_in_the_stream(
     assert "[DONE]" not in reply.body.decode()
 
 
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("split", [False, True])
+async def test_an_engine_whose_core_died_says_so_and_callers_get_it_in_our_words(
+    gateway: RunningGateway, engine: FakeEngine, together: int, split: bool
+) -> None:
+    engine.behaviour.core_dies_after = 3
+    engine.behaviour.joined_events, engine.behaviour.split_events = together, split
+    reply = await gateway.chat(stream=True, max_tokens=10)
+    assert said(reply) == "word0 word1 word2"
+    error = json.loads(reply.events[-1])["error"]
+    assert error["code"] == "engine_failed"
+    assert error["message"].startswith("The engine of 'fake' died while it answered. It is restarted;")
+    assert "EngineCore" not in reply.body.decode()
+    assert (await gateway.wait_log("access", 1))[0]["status"] == 502
+
+
+async def test_an_engine_whose_core_died_is_a_502_before_any_answer(
+    gateway: RunningGateway, engine: FakeEngine
+) -> None:
+    engine.behaviour.core_dies_after = 0
+    for stream in (False, True):
+        reply = await gateway.chat(stream=stream)
+        assert (reply.status, reply.code, reply.headers["retry-after"]) == (502, "engine_failed", "10")
+    engine.behaviour.core_dies_after, engine.behaviour.status = None, 500
+    reply = await gateway.chat()
+    assert (reply.status, reply.json["error"]["message"]) == (500, "The fake engine was told to refuse.")
+
+
+async def test_a_model_may_speak_of_an_engine_that_died(gateway: RunningGateway) -> None:
+    text = json.dumps('data: {"error": "EngineCore encountered an issue"}\n\ndata: {"error"')
+    event = f'data: {{"choices":[{{"delta":{{"content":{text}}}}}]}}\n\n'.encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + event
+        )
+        writer.close()
+
+    await gateway.start_server("poet", serve)
+    await gateway.serve("poet")
+    assert (await gateway.chat(model="poet", stream=True)).body == event
+
+
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
 async def test_apis_with_named_events_get_a_named_error(
     gateway: RunningGateway, engine: FakeEngine, path: str
@@ -311,11 +355,21 @@ async def test_an_answer_that_is_cut_is_not_taken_for_a_whole_one(
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_unix_server(serve, gateway.socket_of("half"))
+    await gateway.start_server("half", serve)
     await gateway.serve("half")
     with pytest.raises(asyncio.IncompleteReadError):
         await gateway.chat(model="half")
-    server.close()
+
+
+async def test_an_answer_may_end_with_its_connection(gateway: RunningGateway) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{"a":1}')
+        writer.close()
+
+    await gateway.start_server("old", serve)
+    await gateway.serve("old")
+    assert (await gateway.chat(model="old")).json == {"a": 1}
 
 
 async def test_an_engine_that_speaks_no_http_is_a_502(gateway: RunningGateway) -> None:
@@ -325,10 +379,9 @@ async def test_an_engine_that_speaks_no_http_is_a_502(gateway: RunningGateway) -
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_unix_server(serve, gateway.socket_of("odd"))
+    await gateway.start_server("odd", serve)
     await gateway.serve("odd")
     assert (await gateway.chat(model="odd")).status == 502
-    server.close()
 
 
 async def test_an_engine_that_is_not_there_is_a_503_that_says_restarting(gateway: RunningGateway) -> None:

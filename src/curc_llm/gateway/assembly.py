@@ -53,7 +53,7 @@ class Gateway:
         throttle = FailureThrottle(limits.attempts_per_minute)
         gatekeeper = Gatekeeper(keyring, throttle, audit, config.owner, self._metrics.record_failure)
         used = UsedTokens(paths.root / "login.used")
-        login = Login(config.session_id, paths.login_secret, used, gatekeeper, audit)
+        login = Login(config.session_id, paths.login_secret, used, gatekeeper, audit, limits.header_s)
         chat = ChatRelay(self._live, config.max_body_mib * 2**20)
         self.public = PublicApplication(limits.body_s, self._live, gatekeeper, login, engines, chat, service)
         self.private = PrivateApplication(limits.body_s, engines, service)

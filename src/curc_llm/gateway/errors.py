@@ -85,3 +85,15 @@ class RequestError(Exception):
     def _error(self) -> dict[str, str | None]:
         kind = _TYPES.get(self.status, "api_error" if self.status >= 500 else "invalid_request_error")
         return {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+
+
+def engine_failed(model: str | None, what: str, retry_after_s: int | None = None) -> RequestError:
+    """The answer when an engine fails a request that it was working on (502).
+
+    Args:
+        model: its served model name.
+        what: what it did, such as `died while it answered`.
+        retry_after_s: seconds after which trying again makes sense.
+    """
+    message = f"The engine of {model!r} {what}. It is restarted; send the request again."
+    return RequestError(502, "engine_failed", message, retry_after_s=retry_after_s)

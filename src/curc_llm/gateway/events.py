@@ -12,6 +12,9 @@ import re
 from dataclasses import dataclass
 
 _SEPARATOR = b"\n\n"
+# The words of vLLM's EngineDeadError (vllm/v1/engine/exceptions.py), in an event or an answer of status 500.
+ENGINE_DIED = b"EngineCore encountered an issue"
+_ERROR_EVENT = b'data: {"error"'
 # An event that is longer is passed on unread: nothing that tells token counts is.
 _MAX_HELD_BYTES = 1024 * 1024
 _TAIL_BYTES = 16 * 1024
@@ -33,6 +36,22 @@ class Usage:
         completion = found.get("completion_tokens", found.get("output_tokens"))
         self.prompt_tokens = prompt if isinstance(prompt, int) else self.prompt_tokens
         self.completion_tokens = completion if isinstance(completion, int) else self.completion_tokens
+
+
+def find_death(data: bytes) -> int:
+    r"""Where in whole events vLLM's server says that its engine core has died under it; -1 when it doesn't.
+
+    Example:
+        >>> find_death(b'data: 1\n\ndata: {"error": {"message": "EngineCore encountered an issue."}}\n\n')
+        9
+    """
+    if ENGINE_DIED not in data:
+        return -1
+    if data.startswith(_ERROR_EVENT):
+        return 0
+    # JSON escapes line ends, so no text of an answer can look like the beginning of an event.
+    found = data.find(_SEPARATOR + _ERROR_EVENT)
+    return found + len(_SEPARATOR) if found >= 0 else -1
 
 
 class EventFilter:

@@ -7,17 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from curc_llm.gateway.accesslog import Entry
-from curc_llm.gateway.errors import RequestError
-from curc_llm.gateway.events import EventFilter
+from curc_llm.gateway.errors import RequestError, engine_failed
+from curc_llm.gateway.events import EventFilter, find_death
 from curc_llm.gateway.request import Request
 from curc_llm.gateway.upstream import Connection
 
 _SEPARATOR = b"\n\n"
 _HEARTBEAT = b": keep-alive\n\n"
-# What vLLM's server says when its engine core has died; an answer's own text never begins an event so.
-_ERROR_EVENT = b'data: {"error"'
-_ENGINE_DIED = b"EngineCore"
-_DIED_MESSAGE = "The engine died while it answered. It is restarted; send the request again in a minute."
 
 
 @dataclass(slots=True, eq=False)
@@ -73,10 +69,10 @@ class Generation:
         if entry.answered is not None:
             entry.keep_answer(data)
         if self.events is not None:
-            if data.startswith(_ERROR_EVENT) and _ENGINE_DIED in data:
-                self.end(RequestError(502, "engine_failed", _DIED_MESSAGE))
-                return
             data = self.events.filter(data)
+            if (death := find_death(data)) >= 0:
+                self.end(engine_failed(entry.model, "died while it answered"))
+                data = data[:death]
         if data and not self.request.write_event(data) and self.connection is not None:
             self.connection.pause()
 

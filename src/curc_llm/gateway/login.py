@@ -25,7 +25,6 @@ from curc_llm.session.keys import read_secret_file
 from curc_llm.session.login import COOKIE_LIFE_S, check_token, make_token
 
 _MAX_FORM_BYTES = 4096
-_FORM_S = 15.0
 _ASK_AGAIN = "This link has been used or is too old: each works once, for ten minutes. Ask for a new one."
 
 
@@ -64,6 +63,7 @@ class Login:
         session_id: part of the cookie's name, so that sessions on one host don't overwrite each other's.
         secret_path: the file with the secret that signs tokens and cookies.
         used: the tokens that were used.
+        form_s: seconds within which a login's form must arrive.
         clock: Unix time in seconds.
     """
 
@@ -74,6 +74,7 @@ class Login:
         used: UsedTokens,
         gatekeeper: Gatekeeper,
         audit: Audit,
+        form_s: float = 15.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.cookie_name = f"curc_llm_{session_id}"
@@ -82,6 +83,7 @@ class Login:
         self._used = used
         self._gatekeeper = gatekeeper
         self._audit = audit
+        self._form_s = form_s
         self._clock = clock
 
     def find_caller(self, request: Request) -> Caller | None:
@@ -123,7 +125,7 @@ class Login:
             RequestError: the POST comes from another site (403).
         """
         check_origin(request, required=False)
-        form = parse_qs((await request.read_form(_MAX_FORM_BYTES, _FORM_S)).decode("utf-8", "replace"))
+        form = parse_qs((await request.read_form(_MAX_FORM_BYTES, self._form_s)).decode("utf-8", "replace"))
         token = form.get("token", [""])[0].strip()
         token = token[token.rfind("#") + 1 :].removeprefix("token=")  # people paste the whole link
         now = self._clock()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from curc_llm.gateway.accesslog import Entry
 from curc_llm.gateway.activity import ActivityReporter
 from curc_llm.gateway.auth import Caller
-from curc_llm.gateway.errors import RequestError
-from curc_llm.gateway.events import EventFilter, TailReader
+from curc_llm.gateway.errors import RequestError, engine_failed
+from curc_llm.gateway.events import ENGINE_DIED, EventFilter, TailReader
 from curc_llm.gateway.generation import Caretaker, Generation
 from curc_llm.gateway.live import Engine, LiveSession
 from curc_llm.gateway.model_choice import Wanted, parse_wanted
@@ -18,7 +18,6 @@ from curc_llm.gateway.routes import Route
 from curc_llm.gateway.throttle import RequestRate
 from curc_llm.gateway.upstream import Connection, UpstreamError
 
-_AGAIN = "It is restarted; send the request again."
 CLIENT_GONE = 499  # nginx's status for a client that left
 # Hop-by-hop headers (RFC 9110, 7.6.1), and those that our own server writes.
 DROPPED_HEADERS = frozenset(
@@ -130,6 +129,9 @@ class EngineRelay:
         headers = pass_headers(connection.headers)
         is_events = any(n == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers)
         headers.append((b"x-request-id", generation.request.id.encode()))
+        if connection.status == 500:
+            await _relay_failure(generation, connection, headers)
+            return
         if not is_events:
             await generation.request.start(connection.status, headers, join=connection.has_data)
             await _relay_plain(generation, connection)
@@ -155,6 +157,17 @@ def pass_headers(headers: Headers) -> Headers:
     return [(name, value) for name, value in headers if name not in dropped]
 
 
+async def _relay_failure(generation: Generation, connection: Connection, headers: Headers) -> None:
+    """Passes on what the engine says of its own failure, but in our words when it says that it is dying."""
+    body = b""
+    while data := await connection.read():
+        body += data
+    if ENGINE_DIED in body:
+        raise engine_failed(generation.entry.model, "died before it answered", retry_after_s=10)
+    headers = [header for header in headers if header[0] != b"content-length"]
+    await generation.request.answer(connection.status, body, headers)
+
+
 async def _relay_plain(generation: Generation, connection: Connection) -> None:
     tail, entry, request = TailReader(), generation.entry, generation.request
     while data := await connection.read():
@@ -172,6 +185,8 @@ async def _relay_events(generation: Generation, connection: Connection, events: 
     generation.entry.usage = events.usage
     generation.request.connection.on_writable = connection.resume
     await connection.pump(generation.take)
+    if generation.ended_by is not None:
+        raise UpstreamError("it was ended", connected=True)
     await generation.request.write(events.flush(), more=False)
 
 
@@ -186,16 +201,10 @@ async def _break_off(generation: Generation, route: Route, fault: RequestError) 
 
 def _before_head(engine: Engine, error: UpstreamError) -> RequestError:
     if error.connected:
-        message = f"The engine of {engine.name!r} stopped before it answered: {error}. {_AGAIN}"
-        return RequestError(502, "engine_failed", message, retry_after_s=10)
-    return RequestError(
-        503,
-        "engine_restarting",
-        f"The engine of {engine.name!r} can't be reached; it is restarted. Try again in 10 s.",
-        retry_after_s=10,
-    )
+        return engine_failed(engine.name, f"stopped before it answered: {error}", retry_after_s=10)
+    message = f"The engine of {engine.name!r} can't be reached; it is restarted. Try again in 10 s."
+    return RequestError(503, "engine_restarting", message, retry_after_s=10)
 
 
 def _mid_answer(engine: Engine, error: UpstreamError) -> RequestError:
-    message = f"The engine of {engine.name!r} stopped while it answered: {error}. {_AGAIN}"
-    return RequestError(502, "engine_failed", message)
+    return engine_failed(engine.name, f"stopped while it answered: {error}")

@@ -87,6 +87,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio's."""
+        if self.has_head and exc is None and self._ends_with_connection:
+            self.complete = True
         if not self.complete and self.error is None:
             self.error = f"the connection was lost ({exc or 'it was closed'})"
         self._wake()
@@ -115,6 +117,11 @@ class Connection(asyncio.Protocol):
         self.has_head = self.status >= 200
         if not self.has_head:
             self.headers = []
+
+    @property
+    def _ends_with_connection(self) -> bool:
+        """A body without length or chunks ends where the connection does (RFC 9112, 6.3)."""
+        return not any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
