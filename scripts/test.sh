@@ -18,6 +18,7 @@ fi
 scripts/check.sh
 scripts/check_base.sh
 rm -f .coverage .coverage.*
-coverage run -m pytest "${marks[@]}"
+# More workers than cores: most of the time is waiting for processes to start and to end.
+coverage run -m pytest -n 4 --dist loadgroup "${marks[@]}"
 coverage combine --quiet
 coverage report

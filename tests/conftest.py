@@ -10,7 +10,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the soak out of every other run: it takes an hour."""
+    """Keeps the tests of the one real session together; leaves the soak out of every other run."""
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("e2e"))
     if config.getoption("--run-soak"):
         return
     soak = [item for item in items if "soak" in item.path.parts]
