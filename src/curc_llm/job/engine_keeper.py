@@ -15,6 +15,7 @@ from curc_llm.engine.diagnosis import diagnose
 from curc_llm.engine.download import run_download
 from curc_llm.engine.environment import EngineCaches, make_environment
 from curc_llm.engine.history import StartHistory
+from curc_llm.engine.host_memory import read_host_memory
 from curc_llm.engine.log import EngineLog
 from curc_llm.engine.machine import count_cores, find_nvcc, read_engine_version, read_gpu_type
 from curc_llm.engine.phases import PhaseReader
@@ -33,7 +34,17 @@ HEALTH_EVERY_S = 5.0
 HUNG_S = 180.0
 STOP_GRACE_S = 8.0
 # Failures that another try may mend. Any other known cause stays the same however often it is tried.
-TRANSIENT = {"engine_failed", "killed", "crashed", "engine_hung", "port_in_use", "hub_unreachable", "nccl"}
+TRANSIENT = {
+    "engine_failed",
+    "killed",
+    "crashed",
+    "engine_hung",
+    "gpu_busy",
+    "port_in_use",
+    "hub_unreachable",
+    "download_broken",
+    "nccl",
+}
 
 
 class _EngineFailedError(Exception):
@@ -178,7 +189,6 @@ class EngineKeeper:
         progress = run_download(
             engine.model,
             engine.revision,
-            python=self._spec.engine_python,
             hf_home=self._spec.hf_home,
             offline=self._spec.offline,
         )
@@ -238,7 +248,7 @@ class EngineKeeper:
 
     def _raise_if_ended(self, run: _Run, ended: asyncio.Task[int]) -> None:
         if ended.done():
-            raise _EngineFailedError(diagnose(run.log.read_tail(), ended.result()))
+            raise _EngineFailedError(diagnose(run.log.read_tail(), ended.result(), read_host_memory()))
 
     async def _stop(self, run: _Run) -> None:
         """Ends the process and its whole tree, whatever state it is in."""
