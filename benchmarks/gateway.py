@@ -16,6 +16,7 @@ from compare import Bench
 from gateway_report import write_results
 from gateways import NAIVE, NGINX, OURS, Server, run_gateways
 from machine import describe_machine, describe_run, list_versions
+from merge import merge_results
 from native import build, run_upstream
 from our_gateway import make_session
 from processes import end_on_terminate
@@ -69,6 +70,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--patience-s", type=float, help="wait for a quiet machine so long per part (300; quick 0)"
     )
+    parser.add_argument("--add", action="store_true", help="add to the repeats in the results folder")
     parser.add_argument("--part", choices=("fake", "engine"), help="only one of the engines")
     parser.add_argument("--without", nargs="*", default=[], choices=(NGINX, OURS, NAIVE), help="leave out")
     parser.add_argument("--other-source", type=Path, help="also run the gateway of this folder's package")
@@ -93,7 +95,10 @@ def main() -> None:
             with tempfile.TemporaryDirectory(prefix="curc-bench-") as folder:
                 rows[part] = run(Path(folder), options)
     about["run"]["load_average_after"] = round(os.getloadavg()[0], 2)
-    print(write_results(options.results, {**about, "repeats": options.repeats, "rows": rows}))
+    results = {**about, "repeats": options.repeats, "rows": rows}
+    if options.add:
+        results = merge_results(options.results / "gateway.json", results)
+    print(write_results(options.results, results))
 
 
 if __name__ == "__main__":

@@ -12,22 +12,29 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Summary:
-    """Median of a few repeats, with the smallest and the largest."""
+    """Median of a few repeats, with the smallest and the largest.
+
+    Args:
+        median, low, high: of the repeats.
+        is_disturbed: others used the machine in all of them; marked with a star.
+    """
 
     median: float
     low: float
     high: float
+    is_disturbed: bool = False
 
     def render(self, digits: int = 2) -> str:
         """`0.98 (0.95–1.01)`; the range is left out when there was one repeat only."""
+        star = "*" if self.is_disturbed else ""
         if self.low == self.high:
-            return f"{self.median:.{digits}f}"
-        return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
+            return f"{self.median:.{digits}f}{star}"
+        return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f}){star}"
 
 
-def summarise(values: Sequence[float]) -> Summary | None:
+def summarise(values: Sequence[float], *, is_disturbed: bool = False) -> Summary | None:
     """Median and range of the repeats; None without any."""
-    return Summary(median(values), min(values), max(values)) if values else None
+    return Summary(median(values), min(values), max(values), is_disturbed) if values else None
 
 
 def pair(

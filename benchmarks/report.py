@@ -16,4 +16,5 @@ def render_about(results: dict[str, Any], rows: Iterable[dict[str, Any]]) -> str
     with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
     others = [row["others_cores"] for row in rows]
     quiet = f"while measuring, others used {median(others):.2f} cores (median), at most {max(others):.2f}"
-    return f"{when}  \n{shape}, Linux {machine['kernel']}; {load}; {quiet}.  \n{with_what}."
+    earlier = f" Together with {len(results['earlier'])} earlier run(s)." if results.get("earlier") else ""
+    return f"{when}  \n{shape}, Linux {machine['kernel']}; {load}; {quiet}.  \n{with_what}.{earlier}"

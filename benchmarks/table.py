@@ -9,6 +9,8 @@ from method import Summary, difference, pair, ratio, summarise
 
 Row = dict[str, Any]
 Figure = Callable[[Row], float]
+# A row counts as undisturbed when others used less than this of the machine's cores meanwhile.
+QUIET_CORES = 0.6
 
 
 class Table:
@@ -25,24 +27,37 @@ class Table:
         self.servers = list(dict.fromkeys(row["server"] for row in rows if row["repeat"] == 0))
         self.scenarios = list(dict.fromkeys(row["scenario"] for row in rows))
 
-    def values(self, scenario: str, server: str, figure: Figure) -> dict[int, float]:
-        """A figure of one server in one scenario, by repeat."""
+    def values(self, scenario: str, server: str, figure: Figure, *, quiet: bool = False) -> dict[int, float]:
+        """A figure of one server in one scenario, by repeat; with `quiet` of undisturbed rows alone."""
         chosen = (row for row in self.rows if row["scenario"] == scenario and row["server"] == server)
-        return {row["repeat"]: figure(row) for row in chosen}
+        return {
+            row["repeat"]: figure(row) for row in chosen if not quiet or row["others_cores"] < QUIET_CORES
+        }
 
     def plain(self, scenario: str, server: str, figure: Figure) -> Summary | None:
         """A figure as it is."""
-        return summarise(list(self.values(scenario, server, figure).values()))
+        quiet = list(self.values(scenario, server, figure, quiet=True).values())
+        every = list(self.values(scenario, server, figure).values())
+        return summarise(quiet) or summarise(every, is_disturbed=True)
 
     def ratio(self, scenario: str, server: str, figure: Figure, to: str = "") -> Summary | None:
         """A figure as a share of the baseline's, or of another server's."""
-        other = self.values(scenario, to or self.baseline, figure)
-        return summarise(pair(self.values(scenario, server, figure), other, ratio))
+        return self._paired(scenario, server, to or self.baseline, figure, ratio)
 
     def added(self, scenario: str, server: str, figure: Figure) -> Summary | None:
         """What a server adds to the baseline's figure."""
-        other = self.values(scenario, self.baseline, figure)
-        return summarise(pair(self.values(scenario, server, figure), other, difference))
+        return self._paired(scenario, server, self.baseline, figure, difference)
+
+    def _paired(
+        self, scenario: str, server: str, other: str, figure: Figure, combine: Callable[[float, float], float]
+    ) -> Summary | None:
+        """Repeats in which both rows are undisturbed count; where there are none, all do, and it is said."""
+        for quiet in (True, False):
+            values = self.values(scenario, server, figure, quiet=quiet)
+            paired = pair(values, self.values(scenario, other, figure, quiet=quiet), combine)
+            if paired:
+                return summarise(paired, is_disturbed=not quiet)
+        return None
 
     def failures(self, server: str) -> int:
         """Answers that weren't complete, over all scenarios."""

@@ -34,6 +34,7 @@ class Target:
         if value is None:
             return f"| {self.name} | {wanted} | not measured | |"
         verdict = "met" if self.is_met(value.median) else "**missed**"
+        verdict += " (disturbed)" if value.is_disturbed else ""
         return f"| {self.name} | {wanted} | {value.render()}{self.unit} | {verdict} |"
 
 
