@@ -124,13 +124,19 @@ class EngineProcess:
         if self.exit_code is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), grace_s)
+            await self._wait(grace_s)
         deadline = time.monotonic() + kill_wait_s
         while await self.look() and time.monotonic() < deadline:
             await asyncio.to_thread(self._tree.kill)
             await asyncio.sleep(POLL_S)
+        await self._wait(kill_wait_s)  # until its exit status is known
         return await self._leftovers()
+
+    async def _wait(self, patience_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            # Not wait_for: in Python 3.11 it can swallow a cancellation.
+            async with asyncio.timeout(patience_s):
+                await self._process.wait()
 
     async def _leftovers(self) -> tuple[Leftover, ...]:
         on_gpu = await list_gpu_pids() & self._tree.ever
