@@ -11,10 +11,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps the tests of the one real session together; leaves the soak out of every other run."""
+    """Keeps tests together that share a real session or chat; leaves the soak out of every other run."""
     for item in items:
-        if "e2e" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+        folder = item.path.parent.name
+        if folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
+            item.add_marker(pytest.mark.xdist_group(folder))
     if config.getoption("--run-soak"):
         return
     soak = [item for item in items if "soak" in item.path.parts]
