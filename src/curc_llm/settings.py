@@ -161,7 +161,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise SettingsError(f"{path} must hold `name: value` lines.", "See docs/settings.md for an example.")
+        raise SettingsError(
+            f"{path} must hold `name: value` lines.", "See docs/settings.example.yml for an example."
+        )
     _check_file(path, text, values)
     return _without_empty(values)
 

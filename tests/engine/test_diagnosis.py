@@ -152,3 +152,10 @@ def test_messages_and_remedies_are_sentences() -> None:
     for known in CAUSES:
         assert known.message.endswith((".", "}")), known
         assert known.remedy.rstrip(")").endswith((".", "login")), known
+
+
+def test_an_engine_whose_core_was_killed_is_said_to_be_killed_not_to_have_ended_well() -> None:
+    log = "ERROR 11-21 vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue."
+    trouble = diagnose(log, 0)
+    assert trouble.code == "killed"
+    assert "exit status 0" not in trouble.message

@@ -289,7 +289,7 @@ async def test_an_engine_whose_core_died_is_a_502_before_any_answer(
 
 async def test_a_model_may_speak_of_an_engine_that_died(gateway: RunningGateway) -> None:
     text = json.dumps('data: {"error": "EngineCore encountered an issue"}\n\ndata: {"error"')
-    event = f'data: {{"choices":[{{"delta":{{"content":{text}}}}}]}}\n\n'.encode()
+    event = f'data: {{"choices":[{{"delta":{{"content":{text}}}}}]}}\n\ndata: [DONE]\n\n'.encode()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -580,3 +580,20 @@ async def test_a_request_id_leads_from_the_client_to_engine_and_log(
     assert engine.seen[0]["headers"]["x-request-id"] == request_id
     assert (await gateway.wait_log("access", 1))[0]["request_id"] == request_id
     assert (await ask(gateway.port, "GET", "/health")).status == 200
+
+
+async def test_a_stream_that_ends_in_good_order_but_too_early_is_told(gateway: RunningGateway) -> None:
+    event = b'data: {"choices":[{"delta":{"content":"half"},"finish_reason":null}]}\n\n'
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + event
+        )
+        writer.close()
+
+    await gateway.start_server("dying", serve)
+    await gateway.serve("dying")
+    body = (await gateway.chat(model="dying", stream=True)).body
+    assert body.startswith(event)
+    assert json.loads(body[len(event) + 5 :])["error"]["code"] == "engine_failed"

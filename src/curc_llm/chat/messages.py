@@ -95,7 +95,7 @@ def make_notice(problem: GatewayError) -> ChatMessage:
 
 
 ALERT = '<span class="curc-alert">⚠</span> '
-RETRY = "Retry with the arrow below, or write your message again."
+RETRY = "Retry with the arrow below; to leave this message out, edit it or undo it."
 
 
 def cut_history(history: list[ChatMessage], index: int) -> tuple[list[ChatMessage], str]:

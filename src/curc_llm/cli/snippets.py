@@ -104,7 +104,10 @@ def render_tunnel(target: Target, login_host: str = "LOGIN_NODE") -> str:
     """An SSH tunnel from a laptop to the session's node, keeping the port."""
     port = root_url(target.base_url).rpartition(":")[2].partition("/")[0]
     port = port if port.isdigit() else "PORT"
-    return f"ssh -N -L {port}:{target.host}:{port} {login_host}   # then use http://127.0.0.1:{port}/v1"
+    address = root_url(target.base_url).partition("//")[2].rpartition(":")[0]
+    # A gateway on loopback can only be reached by logging in on its own machine.
+    hop, end = (target.host, "127.0.0.1") if address == "127.0.0.1" else (login_host, target.host)
+    return f"ssh -N -L {port}:{end}:{port} {hop}   # then use http://127.0.0.1:{port}/v1"
 
 
 FORMATS: dict[str, Callable[[Target], str]] = {

@@ -44,6 +44,7 @@ def _stop(found: FoundSession, output: Output) -> dict[str, Any]:
     from curc_llm.launch import stop_session
 
     if found.status.is_over:
+        found.paths.remove_secrets()  # a job that was killed with its guard could not do it itself
         output.say(f"Session {found.session_id} is over already ({found.status}).")
         return _result(found, found.record.to_json())
     output.say(f"Stopping session {found.session_id} …")

@@ -50,7 +50,8 @@ def diagnose(log_tail: str, exit_code: int | None, memory: HostMemory | None = N
     text = _error_part(log_tail)
     found = (known.match(text) for known in CAUSES)
     named = next((trouble for trouble in found if trouble), None)
-    return named or _by_signal(text, exit_code, memory or HostMemory()) or _unknown(text, exit_code)
+    by_signal = _by_signal(text, exit_code, memory or HostMemory())
+    return named or by_signal or _core_lost(text, exit_code) or _unknown(text, exit_code)
 
 
 def _error_part(log_tail: str) -> str:
@@ -70,6 +71,15 @@ def _by_signal(text: str, exit_code: int | None, memory: HostMemory) -> Trouble 
         limit = f" of {memory.limit_gib:.0f} GiB" if memory.limit_gib else ""
         code, message = "host_memory", f"The system killed the engine: the job's memory{limit} ran out."
     return Trouble(code=code, message=message, remedy=remedy)
+
+
+def _core_lost(text: str, exit_code: int | None) -> Trouble | None:
+    """The server found its engine core gone, and nothing tells why: somebody or something killed it."""
+    told = [line for line in text.splitlines() if ERROR_LINE.match(line.strip()) and not HOLLOW.search(line)]
+    if told or exit_code != 0 or "EngineDeadError" not in text:
+        return None
+    message = "The engine's inner process was killed or crashed without a word."
+    return Trouble(code="killed", message=message, remedy=MORE_MEMORY)
 
 
 def _unknown(text: str, exit_code: int | None) -> Trouble:

@@ -27,6 +27,7 @@ class Generation:
         silent_since: when the caretaker first found nothing new, on the loop's clock.
         events: reads the answer's events; None unless it is a stream of events.
         num_events: how many events passed, about the number of tokens.
+        last_bytes: the end of what the engine has sent, to tell whether it was all.
         client_gone: the client closed its connection.
         ended_by: why the gateway itself ends it.
     """
@@ -38,6 +39,7 @@ class Generation:
     silent_since: float = 0.0
     events: EventFilter | None = None
     num_events: int = 0
+    last_bytes: bytes = b""
     client_gone: bool = False
     ended_by: RequestError | None = None
 
@@ -68,6 +70,7 @@ class Generation:
             entry.note_first_byte()
         if entry.answered is not None:
             entry.keep_answer(data)
+        self.last_bytes = (self.last_bytes + data[-24:])[-24:]
         if self.events is not None:
             data = self.events.filter(data)
             if (death := find_death(data)) >= 0:

@@ -24,6 +24,7 @@ DROPPED_HEADERS = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"
     b" transfer-encoding upgrade server date x-request-id".split()
 )
+_DONE = b"[DONE]"  # how every stream of completions ends
 _PASSED_ON = (b"accept", b"content-type", b"anthropic-version", b"anthropic-beta", b"openai-beta")
 
 
@@ -138,7 +139,12 @@ class EngineRelay:
             return
         headers = [h for h in headers if h[0] != b"content-length"]
         await generation.request.start(connection.status, [*headers, (b"x-accel-buffering", b"no")])
-        await _relay_events(generation, connection, EventFilter(route.usage_mark, drop=wanted.hides_usage))
+        await _relay_events(
+            generation,
+            connection,
+            EventFilter(route.usage_mark, drop=wanted.hides_usage),
+            route.can_force_usage,
+        )
 
 
 def _render_request(request: Request, route: Route, wanted: Wanted) -> bytes:
@@ -180,13 +186,18 @@ async def _relay_plain(generation: Generation, connection: Connection) -> None:
     await request.write(b"", more=False)
 
 
-async def _relay_events(generation: Generation, connection: Connection, events: EventFilter) -> None:
+async def _relay_events(
+    generation: Generation, connection: Connection, events: EventFilter, must_say_done: bool
+) -> None:
     generation.events = events
     generation.entry.usage = events.usage
     generation.request.connection.on_writable = connection.resume
     await connection.pump(generation.take)
     if generation.ended_by is not None:
         raise UpstreamError("it was ended", connected=True)
+    if must_say_done and connection.status == 200 and _DONE not in generation.last_bytes:
+        # A dying vLLM may end a stream in good order in the middle of an answer.
+        raise UpstreamError("the answer isn't whole", connected=True)
     await generation.request.write(events.flush(), more=False)
 
 

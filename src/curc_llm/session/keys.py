@@ -130,8 +130,11 @@ def add_key(
     Raises:
         KeyFileError: the name is taken or empty, or a scope doesn't exist.
     """
-    if not name or not all(c.isalnum() or c in "._@-" for c in name) or len(name) > 64:
-        raise KeyFileError(f"{name!r} can't be a key's name.", "Use up to 64 letters, digits and . _ @ -")
+    if not name[:1].isalnum() or not all(c.isalnum() or c in "._@-" for c in name) or len(name) > 64:
+        remedy = "Use up to 64 letters, digits and . _ @ - and begin with a letter or digit."
+        raise KeyFileError(f"{name!r} can't be a key's name.", remedy)
+    if name == OWNER:
+        raise KeyFileError(f"{OWNER!r} is the name of your own key.", "Choose another name.")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise KeyFileError(f"{unknown[0]!r} is not a scope.", f"Use one or more of: {', '.join(SCOPES)}.")
     secret = make_key()
@@ -148,9 +151,13 @@ def add_key(
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Lets one process at a time change the list; the lock is the kernel's, so it can't be left behind."""
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    try:
+        with path.with_name(f".{path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        remedy = "Free some space there, then try again."
+        raise KeyFileError(f"{path.parent} can't be written: {error.strerror}.", remedy) from error
 
 
 def _append(path: Path, name: str, secret: str, **fields: Any) -> None:
