@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, wait_until
 
 pytestmark = pytest.mark.engine
 SECURITY_DOC = Path(__file__).parents[2] / "docs" / "security.md"
@@ -37,9 +37,11 @@ def test_no_secret_is_in_any_argument_or_environment(running: Running) -> None:
 
 
 def test_no_secret_is_in_any_log_record_or_printed_text(running: Running) -> None:
+    running.person.run("ask", "Hello!")
     secrets = read_secrets(running)
     session = Path(running.facts["record_file"]).parent
     allowed = {"api.key", "login.key"}
+    wait_until((session / "logs" / "access.jsonl").exists, what="the access log")
     texts = {path.name: path.read_bytes() for path in session.rglob("*") if path.is_file()}
     texts = {name: text for name, text in texts.items() if name not in allowed}
     assert {"session.json", "spec.json", "access.jsonl", "job.log", "gateway.log", "chat.log"} <= set(texts)
