@@ -69,7 +69,7 @@ def start_engine(
 
 @contextlib.contextmanager
 def run_engine(folder: Path, spec: LaunchSpec) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
-    """Runs vLLM as a session does; yields its socket and process once it is ready."""
+    """Runs vLLM with a session's arguments and environment; yields its socket and process when ready."""
     with start_engine(folder, spec, make_session_environment(folder, spec)) as (target, child):
         wait_until(lambda: get_status(target) == 200, child, folder / "engine.log", START_LIMIT_S)
         yield Path(target.removeprefix("unix:")), child

@@ -91,7 +91,10 @@ def measure_targets(fake: Table, engine: Table) -> list[tuple[Target, Summary | 
 
 def _most_memory(*tables: Table) -> Summary | None:
     seen = [memory_mib(row) for table in tables for row in table.rows if row["server"] == OURS]
-    return Summary(max(seen), max(seen), max(seen)) if seen else None
+    if not seen:
+        return None
+    most = max(seen)
+    return Summary(most, most, most, counted=len(seen), measured=len(seen), of_all=most)
 
 
 def _render_fake(table: Table) -> list[str]:

@@ -17,12 +17,17 @@ class Summary:
     Args:
         median, low, high: of the repeats.
         is_disturbed: others used the machine in all of them; marked with a star.
+        counted, measured: repeats that the figure is drawn from, and all that there are.
+        of_all: the median of all, disturbed or not.
     """
 
     median: float
     low: float
     high: float
     is_disturbed: bool = False
+    counted: int = 0
+    measured: int = 0
+    of_all: float = 0.0
 
     def render(self, digits: int = 2) -> str:
         """`0.98 (0.95–1.01)`; the range is left out when there was one repeat only."""
@@ -32,9 +37,14 @@ class Summary:
         return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f}){star}"
 
 
-def summarise(values: Sequence[float], *, is_disturbed: bool = False) -> Summary | None:
-    """Median and range of the repeats; None without any."""
-    return Summary(median(values), min(values), max(values), is_disturbed) if values else None
+def summarise(quiet: Sequence[float], every: Sequence[float]) -> Summary | None:
+    """Median and range of the undisturbed repeats, or of all where none is undisturbed; None without any."""
+    if not every:
+        return None
+    values = quiet or every
+    return Summary(
+        median(values), min(values), max(values), not quiet, len(values), len(every), median(every)
+    )
 
 
 def pair(

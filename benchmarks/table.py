@@ -36,9 +36,10 @@ class Table:
 
     def plain(self, scenario: str, server: str, figure: Figure) -> Summary | None:
         """A figure as it is."""
-        quiet = list(self.values(scenario, server, figure, quiet=True).values())
-        every = list(self.values(scenario, server, figure).values())
-        return summarise(quiet) or summarise(every, is_disturbed=True)
+        quiet, every = (
+            list(self.values(scenario, server, figure, quiet=only).values()) for only in (True, False)
+        )
+        return summarise(quiet, every)
 
     def ratio(self, scenario: str, server: str, figure: Figure, to: str = "") -> Summary | None:
         """A figure as a share of the baseline's, or of another server's."""
@@ -52,12 +53,15 @@ class Table:
         self, scenario: str, server: str, other: str, figure: Figure, combine: Callable[[float, float], float]
     ) -> Summary | None:
         """Repeats in which both rows are undisturbed count; where there are none, all do, and it is said."""
-        for quiet in (True, False):
-            values = self.values(scenario, server, figure, quiet=quiet)
-            paired = pair(values, self.values(scenario, other, figure, quiet=quiet), combine)
-            if paired:
-                return summarise(paired, is_disturbed=not quiet)
-        return None
+        quiet, every = (
+            pair(
+                self.values(scenario, server, figure, quiet=only),
+                self.values(scenario, other, figure, quiet=only),
+                combine,
+            )
+            for only in (True, False)
+        )
+        return summarise(quiet, every)
 
     def failures(self, server: str) -> int:
         """Answers that weren't complete, over all scenarios."""

@@ -32,13 +32,19 @@ class Target:
         sign = "≥" if self.is_floor else "≤"
         wanted = f"{sign} {self.limit:g}{self.unit}"
         if value is None:
-            return f"| {self.name} | {wanted} | not measured | |"
+            return f"| {self.name} | {wanted} | not measured | | | |"
         verdict = "met" if self.is_met(value.median) else "**missed**"
         verdict += " (disturbed)" if value.is_disturbed else ""
-        return f"| {self.name} | {wanted} | {value.render()}{self.unit} | {verdict} |"
+        counted = f"{value.counted} of {value.measured} | {value.of_all:.2f}{self.unit}"
+        return f"| {self.name} | {wanted} | {value.render()}{self.unit} | {verdict} | {counted} |"
+
+
+HEAD = (
+    "| target | wanted | measured: median (range) | | repeats that counted | median of all repeats |\n"
+    "|---|---|---|---|---|---|"
+)
 
 
 def render_targets(measured: list[tuple[Target, Summary | None]]) -> str:
     """The table of targets."""
-    head = "| target | wanted | measured: median (range) | |\n|---|---|---|---|"
-    return "\n".join([head, *(target.render(value) for target, value in measured)])
+    return "\n".join([HEAD, *(target.render(value) for target, value in measured)])
