@@ -29,6 +29,22 @@ class SettingsError(CurcLlmError, ValueError):
     """A settings file, an environment variable or a flag holds a value that can't be used."""
 
 
+class FactFileError(SettingsError):
+    """A site file, catalogue or presets file holds something that can't be used; names file and line."""
+
+
+class SiteError(CurcLlmError):
+    """A site, partition, QoS or GPU type was named that there is none of."""
+
+
+class PlanError(CurcLlmError, ValueError):
+    """What was asked of the planner makes no sense at any site, such as minus one GPU."""
+
+
+class ModelDoesNotFitError(CurcLlmError):
+    """A launch was asked for that is bound to fail; the message says why, the remedy what would work."""
+
+
 class SpecError(CurcLlmError, ValueError):
     """A launch was asked for that can't be made."""
 

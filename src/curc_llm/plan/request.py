@@ -1,0 +1,50 @@
+"""PlanRequest: what a person asked for. Everything but the model may be left to the planner."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from curc_llm.factfile import Frozen
+
+
+class PlanRequest(Frozen):
+    """What was asked for; None means "choose for me".
+
+    Args:
+        model: a catalogue name, a Hugging Face id, or a folder.
+        quantisation: a format of the catalogue (`fp8`, `awq-int4` …), or `online-fp8`: BF16 weights that vLLM
+            turns into FP8 while it loads them.
+        partition, gpu_type, qos, account: Slurm's words at the site.
+        num_gpus: of the whole launch, over all nodes.
+        num_nodes: nodes.
+        hours: wall time in hours.
+        preset: a name of presets.yml.
+        max_model_len: context in tokens that a request may have.
+        max_num_seqs: requests at once.
+        tensor_parallel_size, pipeline_parallel_size, data_parallel_size: vLLM's own, where someone knows
+            better.
+        gpu_memory_utilization: share of each GPU's memory that vLLM may use.
+        kv_cache_dtype: vLLM's own.
+        cpus_per_task: cores for the job.
+        seed: vLLM's own.
+    """
+
+    model: str
+    quantisation: str | None = None
+    partition: str | None = None
+    gpu_type: str | None = None
+    qos: str | None = None
+    account: str | None = None
+    num_gpus: int | None = Field(default=None, ge=1)
+    num_nodes: int | None = Field(default=None, ge=1)
+    hours: float | None = Field(default=None, gt=0)
+    preset: str | None = None
+    max_model_len: int | None = Field(default=None, ge=16)
+    max_num_seqs: int | None = Field(default=None, ge=1)
+    tensor_parallel_size: int | None = Field(default=None, ge=1)
+    pipeline_parallel_size: int | None = Field(default=None, ge=1)
+    data_parallel_size: int | None = Field(default=None, ge=1)
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    kv_cache_dtype: str | None = None
+    cpus_per_task: int | None = Field(default=None, ge=1)
+    seed: int | None = Field(default=None, ge=0)

@@ -1,0 +1,1 @@
+"""Sites: what a Slurm centre has, allows and charges."""
