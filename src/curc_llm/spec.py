@@ -32,6 +32,11 @@ class EngineSpec(_Frozen):
         model: a folder (absolute path), or a Hugging Face id.
         is_local: True when `model` is a folder; then nothing is asked of the hub.
         max_model_len: context wanted, in tokens; lowered to the model's own limit when the engine starts.
+        max_num_batched_tokens: tokens of one forward pass, over all requests.
+        tensor_parallel_size, pipeline_parallel_size: GPUs that share each layer; groups of layers.
+        data_parallel_size: copies of the model that share the requests.
+        enable_expert_parallel: whole experts on each GPU instead of slices of all of them.
+        seed: start of vLLM's random numbers, for sampling without a seed of its own.
     """
 
     served_model_name: str
@@ -41,16 +46,21 @@ class EngineSpec(_Frozen):
     runner: Literal["generate", "pooling"] = "generate"
     max_model_len: int | None = None
     max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None
     dtype: str | None = None
     quantization: str | None = None
     kv_cache_dtype: str | None = None
     tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    data_parallel_size: int | None = None
+    enable_expert_parallel: bool = False
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
     chat_template: str | None = None
     trust_remote_code: bool = False
     enforce_eager: bool = False
+    seed: int | None = None
 
 
 class LaunchSpec(_Frozen):

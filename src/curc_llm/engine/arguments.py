@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from curc_llm.plan.flags import Value, render_flags
 from curc_llm.spec import EngineSpec
 
 # `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
+Fields = dict[str, Value]
 LAUNCHER = Path(__file__).with_name("launcher.py")
 # A name that no host can have (RFC 2606): media must come with the request; vLLM fetches nothing.
 NO_DOMAIN = "media-urls-are-off.invalid"
@@ -50,75 +52,79 @@ def render_arguments(
         >>> render_arguments(spec, socket=socket, device="cpu", model_path="/m", max_model_len=2048)[:4]
         ['--model', '/m', '--served-model-name', 'm']
     """
-    return [
-        *_model(spec, model_path, max_model_len),
-        *_memory(spec, device),
-        *_answers(spec),
-        *_server(socket, drain_s),
-    ]
+    return render_flags(
+        {
+            **_model(spec, model_path, max_model_len),
+            **_memory(spec, device),
+            **_spread(spec, device),
+            **_answers(spec),
+            **_server(socket, drain_s),
+        }
+    )
 
 
-def _model(spec: EngineSpec, model_path: str, max_model_len: int | None) -> list[str]:
+def _model(spec: EngineSpec, model_path: str, max_model_len: int | None) -> Fields:
     from_hub = model_path == spec.model and not spec.is_local
-    return [
-        *_option("--model", model_path),
-        *_option("--served-model-name", spec.served_model_name),
-        *_option("--revision", spec.revision if from_hub else None),
-        *_option("--max-model-len", max_model_len),
-        *_option("--dtype", spec.dtype),
+    is_pooling = spec.runner == "pooling"
+    return {
+        "model": model_path,
+        "served_model_name": spec.served_model_name,
+        "revision": spec.revision if from_hub else None,
+        "max_model_len": max_model_len,
+        "dtype": spec.dtype,
         # Left out, vLLM reads the quantisation from the model itself, which is nearly always right.
-        *_option("--quantization", spec.quantization),
-        *_switch("--trust-remote-code", spec.trust_remote_code),
-        *(["--runner", "pooling", "--convert", "embed"] if spec.runner == "pooling" else []),
-    ]
+        "quantization": spec.quantization,
+        "trust_remote_code": spec.trust_remote_code,
+        "runner": "pooling" if is_pooling else None,
+        "convert": "embed" if is_pooling else None,
+        "seed": spec.seed,
+    }
 
 
-def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> list[str]:
-    # On CPUs the share would be one of the whole machine's memory.
-    share = spec.gpu_memory_utilization if device == "cuda" else None
-    is_single = (spec.tensor_parallel_size or 1) == 1
-    return [
-        *_option("--gpu-memory-utilization", share),
-        *_option("--max-num-seqs", spec.max_num_seqs),
-        *_option("--tensor-parallel-size", spec.tensor_parallel_size),
-        *_option("--kv-cache-dtype", spec.kv_cache_dtype),
-        *_switch("--enforce-eager", spec.enforce_eager),
+def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> Fields:
+    return {
+        # On CPUs the share would be one of the whole machine's memory.
+        "gpu_memory_utilization": spec.gpu_memory_utilization if device == "cuda" else None,
+        "max_num_seqs": spec.max_num_seqs,
+        "max_num_batched_tokens": spec.max_num_batched_tokens,
+        "kv_cache_dtype": spec.kv_cache_dtype,
+        "enforce_eager": spec.enforce_eager,
+    }
+
+
+def _spread(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> Fields:
+    """How the model is spread over GPUs."""
+    sizes = (spec.tensor_parallel_size, spec.pipeline_parallel_size, spec.data_parallel_size)
+    is_single = all((size or 1) == 1 for size in sizes)
+    return {
+        "tensor_parallel_size": spec.tensor_parallel_size,
+        "pipeline_parallel_size": spec.pipeline_parallel_size,
+        "data_parallel_size": spec.data_parallel_size,
+        "enable_expert_parallel": spec.enable_expert_parallel,
         # A worker process of its own is one more Python that imports vLLM (a third of the start) and one more
         # hop for each token. Only with VLLM_ENABLE_V1_MULTIPROCESSING=0 does vLLM do without it.
-        *_option("--distributed-executor-backend", "uni" if device == "cpu" and is_single else None),
-    ]
+        "distributed_executor_backend": "uni" if device == "cpu" and is_single else None,
+    }
 
 
-def _answers(spec: EngineSpec) -> list[str]:
-    return [
+def _answers(spec: EngineSpec) -> Fields:
+    return {
         # vLLM refuses automatic tool choice without a parser, so the two go together.
-        *_option("--tool-call-parser", spec.tool_call_parser),
-        *_switch("--enable-auto-tool-choice", spec.tool_call_parser is not None),
-        *_option("--reasoning-parser", spec.reasoning_parser),
-        *_option("--chat-template", spec.chat_template),
+        "tool_call_parser": spec.tool_call_parser,
+        "enable_auto_tool_choice": spec.tool_call_parser is not None,
+        "reasoning_parser": spec.reasoning_parser,
+        "chat_template": spec.chat_template,
         # A caller could otherwise make vLLM fetch any address that this node reaches (SSRF).
-        *_option("--allowed-media-domains", NO_DOMAIN),
-    ]
+        "allowed_media_domains": NO_DOMAIN,
+    }
 
 
-def _server(socket: Path, drain_s: float) -> list[str]:
-    return [
-        *_option("--uds", str(socket)),
+def _server(socket: Path, drain_s: float) -> Fields:
+    return {
+        "uds": str(socket),
         # Requests are the gateway's to log; vLLM's lines would only grow the log that phases are read from.
-        "--disable-uvicorn-access-log",
-        "--disable-fastapi-docs",
+        "disable_uvicorn_access_log": True,
+        "disable_fastapi_docs": True,
         # 0 is vLLM's default: end at once.
-        *_option("--shutdown-timeout", round(drain_s) or None),
-    ]
-
-
-def _option(flag: str, value: str | float | None) -> list[str]:
-    if value is None:
-        return []
-    text = str(value)
-    # A value that begins with a dash would be taken for the next flag.
-    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
-
-
-def _switch(flag: str, wanted: bool) -> list[str]:
-    return [flag] if wanted else []
+        "shutdown_timeout": round(drain_s) or None,
+    }
