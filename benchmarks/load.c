@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BODY_BYTES = 65536, MAX_SAMPLES = 4000000, MAX_FAILURES = 200 };
+enum { BODY_BYTES = 1 << 19, MAX_SAMPLES = 4000000, MAX_FAILURES = 200 };
 typedef enum { HEADERS, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, FIXED } Part;
 
 typedef struct {
