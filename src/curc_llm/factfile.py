@@ -58,12 +58,13 @@ class Fact(Frozen):
     verified: bool = True
 
 
-def read_yaml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
+def read_yaml(path: Path, what: str, *, may_be_empty: bool = False) -> tuple[str, dict[str, Any]]:
     """The text and the values of a YAML file that holds `name: value` lines.
 
     Args:
         path: the file.
         what: what it is, for errors: "site file".
+        may_be_empty: a file without any value counts as one that sets nothing.
 
     Raises:
         FactFileError: it can't be read, isn't YAML, or holds something else.
@@ -73,15 +74,23 @@ def read_yaml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
         values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise FactFileError(f"The {what} {path} can't be read: {error}.", "Check its path.") from error
+    except yaml.constructor.ConstructorError as error:
+        raise FactFileError(f"{path}{_place(error)}: {error.problem}.", "Mend that line.") from error
     except yaml.YAMLError as error:
         raise FactFileError(
             f"{path} isn't YAML: {' '.join(str(error).split())}.", "Mend that line."
         ) from error
+    if values is None and may_be_empty:
+        return text, {}
     if not isinstance(values, dict):
         raise FactFileError(
             f"{path} must hold `name: value` lines.", f"Look at a {what} that curc-llm ships."
         )
     return text, values
+
+
+def _place(error: yaml.MarkedYAMLError) -> str:
+    return f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
 
 
 def make_facts(model: type[Facts], values: dict[str, Any], path: Path, text: str) -> Facts:
@@ -116,11 +125,16 @@ def line_of(text: str, location: Sequence[str]) -> int:
     return line
 
 
-def explain(error: Any) -> str:
-    """One sentence for the first of pydantic's errors."""
+def explain(error: Any, kind: str = "") -> str:
+    """One sentence for the first of pydantic's errors.
+
+    Args:
+        error: one of `ValidationError.errors()`.
+        kind: what a name stands for, such as "setting"; empty where names stand for all sorts of things.
+    """
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"there is nothing named `{name}`."
+        return f"there is {f'no {kind}' if kind else 'nothing'} named `{name}`."
     if error["type"] == "missing":
         return f"`{name}` is missing."
     return f"`{name}` can't be {error['input']!r}: {error['msg'].lower()}."
@@ -164,10 +178,14 @@ def _inner(annotation: Any) -> Any:
     return None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+# The C parser reads the catalogue eight times as fast; PyYAML may have been built without it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _UniqueKeyLoader(_Loader):  # type: ignore[misc]
     """A key that stands twice is a slip: YAML itself would take the last one in silence."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)

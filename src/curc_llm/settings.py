@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from curc_llm.errors import SettingsError
+from curc_llm.factfile import explain, line_of, read_yaml
 
 ENV_PREFIX = "CURC_LLM_"
+KIND = "setting"  # what a name in a settings file stands for, in errors
 Port = Field(default=None, ge=0, le=65535)
 
 
@@ -31,7 +32,16 @@ class ModelSettings(BaseModel):
         runner: `generate` for chat and completion, `pooling` for embeddings.
         max_model_len: context in tokens; the model's own limit is never exceeded.
         max_num_seqs: how many requests run at once.
+        max_num_batched_tokens: tokens of one forward pass, over all requests.
         gpu_memory_utilization: share of each GPU's memory that vLLM may use, 0 to 1.
+        quantization: vLLM's own name, where it can't be read from the model.
+        quantisation: which of the catalogue's weights, such as `fp8` or `awq-int4`; `online-fp8` for BF16
+            weights that vLLM turns into FP8 while it loads them.
+        preset: a goal from presets.yml, from which the planner chooses what is left empty.
+        tensor_parallel_size, pipeline_parallel_size, data_parallel_size, enable_expert_parallel: how the
+            model is spread over GPUs; best left to the planner.
+        seed: of the sampling, for runs that can be repeated.
+        num_gpus, num_nodes: of the whole launch.
         time_h: wall time in hours.
         mem_per_gpu_gib: host memory per GPU in GiB.
     """
@@ -44,16 +54,23 @@ class ModelSettings(BaseModel):
     runner: Literal["generate", "pooling"] | None = None
     max_model_len: int | None = Field(default=None, ge=16)
     max_num_seqs: int | None = Field(default=None, ge=1)
+    max_num_batched_tokens: int | None = Field(default=None, ge=1)
     gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
     dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
     quantization: str | None = Field(default=None, pattern=r"^[a-z0-9_-]+$")
+    quantisation: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    preset: str | None = None
     kv_cache_dtype: Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None = None
     tensor_parallel_size: int | None = Field(default=None, ge=1)
+    pipeline_parallel_size: int | None = Field(default=None, ge=1)
+    data_parallel_size: int | None = Field(default=None, ge=1)
+    enable_expert_parallel: bool | None = None
     tool_call_parser: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
     reasoning_parser: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
     chat_template: str | None = None
     trust_remote_code: bool | None = None
     enforce_eager: bool | None = None
+    seed: int | None = Field(default=None, ge=0)
     port: int | None = Port
     time_h: float | None = Field(default=None, gt=0)
     partition: str | None = None
@@ -61,6 +78,7 @@ class ModelSettings(BaseModel):
     account: str | None = None
     gpu_type: str | None = None
     num_gpus: int | None = Field(default=None, ge=0)
+    num_nodes: int | None = Field(default=None, ge=1)
     cpus_per_task: int | None = Field(default=None, ge=1)
     mem_per_gpu_gib: float | None = Field(default=None, gt=0)
 
@@ -72,6 +90,12 @@ class Settings(BaseModel):
         state_dir: sessions, chats and logs; empty means $XDG_STATE_HOME/curc-llm.
         cache_dir: downloaded models and compiled code; empty means $XDG_CACHE_HOME/curc-llm.
         hf_home: Hugging Face's folder; empty means HF_HOME, else below cache_dir.
+        site: the centre whose GPUs, limits and prices count: a name that `curc-llm site ls` lists, or a site
+            file. A centre other than Alpine sets CURC_LLM_SITE for everyone, for example in its module file;
+            `local` is the machine itself.
+        catalogue: catalogue files besides the shipped one, the later overriding the earlier; a path or a
+            list, in CURC_LLM_CATALOGUE with `:` between. catalogue.yml beside the user's config.yml comes
+            first without being named.
         active_model: the entry of `models` that is served when none is named.
         models: the user's own entries, by name.
         defaults: what every model starts from.
@@ -92,6 +116,8 @@ class Settings(BaseModel):
     state_dir: Path
     cache_dir: Path
     hf_home: Path
+    site: str = Field(default="alpine", min_length=1)
+    catalogue: tuple[Path, ...] = ()
     active_model: str | None = None
     models: dict[str, ModelSettings] = {}
     defaults: ModelSettings = ModelSettings(gpu_memory_utilization=0.90, max_model_len=32768, max_num_seqs=16)
@@ -107,11 +133,21 @@ class Settings(BaseModel):
     log_prompts: bool = False
     offline: bool = False
 
+    @field_validator("catalogue", mode="before")
+    @classmethod
+    def _accept_one_path(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | Path) else value
+
 
 def user_config_file(environ: Mapping[str, str]) -> Path:
     """Where the user's own settings file is looked for."""
     base = environ.get("XDG_CONFIG_HOME") or str(_home(environ) / ".config")
     return Path(base) / "curc-llm" / "config.yml"
+
+
+def user_catalogue_file(environ: Mapping[str, str]) -> Path:
+    """Where the user's own catalogue is looked for: beside the settings file."""
+    return user_config_file(environ).with_name("catalogue.yml")
 
 
 def load_settings(
@@ -140,32 +176,21 @@ def load_settings(
     named = config or (Path(environ[ENV_PREFIX + "CONFIG"]) if environ.get(ENV_PREFIX + "CONFIG") else None)
     for path, must_exist in ((user_config_file(environ), False), (named, True)):
         if path is not None and (must_exist or path.exists()):
-            values = _merge(values, _read_file(path))
+            text, own = _read_file(path)
+            _check_file(path, text, own)
+            values = _merge(values, _without_empty(own))
     values = _merge(values, _from_environment(environ))
     values = _merge(values, _place({k: v for k, v in (flags or {}).items() if v not in (None, "", ())}))
     return _build(_with_folders(values, environ), "The settings")
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
+def _read_file(path: Path) -> tuple[str, dict[str, Any]]:
+    if not path.exists():
         raise SettingsError(
-            f"The settings file {path} can't be read: {error}.", "Check the path after -c."
-        ) from error
-    except yaml.YAMLError as error:
-        raise SettingsError(
-            f"{path} isn't YAML: {' '.join(str(error).split())}.", "Mend that line."
-        ) from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise SettingsError(
-            f"{path} must hold `name: value` lines.", "See docs/settings.example.yml for an example."
+            f"The settings file {path} can't be read: there is none.",
+            "Check the path after -c, or in CURC_LLM_CONFIG.",
         )
-    _check_file(path, text, values)
-    return _without_empty(values)
+    return read_yaml(path, "settings file", may_be_empty=True)
 
 
 def _check_file(path: Path, text: str, values: dict[str, Any]) -> None:
@@ -174,31 +199,11 @@ def _check_file(path: Path, text: str, values: dict[str, Any]) -> None:
         Settings.model_validate({**_FOLDERS_FOR_CHECK, **_without_empty(values)})
     except ValidationError as error:
         first = error.errors()[0]
-        line = _line_of(text, [str(part) for part in first["loc"]])
-        raise SettingsError(f"{path}, line {line}: {_explain(first)}", _allowed(first)) from error
+        line = line_of(text, [str(part) for part in first["loc"]])
+        raise SettingsError(f"{path}, line {line}: {explain(first, KIND)}", _allowed(first)) from error
 
 
 _FOLDERS_FOR_CHECK = {"state_dir": "/", "cache_dir": "/", "hf_home": "/"}
-
-
-def _line_of(text: str, location: list[str]) -> int:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = 1
-    for name in location:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        for key, value in node.value:
-            if key.value == name:
-                line, node = key.start_mark.line + 1, value
-                break
-    return line
-
-
-def _explain(error: Any) -> str:
-    name = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"there is no setting named `{name}`."
-    return f"`{name}` can't be {error['input']!r}: {error['msg'].lower()}."
 
 
 def _allowed(error: Any) -> str:
@@ -216,13 +221,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         text = environ.get(ENV_PREFIX + name.upper(), "")
         if not text or name in {"models", "defaults"}:
             continue
-        placed = _place({name: text})
+        placed = _place({name: text.split(os.pathsep) if name == "catalogue" else text})
         try:
             Settings.model_validate({**_FOLDERS_FOR_CHECK, **placed})
         except ValidationError as error:
             variable = ENV_PREFIX + name.upper()
             raise SettingsError(
-                f"{variable}: {_explain(error.errors()[0])}", f"Mend or unset {variable}."
+                f"{variable}: {explain(error.errors()[0], KIND)}", f"Mend or unset {variable}."
             ) from error
         values = _merge(values, placed)
     return values
@@ -260,10 +265,22 @@ def _with_folders(values: dict[str, Any], environ: Mapping[str, str]) -> dict[st
     merged = {**folders, **values}
     merged.setdefault("hf_home", environ.get("HF_HOME") or Path(merged["cache_dir"]) / "huggingface")
     for name in ("state_dir", "cache_dir", "hf_home"):
-        merged[name] = Path(os.path.expandvars(str(merged[name]))).expanduser().absolute()
+        merged[name] = _expand(merged[name])
+    merged["catalogue"] = _list_catalogues(merged.get("catalogue", ()), environ)
     defaults = ModelSettings(gpu_memory_utilization=0.90, max_model_len=32768, max_num_seqs=16).model_dump()
     merged["defaults"] = _merge(defaults, merged.get("defaults", {}))
     return merged
+
+
+def _expand(path: Any) -> Path:
+    return Path(os.path.expandvars(str(path))).expanduser().absolute()
+
+
+def _list_catalogues(named: Any, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The user's own catalogue when there is one, then those that were named."""
+    own = user_catalogue_file(environ)
+    more = (named,) if isinstance(named, str | Path) else tuple(named)
+    return (*([own] if own.is_file() else []), *(_expand(path) for path in more if path))
 
 
 def _build(values: dict[str, Any], source: str) -> Settings:
@@ -271,7 +288,7 @@ def _build(values: dict[str, Any], source: str) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingsError(f"{source}: {_explain(first)}", _allowed(first)) from error
+        raise SettingsError(f"{source}: {explain(first, KIND)}", _allowed(first)) from error
     low, high = settings.port_min, settings.port_max
     if low and high and low > high:
         raise SettingsError(f"port_min {low} is above port_max {high}.", "Swap them.")
