@@ -97,6 +97,9 @@ def find_site_file(name_or_path: str) -> Path:
     Raises:
         SiteError: neither a shipped site nor a file.
     """
+    if name_or_path == LOCAL:
+        message = "The site `local` has no file: it is made from this machine."
+        raise SiteError(message, "See it with: curc-llm site show local")
     shipped = SITES_DIR / f"{name_or_path}.yml"
     if name_or_path in site_names() and shipped.is_file():
         return shipped

@@ -1,0 +1,102 @@
+"""`curc-llm gpus`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.output import Output, render_table
+
+if TYPE_CHECKING:
+    from curc_llm.sites.lookup import SiteGpu
+    from curc_llm.sites.site import QosLimit, Site
+
+HEADS = (
+    "PARTITION",
+    "GPU TYPE",
+    "MEMORY",
+    "PER NODE",
+    "NODES",
+    "QOS: HOURS, MOST GPUS EACH",
+    "PER GPU-H",
+    "",
+)
+
+
+@click.command()
+@click.option("--site", "site_name", metavar="NAME|FILE", help="Another site than the one in your settings.")
+@verb_options
+def gpus(site_name: str | None, config: Path | None, as_json: bool) -> None:
+    """List the GPUs that a site has, with their limits and prices."""
+    from curc_llm.sites.load import load_site
+    from curc_llm.sites.lookup import list_gpus
+
+    output = Output(as_json)
+    site = load_site(site_name or load(config).site)
+    found = list_gpus(site)
+    output.data(render_table(HEADS, [_row(gpu, site) for gpu in found]), [_describe(g, site) for g in found])
+    output.say(f"{site.title}. Figures and their sources: curc-llm site show {site_name or site.name}")
+
+
+def _row(gpu: SiteGpu, site: Site) -> list[str]:
+    limits = "; ".join(_render_limit(name, limit, site) for name, limit in gpu.gpu_type.qos.items())
+    price = gpu.gpu_type.su_per_gpu_h
+    return [
+        gpu.partition_name,
+        gpu.name,
+        f"{gpu.card.memory_gb:g} GB",
+        str(gpu.gpus_per_node),
+        str(gpu.partition.nodes),
+        limits or "no limits",
+        f"{price:g} {site.billing.unit}" if price else "free",
+        ", ".join(_list_remarks(gpu, site)),
+    ]
+
+
+def _render_limit(name: str, limit: QosLimit, site: Site) -> str:
+    most = f", {limit.max_gpus_per_user}" if limit.max_gpus_per_user else ""
+    return f"{name} {site.qos[name].max_time_h:g} h{most}"
+
+
+def _list_remarks(gpu: SiteGpu, site: Site) -> list[str]:
+    """What makes a GPU type unlike the others."""
+    tests_only = bool(gpu.gpu_type.qos) and all(site.qos[name].is_for_tests for name in gpu.gpu_type.qos)
+    remarks = {
+        "MIG": gpu.card.is_mig,
+        "AMD": gpu.card.vendor == "amd",
+        "no GPU": gpu.card.vendor == "cpu",
+        "ARM": gpu.partition.arch == "aarch64",
+        "tests only": tests_only,
+        "on request": gpu.gpu_type.on_request,
+        gpu.gpu_type.note: bool(gpu.gpu_type.note),
+    }
+    return [remark for remark, holds in remarks.items() if holds]
+
+
+def _describe(gpu: SiteGpu, site: Site) -> dict[str, Any]:
+    """The row for scripts: fixed keys, None where nothing is known."""
+    return {
+        "site": site.name,
+        "partition": gpu.partition_name,
+        "gpu_type": gpu.name,
+        "gres": gpu.gres,
+        "title": gpu.card.title,
+        "vendor": gpu.card.vendor,
+        "memory_gb": gpu.card.memory_gb,
+        "memory_gib": gpu.card.memory_gib,
+        "gpus_per_node": gpu.gpus_per_node,
+        "nodes": gpu.partition.nodes,
+        "max_nodes_per_job": gpu.partition.max_nodes_per_job,
+        "max_cores_per_gpu": gpu.gpu_type.max_cores_per_gpu,
+        "max_memory_per_gpu_gib": gpu.gpu_type.max_memory_per_gpu_gib,
+        "su_per_gpu_h": gpu.gpu_type.su_per_gpu_h,
+        "qos": {name: _describe_limit(name, limit, site) for name, limit in gpu.gpu_type.qos.items()},
+        "remarks": _list_remarks(gpu, site),
+    }
+
+
+def _describe_limit(name: str, limit: QosLimit, site: Site) -> dict[str, Any]:
+    return {"max_time_h": site.qos[name].max_time_h, "max_gpus_per_user": limit.max_gpus_per_user}

@@ -1,0 +1,101 @@
+"""`curc-llm site`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.output import Output, render_table
+from curc_llm.errors import FactFileError
+
+if TYPE_CHECKING:
+    from curc_llm.sites.figures import Figure
+
+
+@click.group()
+def site() -> None:
+    """List, show and check the descriptions of Slurm centres."""
+
+
+@site.command("ls")
+@verb_options
+def ls(config: Path | None, as_json: bool) -> None:
+    """List the sites that need no file; the one that counts for you has a star."""
+    from curc_llm.sites.load import LOCAL, load_site, site_names
+
+    mine = load(config).site
+    titles = {name: "this machine" if name == LOCAL else load_site(name).title for name in site_names()}
+    if mine not in titles:
+        titles[mine] = load_site(mine).title
+    rows = [["*" if name == mine else "", name, title] for name, title in titles.items()]
+    values = [{"name": name, "title": title, "is_mine": name == mine} for name, title in titles.items()]
+    Output(as_json).data(render_table(("", "NAME", "TITLE"), rows), values)
+
+
+@site.command("show")
+@click.argument("name", required=False)
+@click.option("--path", "path_only", is_flag=True, help="Only where its file is, to copy it from.")
+@verb_options
+def show(name: str | None, path_only: bool, config: Path | None, as_json: bool) -> None:
+    """Show every figure of a site with its source and date."""
+    from curc_llm.sites.figures import list_figures
+    from curc_llm.sites.load import find_site_file, load_site
+
+    output = Output(as_json)
+    wanted = name or load(config).site
+    if path_only:
+        path = str(find_site_file(wanted))
+        return output.data(path, {"path": path})
+    figures = list_figures(load_site(wanted))
+    heads = ("FIGURE", "VALUE", "DATE", "SOURCE")
+    return output.data(render_table(heads, [_row(f) for f in figures]), [_describe(f) for f in figures])
+
+
+@site.command("check")
+@click.argument("name", metavar="[NAME|FILE]", required=False)
+@verb_options
+def check(name: str | None, config: Path | None, as_json: bool) -> None:
+    """Check a site's file: names, values, and that everything it refers to exists."""
+    from curc_llm.sites.load import find_site_file, load_cards, load_site, read_site_file
+
+    output = Output(as_json)
+    path = find_site_file(name or load(config).site)
+    found, flaws = read_site_file(path, load_cards())
+    if flaws:
+        listed = [{"line": flaw.line, "message": flaw.message, "remedy": flaw.remedy} for flaw in flaws]
+        lines = [f"{path}, line {flaw.line}: {flaw.message} {flaw.remedy}" for flaw in flaws]
+        output.data("\n".join(lines), {"path": str(path), "flaws": listed})
+        count = "one mistake" if len(flaws) == 1 else f"{len(flaws)} mistakes"
+        raise FactFileError(f"{path} has {count}.", "Mend what is listed above, then check again.")
+    load_site(str(path))
+    types = sum(len(partition.gpu_types) for partition in found.partitions.values())
+    text = f"{path}: {found.title} is fine: {len(found.partitions)} partitions, {types} GPU types."
+    output.data(text, {"path": str(path), "flaws": []})
+
+
+def _row(figure: Figure) -> list[str]:
+    doubt = "" if figure.verified else " (not verified)"
+    note = f": {figure.source.note}" if figure.source.note else ""
+    where = f"{figure.source.title}{note}{doubt}"
+    return [figure.place, _render(figure.value), figure.source.date.isoformat(), where]
+
+
+def _render(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _describe(figure: Figure) -> dict[str, Any]:
+    return {
+        "place": figure.place,
+        "value": figure.value,
+        "source": figure.source.title,
+        "url": figure.source.url,
+        "date": figure.source.date.isoformat(),
+        "note": figure.source.note,
+        "verified": figure.verified,
+    }
