@@ -1,0 +1,94 @@
+"""Speed: how long loading takes and how fast one request is written; estimates, and stated as such."""
+
+from __future__ import annotations
+
+from curc_llm.catalogue.model import Model, Weights
+from curc_llm.plan.kv_cache import token_bytes
+from curc_llm.plan.layout import Layout
+from curc_llm.plan.weights import held_parts
+from curc_llm.sites.card import Card
+
+# vLLM's own start: imports and processes about 40 s (measured), compilation and graph capture 30 to 64 s with warm
+# and cold caches (https://github.com/NovaSky-AI/SkyRL/pull/2138); engine warm-up the rest.
+_START_S = 90.0
+# Each further node joins before anything is loaded.
+_START_PER_NODE_S = 20.0
+_GB = 10**9
+
+# Fitted to 75 tokens/s of an 8B model in BF16 on an A100 40 GB (https://johnmusgrave.com, vLLM 0.23).
+_BANDWIDTH_EFFICIENCY = 0.80
+_STEP_OVERHEAD_S = 0.001
+# Two all-reduces a layer; each costs its latency, since one token's vector is small.
+_ALL_REDUCE_NVLINK_S = 10e-6
+_ALL_REDUCE_PCIE_S = 30e-6
+_NVLINK_GB_PER_S = 100.0
+_STAGE_HOP_S = 50e-6
+
+
+def load_time_s(weight_bytes: int, read_gb_per_s: float, num_nodes: int = 1) -> float:
+    """Seconds from the job's start until the model answers: an estimate.
+
+    Bytes / storage rate, and vLLM's own start. Nodes share the storage, and each reads what its GPUs need.
+
+    Args:
+        weight_bytes: of the checkpoint.
+        read_gb_per_s: storage rate of one job in 10^9 bytes per second.
+        num_nodes: nodes that start together.
+
+    Example:
+        >>> round(load_time_s(141_000_000_000, 1.0))
+        231
+    """
+    return weight_bytes / _GB / read_gb_per_s + _START_S + _START_PER_NODE_S * (num_nodes - 1)
+
+
+def decode_tokens_per_s(
+    model: Model,
+    weights: Weights,
+    quantisation: str,
+    card: Card,
+    layout: Layout,
+    context_tokens: int = 2048,
+) -> float:
+    """Tokens per second of one request alone, after its prompt: an estimate from memory bandwidth.
+
+    Each token reads the weights that it passes through and the KV cache of what stands before it, once; pipeline
+    stages work one after the other, so only tensor parallelism shortens a step:
+    step = (active weight bytes + KV bytes) / tensor_parallel_size / (bandwidth x 0.80) + overheads.
+
+    Args:
+        context_tokens: tokens that stand before.
+    """
+    tp = layout.tensor_parallel_size
+    read = _active_bytes(model, weights, quantisation) + _kv_read_bytes(model, tp, context_tokens) * tp
+    step_s = read / tp / (card.memory_bandwidth_gb_per_s * _GB * _BANDWIDTH_EFFICIENCY)
+    return 1.0 / (step_s + _STEP_OVERHEAD_S + _communication_s(model, card, layout))
+
+
+def _active_bytes(model: Model, weights: Weights, quantisation: str) -> float:
+    """Weight bytes that one token passes through: of routed experts only its own, of the input table one row."""
+    arch = model.architecture
+    parts = held_parts(arch, weights, quantisation)
+    chosen = arch.num_experts_per_token / arch.num_experts if arch.num_experts else 1.0
+    return parts.body + parts.replicated + parts.output_embedding + parts.experts * chosen
+
+
+def _kv_read_bytes(model: Model, tensor_parallel_size: int, context_tokens: int) -> float:
+    """Bytes of the cache that each GPU reads for one token."""
+    total = 0.0
+    for group in model.architecture.attention:
+        if group.kind == "linear":
+            total += group.num_layers * (group.state_bytes or 0) / tensor_parallel_size
+            continue
+        tokens = min(context_tokens, group.window_tokens or context_tokens)
+        total += group.num_layers * token_bytes(group, tensor_parallel_size, 2.0) * tokens
+    return total
+
+
+def _communication_s(model: Model, card: Card, layout: Layout) -> float:
+    hops = (layout.pipeline_parallel_size - 1) * _STAGE_HOP_S
+    if layout.tensor_parallel_size == 1:
+        return hops
+    fast = (card.link_gb_per_s or 0.0) >= _NVLINK_GB_PER_S
+    each = _ALL_REDUCE_NVLINK_S if fast else _ALL_REDUCE_PCIE_S
+    return hops + 2 * model.architecture.num_layers * each
