@@ -76,6 +76,11 @@ def test_empty_means_automatic(tmp_path: Path, empty: str) -> None:
         ("- a list", "must hold `name: value` lines"),
         ("a: [1", "isn't YAML"),
         ("device: tpu", "'cuda' or 'cpu'"),
+        ("offline: true\noffline: false", "config.yml, line 2: `offline` stands twice"),
+        ("defaults:\n  quantisation: FP8!", "line 2: `defaults.quantisation` can't be 'FP8!'"),
+        ("defaults:\n  num_nodes: 0", "greater than or equal to 1"),
+        ("models:\n  a:\n    seed: -1", "line 3: `models.a.seed` can't be -1"),
+        ("catalogue: 3", "line 1: `catalogue` can't be 3"),
         ("models:\n  a:\n    quantization: 'fp8; rm -rf'", "line 3"),
     ],
 )
@@ -117,6 +122,46 @@ def test_folders_may_use_variables_and_the_home(tmp_path: Path, monkeypatch: pyt
         Path("/scratch/alpine/me/cache"),
         Path("/projects/me"),
     )
+
+
+def test_the_site_is_alpine_unless_another_is_named(tmp_path: Path) -> None:
+    assert load(tmp_path).site == "alpine"
+    assert load(tmp_path, "site: capella").site == "capella"
+    assert load(tmp_path, "site: capella", CURC_LLM_SITE="/etc/our-site.yml").site == "/etc/our-site.yml"
+    assert load(tmp_path, "site:").site == "alpine"
+
+
+def test_catalogues_are_one_path_or_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert load(tmp_path).catalogue == ()
+    assert load(tmp_path, "catalogue: /a.yml").catalogue == (Path("/a.yml"),)
+    assert load(tmp_path, "catalogue: [~/a.yml, /b.yml]").catalogue == (
+        Path("/home/me/a.yml"),
+        Path("/b.yml"),
+    )
+    assert load(tmp_path, CURC_LLM_CATALOGUE="/a.yml:/b.yml").catalogue == (Path("/a.yml"), Path("/b.yml"))
+    assert load(tmp_path, flags={"catalogue": "/c.yml"}).catalogue == (Path("/c.yml"),)
+
+
+def test_the_users_own_catalogue_is_found_without_being_named(tmp_path: Path) -> None:
+    load(tmp_path)
+    own = tmp_path / ".config" / "curc-llm" / "catalogue.yml"
+    own.write_text("models: {}\n")
+    assert load(tmp_path).catalogue == (own,)
+    assert load(tmp_path, "catalogue: /a.yml").catalogue == (own, Path("/a.yml"))
+
+
+def test_how_a_model_is_spread_and_planned_can_be_set_per_model_and_by_default(tmp_path: Path) -> None:
+    text = "models:\n  a:\n    preset: low-latency\n    quantisation: awq-int4\n    pipeline_parallel_size: 2"
+    settings = load(tmp_path, text, CURC_LLM_PRESET="batch", CURC_LLM_ENABLE_EXPERT_PARALLEL="true")
+    assert settings.models["a"].preset == "low-latency"
+    assert settings.models["a"].quantisation == "awq-int4"
+    assert settings.models["a"].pipeline_parallel_size == 2
+    assert (settings.defaults.preset, settings.defaults.enable_expert_parallel) == ("batch", True)
+
+
+def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path, "# nothing yet\n") == load(tmp_path)
 
 
 def test_the_example_shows_every_setting_and_can_be_used(tmp_path: Path) -> None:

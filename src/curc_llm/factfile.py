@@ -102,7 +102,7 @@ def make_facts(model: type[Facts], values: dict[str, Any], path: Path, text: str
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = most_telling(error.errors())
         line = line_of(text, [str(part) for part in first["loc"]])
         raise FactFileError(f"{path}, line {line}: {explain(first)}", _allowed(model, first)) from error
 
@@ -125,6 +125,13 @@ def line_of(text: str, location: Sequence[str]) -> int:
     return line
 
 
+def most_telling(errors: Sequence[Any]) -> Any:
+    """The error to show: the first, unless it is a missing name that stands there misspelt."""
+    first = errors[0]
+    misspelt = (e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == first["loc"][:-1])
+    return next(misspelt, first) if first["type"] == "missing" else first
+
+
 def explain(error: Any, kind: str = "") -> str:
     """One sentence for the first of pydantic's errors.
 
@@ -141,6 +148,8 @@ def explain(error: Any, kind: str = "") -> str:
 
 
 def _allowed(model: type[BaseModel], error: Any) -> str:
+    if error["type"] == "missing":
+        return "Add it."
     if error["type"] != "extra_forbidden":
         return "Mend the value."
     owner = _model_at(model, error["loc"][:-1])

@@ -35,10 +35,11 @@ def gpus(site_name: str | None, config: Path | None, as_json: bool) -> None:
     from curc_llm.sites.lookup import list_gpus
 
     output = Output(as_json)
-    site = load_site(site_name or load(config).site)
+    wanted = site_name or load(config).site
+    site = load_site(wanted)
     found = list_gpus(site)
     output.data(render_table(HEADS, [_row(gpu, site) for gpu in found]), [_describe(g, site) for g in found])
-    output.say(f"{site.title}. Figures and their sources: curc-llm site show {site_name or site.name}")
+    output.say(f"{site.title}. Figures and their sources: curc-llm site show {wanted}")
 
 
 def _row(gpu: SiteGpu, site: Site) -> list[str]:

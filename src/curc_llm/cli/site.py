@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,7 @@ def show(name: str | None, path_only: bool, config: Path | None, as_json: bool) 
         path = str(find_site_file(wanted))
         return output.data(path, {"path": path})
     figures = list_figures(load_site(wanted))
-    heads = ("FIGURE", "VALUE", "DATE", "SOURCE")
-    return output.data(render_table(heads, [_row(f) for f in figures]), [_describe(f) for f in figures])
+    return output.data(_render_figures(figures), [_describe(figure) for figure in figures])
 
 
 @site.command("check")
@@ -76,11 +76,15 @@ def check(name: str | None, config: Path | None, as_json: bool) -> None:
     output.data(text, {"path": str(path), "flaws": []})
 
 
-def _row(figure: Figure) -> list[str]:
-    doubt = "" if figure.verified else " (not verified)"
-    note = f": {figure.source.note}" if figure.source.note else ""
-    where = f"{figure.source.title}{note}{doubt}"
-    return [figure.place, _render(figure.value), figure.source.date.isoformat(), where]
+def _render_figures(figures: Sequence[Figure]) -> str:
+    rows = [[f.place, _render(f.value), f.source_key, "" if f.verified else "not verified"] for f in figures]
+    sources = {figure.source_key: figure.source for figure in figures}
+    lines = [
+        f"{key} ({source.date}): {source.title}, {source.url}{f'. {source.note}' if source.note else ''}"
+        for key, source in sources.items()
+    ]
+    table = render_table(("FIGURE", "VALUE", "SOURCE", ""), rows)
+    return "\n".join([table, "", "Sources", *(f"  {line}" for line in lines)])
 
 
 def _render(value: object) -> str:
@@ -93,6 +97,7 @@ def _describe(figure: Figure) -> dict[str, Any]:
     return {
         "place": figure.place,
         "value": figure.value,
+        "source_key": figure.source_key,
         "source": figure.source.title,
         "url": figure.source.url,
         "date": figure.source.date.isoformat(),

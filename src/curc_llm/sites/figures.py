@@ -19,18 +19,19 @@ class Figure:
     Args:
         place: the keys that lead to it, joined by dots.
         value: as the file has it.
-        source: where it comes from.
+        source_key, source: where it comes from.
         verified: False while nobody has compared its object with the first-hand source.
     """
 
     place: str
     value: object
+    source_key: str
     source: Source
     verified: bool
 
 
 def list_figures(site: Site) -> tuple[Figure, ...]:
-    """All values of a site but empty ones and texts, in the order of its file.
+    """All values that a site states, in the order of its file; nothing that it leaves to the defaults.
 
     A limit of a QoS without a source of its own has that of its GPU type.
 
@@ -43,13 +44,15 @@ def list_figures(site: Site) -> tuple[Figure, ...]:
     for location, fact in walk_facts(site):
         keys[location] = fact.source or keys[location[:-2]]
         for field, value in _list_values(fact):
-            source = site.sources[fact.sources.get(field, keys[location])]
-            figures.append(Figure(".".join((*location, field)), value, source, fact.verified))
+            key = fact.sources.get(field, keys[location])
+            place = ".".join((*location, field))
+            figures.append(Figure(place, value, key, site.sources[key], fact.verified))
     return tuple(figures)
 
 
 def _list_values(fact: Fact) -> Iterator[tuple[str, object]]:
     for field in type(fact).model_fields:
         value = getattr(fact, field)
-        if field not in OWN_FIELDS and not isinstance(value, dict) and value not in (None, "", ()):
+        stated = field in fact.model_fields_set and field not in OWN_FIELDS
+        if stated and not isinstance(value, dict) and value not in (None, "", ()):
             yield field, value

@@ -74,7 +74,7 @@ def find_gpus(site: Site, wanted: str, partition: str = "") -> tuple[SiteGpu, ..
         raise _unknown(site, "partition", partition, list(site.partitions))
     plain = _plain(wanted)
     exact = _choose(known, lambda name: name == plain)
-    found = exact or _choose(known, lambda name: name.startswith(plain or "?"))
+    found = exact or _choose(known, lambda name: bool(plain) and name.startswith(plain))
     names = sorted({gpu.name for gpu in found})
     if len(names) > 1:
         raise SiteError(
@@ -99,7 +99,8 @@ def _choose(known: Iterable[SiteGpu], fits: Callable[[str], bool]) -> tuple[Site
 
 
 def _names(gpu: SiteGpu) -> tuple[str, ...]:
-    return tuple(_plain(name) for name in (gpu.name, gpu.gpu_type.gres_type, gpu.gpu_type.card))
+    names = (gpu.name, gpu.gpu_type.gres_type, gpu.gpu_type.card)
+    return tuple(plain for name in names if (plain := _plain(name)))
 
 
 def _plain(name: str) -> str:
@@ -108,6 +109,6 @@ def _plain(name: str) -> str:
 
 def _unknown(site: Site, kind: str, wanted: str, known: list[str]) -> SiteError:
     by_plain = {_plain(name): name for name in known}
-    near = difflib.get_close_matches(_plain(wanted), list(by_plain), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(_plain(wanted), list(by_plain), n=1, cutoff=0.7)
     hint = f"Did you mean {by_plain[near[0]]}? " if near else ""
     return SiteError(f"{site.title} has no {kind} {wanted!r}.", f"{hint}There are: {', '.join(known)}.")
