@@ -1,11 +1,12 @@
 """KV cache: what a request's memory of its tokens takes, by the kind of attention, as vLLM 0.32 allots it.
 
-vLLM deals the cache out in blocks. Layers of one kind share a block table; a request takes blocks from each table:
-as many as its tokens need (`full`, `mla`), as a window and the tokens in flight need (`sliding`), or two
+vLLM deals the cache out in blocks. Layers of one kind share a block table; a request takes blocks from each
+table: as many as its tokens need (`full`, `mla`), as a window and the tokens in flight need (`sliding`), or
+    two
 (`linear`). All tables draw from one pool, so every block has the size of the largest table's block.
 
-Sources: vllm/v1/kv_cache_interface.py (what a layer needs), vllm/v1/core/kv_cache_utils.py (how layers are grouped
-and what is printed), vllm/platforms/interface.py (_align_hybrid_block_size).
+Sources: vllm/v1/kv_cache_interface.py (what a layer needs), vllm/v1/core/kv_cache_utils.py (how layers are
+grouped and what is printed), vllm/platforms/interface.py (_align_hybrid_block_size).
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from dataclasses import dataclass, replace
 from curc_llm.catalogue.architecture import Architecture, AttentionGroup
 from curc_llm.sites.card import Card
 
-# CacheConfig.DEFAULT_BLOCK_SIZE; MLA's backends take 16 to 64 by GPU, of which the largest is assumed. On processors
-# 128, and 16 for MLA (vllm/platforms/cpu.py).
+# CacheConfig.DEFAULT_BLOCK_SIZE; MLA's backends take 16 to 64 by GPU, of which the largest is assumed. On
+# processors 128, and 16 for MLA (vllm/platforms/cpu.py).
 _GPU_BLOCK_TOKENS, _GPU_MLA_BLOCK_TOKENS = 16, 64
 _CPU_BLOCK_TOKENS, _CPU_MLA_BLOCK_TOKENS = 128, 16
 # Hybrid MLA models: multiples of 128 (_align_hybrid_block_size).
 _HYBRID_MLA_BLOCK_TOKENS = 128
 # The row of DeepSeek's sparse attention in fp8: 512 values, 4 scales and 64 rotated values (fp8_ds_mla).
 _SPARSE_MLA_FP8_BYTES = 656
-# Blocks of a `linear` layer that a request holds while prefixes are cached (MambaSpec.max_memory_usage_bytes, mode
-# "align", which is the default); without an attention layer beside it nothing is cached: one.
+# Blocks of a `linear` layer that a request holds while prefixes are cached (MambaSpec.max_memory_usage_bytes,
+# mode "align", which is the default); without an attention layer beside it nothing is cached: one.
 _STATE_BLOCKS, _LONE_STATE_BLOCKS = 2, 1
 
 
@@ -35,8 +36,8 @@ class BlockTable:
     """Layers of one kind and the block tables that they are dealt into.
 
     Args:
-        kind: as in AttentionGroup, but `chunked` layers count as `full` (vLLM switches its window manager off for
-            them, vllm/config/vllm.py), and `mla` too, since both keep every token.
+        kind: as in AttentionGroup, but `chunked` layers count as `full` (vLLM switches its window manager off
+            for them, vllm/config/vllm.py), and `mla` too, since both keep every token.
         num_layers: layers of the model.
         page_bytes: one layer's part of a block on one GPU.
         block_tokens: tokens of a block.
@@ -56,8 +57,8 @@ class BlockTable:
     def blocks_per_request(self, max_model_len: int, in_flight_tokens: int) -> int:
         """Blocks that one request of max_model_len tokens takes from all tables of this kind.
 
-        Sliding: window - 1 tokens and those in flight, and one block more since a window may begin inside a block
-        (SlidingWindowSpec.max_admission_blocks_per_request).
+        Sliding: window - 1 tokens and those in flight, and one block more since a window may begin inside a
+        block (SlidingWindowSpec.max_admission_blocks_per_request).
         """
         if self.kind == "linear":
             return self.num_tables * self.state_blocks
@@ -86,8 +87,8 @@ class KvCache:
     def block_bytes(self, num_stage_layers: int | None = None) -> int:
         """Bytes of one block on each GPU of a pipeline stage; of the whole model without one.
 
-        The largest table's (kv_cache_utils.py, _get_kv_cache_bytes_per_block). The layers of a kind are taken to be
-        dealt evenly over the stages, as they are in today's models.
+        The largest table's (kv_cache_utils.py, _get_kv_cache_bytes_per_block). The layers of a kind are taken
+        to be dealt evenly over the stages, as they are in today's models.
         """
         share = 1.0 if num_stage_layers is None else num_stage_layers / self.num_layers
         return round(max((table.block_bytes(share) for table in self.tables), default=0.0))
@@ -99,6 +100,7 @@ def make_kv_cache(
     """How vLLM divides the cache of a model.
 
     Args:
+        arch: the model's numbers.
         card: its vendor decides the size of blocks.
         tensor_parallel_size: KV heads are divided by it, and replicated when it is larger than they are many
             (vllm/config/model.py, get_num_kv_heads); MLA's latent vector is whole on every GPU.
@@ -106,7 +108,7 @@ def make_kv_cache(
     """
     value_bytes = value_bytes_of(kv_cache_dtype)
     layers = [_make_table(group, tensor_parallel_size, value_bytes) for group in arch.attention]
-    tables = _set_block_tokens(layers, arch, card)
+    tables = _set_block_tokens(layers, card)
     return KvCache(tables=tuple(_join(tables) or _deal(_unify_pages(tables))), num_layers=arch.num_layers)
 
 
@@ -151,7 +153,8 @@ def value_bytes_of(kv_cache_dtype: str) -> float:
 def token_bytes(group: AttentionGroup, tensor_parallel_size: int, value_bytes: float) -> float:
     """Bytes of one token in one layer on one GPU; 0 for `linear` layers, which keep none.
 
-    Keys and values of each KV head (AttentionSpec), or one latent vector (MLAAttentionSpec, no separate values).
+    Keys and values of each KV head (AttentionSpec), or one latent vector (MLAAttentionSpec, no separate
+    values).
 
     Example:
         >>> token_bytes(llama_8b.attention[0], 1, 2.0)  # 8 heads x (128 + 128) x 2 bytes
@@ -178,7 +181,7 @@ def _make_table(group: AttentionGroup, tensor_parallel_size: int, value_bytes: f
     return BlockTable(kind, group.num_layers, page, 1, window if kind == "sliding" else 0)
 
 
-def _set_block_tokens(layers: Sequence[BlockTable], arch: Architecture, card: Card) -> list[BlockTable]:
+def _set_block_tokens(layers: Sequence[BlockTable], card: Card) -> list[BlockTable]:
     """The tables with vLLM's block sizes; a linear layer's state is padded to an attention layer's block.
 
     vllm/platforms/interface.py, _align_hybrid_block_size: the block grows until it holds a state.
@@ -210,8 +213,8 @@ def _block_tokens(is_mla: bool, card: Card) -> int:
 def _join(tables: Sequence[BlockTable]) -> list[BlockTable]:
     """One table for all layers, when they need the same tokens kept; else none.
 
-    kv_cache_utils.py, get_kv_cache_groups: layers that keep every token, whatever their heads, or that all have the
-    same window.
+    kv_cache_utils.py, get_kv_cache_groups: layers that keep every token, whatever their heads, or that all
+    have the same window.
     """
     windows = {table.window_tokens for table in tables if table.kind == "sliding"}
     kinds = {"full" if table.kind == "mla" else table.kind for table in tables}

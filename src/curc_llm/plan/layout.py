@@ -48,6 +48,9 @@ def explain_layout(arch: Architecture, layout: Layout, card: Card, gpus_per_node
     """Why vLLM would refuse a layout, in one sentence; empty when it works.
 
     Args:
+        arch: the model's numbers.
+        layout: the layout.
+        card: the GPU.
         gpus_per_node: GPUs of this type in one node.
 
     Sources: divisibility of heads, vllm/config/model.py (verify_with_parallel_config); of KV heads,
@@ -70,10 +73,12 @@ def make_layouts(
     """All layouts that use exactly `num_gpus`, best first.
 
     One copy of the model before several; within that the widest tensor parallelism (it shortens every step),
-    pipeline stages only for what tensor parallelism can't reach: more GPUs than the heads can be divided by, or
-    than a node has.
+    pipeline stages only for what tensor parallelism can't reach: more GPUs than the heads can be divided by,
+    or than a node has.
 
     Args:
+        arch: the model's numbers.
+        card: the GPU.
         num_gpus: GPUs of the launch, over all nodes.
         gpus_per_node: GPUs of this type in one node.
         format_: of the weights; with fp8, layouts that would cut an expert inside a block use expert
@@ -104,13 +109,30 @@ def stage_layers(num_layers: int, num_stages: int) -> tuple[int, ...]:
 
 
 def cuts_expert_block(arch: Architecture, tensor_parallel_size: int) -> bool:
-    """Whether tensor parallelism would cut an expert inside one of fp8's blocks of 128.
-
-    The experts' inner size isn't among the architecture's numbers; it follows from expert_params / (experts x 3
-    matrices x hidden size x MoE layers), where the number of MoE layers is the largest that leaves no rest.
-    """
-    inner = _expert_inner_size(arch)
+    """Whether tensor parallelism would cut an expert inside one of fp8's blocks of 128."""
+    inner = expert_inner_size(arch)
     return bool(inner) and inner % (tensor_parallel_size * _FP8_BLOCK) != 0
+
+
+def expert_inner_size(arch: Architecture) -> int:
+    """Inner size of one routed expert; 0 when it can't be told.
+
+    It isn't among the architecture's numbers, but follows from expert_params / (experts x 3 matrices x hidden
+    size x MoE layers), where the number of MoE layers is the largest that makes a multiple of 64.
+
+    Example:
+        >>> expert_inner_size(deepseek_v3)  # 58 of its 61 layers are MoE
+        2048
+    """
+    if not (arch.num_experts and arch.expert_params):
+        return 0
+    of_all_layers = arch.expert_params / (arch.num_experts * 3 * arch.hidden_size)
+    for num_layers in range(arch.num_layers, 0, -1):
+        inner = round(of_all_layers / num_layers / 64) * 64
+        # Biases of the experts (gpt-oss) make up to 0.04 %.
+        if inner and abs(of_all_layers / (num_layers * inner) - 1) < 5e-4:
+            return inner
+    return 0
 
 
 def _reasons(arch: Architecture, layout: Layout, card: Card, gpus_per_node: int) -> Iterator[str]:
@@ -146,16 +168,6 @@ def _with_experts(arch: Architecture, layout: Layout, format_: str) -> Layout:
     if not spread:
         return layout
     return Layout(tp, layout.pipeline_parallel_size, layout.data_parallel_size, True)
-
-
-def _expert_inner_size(arch: Architecture) -> int:
-    if not (arch.num_experts and arch.expert_params):
-        return 0
-    of_all_layers, rest = divmod(arch.expert_params, arch.num_experts * 3 * arch.hidden_size)
-    for num_layers in range(arch.num_layers, 0, -1):
-        if not rest and of_all_layers % num_layers == 0 and of_all_layers // num_layers % 32 == 0:
-            return of_all_layers // num_layers
-    return 0
 
 
 def _divisors(number: int) -> list[int]:

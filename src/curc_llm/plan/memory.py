@@ -43,17 +43,17 @@ class Fit:
 
     Args:
         fits: True when weights, reserve and the cache of one request of max_model_len tokens fit.
-        split: the fullest GPU's memory. Its parts add up to the GPU's memory; of a launch that doesn't fit they may
-            exceed it.
+        split: the fullest GPU's memory. Its parts add up to the GPU's memory; of a launch that doesn't fit
+            they may exceed it.
         weights_gib, kv_cache_gib: of all GPUs of one replica together.
         kv_bytes_per_token: of one request of max_model_len tokens, without replication.
         kv_cache_tokens, max_concurrency: of one replica, as vLLM prints them.
-        longest_context_tokens: the largest max_model_len with which one request fits; at most the model's own; 0
-            when the weights don't fit.
+        longest_context_tokens: the largest max_model_len with which one request fits; at most the model's
+            own; 0 when the weights don't fit.
         missing_gib: what the fullest GPU lacks; 0 when it fits.
         steps: the arithmetic, when it was asked for.
-        outside_missing_gib: what gpu_memory_utilization leaves too little for the CUDA context and NCCL; 0 unless
-            it is set very high. vLLM then refuses to start ("Free memory on device … is less than desired").
+        outside_missing_gib: what gpu_memory_utilization leaves too little for the CUDA context and NCCL; 0
+            unless it is set very high. vLLM then refuses to start ("Free memory on device … is less than …").
     """
 
     fits: bool
@@ -95,13 +95,18 @@ def fit(
 ) -> Fit:
     """Whether a launch fits, with all its numbers.
 
-    vLLM takes memory x gpu_memory_utilization, from that the weights, the peak of a trial pass and the CUDA graphs;
-    the rest is KV cache (vllm/v1/worker/gpu_worker.py, determine_available_memory). All stages get as many blocks as
-    the fullest can hold, and one request of max_model_len tokens must fit beside one block that is never handed out
-    (vllm/v1/core/kv_cache_utils.py, get_kv_cache_configs).
+    vLLM takes memory x gpu_memory_utilization, from that the weights, the peak of a trial pass and the CUDA
+    graphs; the rest is KV cache (vllm/v1/worker/gpu_worker.py, determine_available_memory). All stages get as
+    many blocks as the fullest can hold, and one request of max_model_len tokens must fit beside one block
+    that is never handed out (vllm/v1/core/kv_cache_utils.py, get_kv_cache_configs).
 
     Args:
+        model: the model.
+        weights: the published weights that are served.
         quantisation: a format, or `online-fp8`.
+        card: the GPU.
+        layout: how the model is spread.
+        wish: vLLM's settings.
         with_steps: fill `steps`.
     """
     arch = model.architecture
@@ -145,7 +150,7 @@ def _make_stages(
     reserve: Reserve,
 ) -> list[Stage]:
     arch = model.architecture
-    parts = held_parts(arch, weights, quantisation)
+    parts = held_parts(arch, weights, quantisation, layout)
     sizes = stage_layers(arch.num_layers, layout.pipeline_parallel_size)
     budget = card.memory_gib * wish.gpu_memory_utilization * GIB - reserve.counted_gib * GIB
     stages = []

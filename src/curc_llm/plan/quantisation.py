@@ -12,10 +12,11 @@ MIN_COMPUTE_CAPABILITY = 7.5
 
 _PLAIN = ("fp32", "bf16", "fp16")
 # format: (lowest compute capability at all, lowest for computing in the format itself; None: never).
-# From get_min_capability in vllm/model_executor/layers/quantization: fp8.py 7.5, online/base.py 7.5, auto_awq.py
-# 7.5, auto_gptq.py 6.0 but its Marlin kernel 7.5, compressed_tensors_wNa16.py 7.5, _w8a8_int8.py 7.5, mxfp4.py 8.0,
-# _w4a4_nvfp4.py 7.5. Native: fp8 has matrix units from Ada (8.9) on (compressed_tensors_w8a8_fp8.py), mxfp4 and
-# nvfp4 from Blackwell (10.0) on; older GPUs widen the weights to 16 bits within Marlin or Triton kernels.
+# From get_min_capability in vllm/model_executor/layers/quantization: fp8.py 7.5, online/base.py 7.5,
+# auto_awq.py 7.5, auto_gptq.py 6.0 but its Marlin kernel 7.5, compressed_tensors_wNa16.py 7.5, _w8a8_int8.py
+# 7.5, mxfp4.py 8.0, _w4a4_nvfp4.py 7.5. Native: fp8 has matrix units from Ada (8.9) on
+# (compressed_tensors_w8a8_fp8.py), mxfp4 and nvfp4 from Blackwell (10.0) on; older GPUs widen the weights to
+# 16 bits within Marlin or Triton kernels.
 _CAPABILITIES: dict[str, tuple[float, float | None]] = {
     "fp8": (7.5, 8.9),
     ONLINE_FP8: (7.5, 8.9),
@@ -81,7 +82,8 @@ def _explain_card(card: Card) -> str:
 
 
 def _use_on_cpu(format_: str, card: Card) -> tuple[str, str]:
-    # vllm/model_executor/kernels/linear: cpu.py of scaled_mm and mixed_precision; nothing there for fp8 or fp4.
+    # vllm/model_executor/kernels/linear: cpu.py of scaled_mm and mixed_precision; nothing there for fp8 or
+    # fp4.
     if format_ in _PLAIN:
         return "plain", ""
     use = _ON_CPU.get(format_, "")

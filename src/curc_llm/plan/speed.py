@@ -8,9 +8,12 @@ from curc_llm.plan.layout import Layout
 from curc_llm.plan.weights import held_parts
 from curc_llm.sites.card import Card
 
-# vLLM's own start: imports and processes about 40 s (measured), compilation and graph capture 30 to 64 s with warm
-# and cold caches (https://github.com/NovaSky-AI/SkyRL/pull/2138); engine warm-up the rest.
-_START_S = 90.0
+# vLLM's own start with cold caches: imports and processes 37 to 59 s (measured without a GPU), and
+# compilation with graph capture 91 s for an 8B model
+# (https://github.com/run-ai/runai-model-streamer/issues/67), 34 s with warm caches
+# (https://github.com/vllm-project/vllm/issues/20264), 215 s for 70B on eight GPUs
+# (https://github.com/vllm-project/vllm/issues/19824).
+_START_S = 120.0
 # Each further node joins before anything is loaded.
 _START_PER_NODE_S = 20.0
 _GB = 10**9
@@ -37,7 +40,7 @@ def load_time_s(weight_bytes: int, read_gb_per_s: float, num_nodes: int = 1) -> 
 
     Example:
         >>> round(load_time_s(141_000_000_000, 1.0))
-        231
+        261
     """
     return weight_bytes / _GB / read_gb_per_s + _START_S + _START_PER_NODE_S * (num_nodes - 1)
 
@@ -52,11 +55,16 @@ def decode_tokens_per_s(
 ) -> float:
     """Tokens per second of one request alone, after its prompt: an estimate from memory bandwidth.
 
-    Each token reads the weights that it passes through and the KV cache of what stands before it, once; pipeline
-    stages work one after the other, so only tensor parallelism shortens a step:
+    Each token reads the weights that it passes through and the KV cache of what stands before it, once;
+    pipeline stages work one after the other, so only tensor parallelism shortens a step:
     step = (active weight bytes + KV bytes) / tensor_parallel_size / (bandwidth x 0.80) + overheads.
 
     Args:
+        model: the model.
+        weights: the published weights that are served.
+        quantisation: a format, or `online-fp8`.
+        card: the GPU.
+        layout: how the model is spread.
         context_tokens: tokens that stand before.
     """
     tp = layout.tensor_parallel_size
@@ -66,7 +74,7 @@ def decode_tokens_per_s(
 
 
 def _active_bytes(model: Model, weights: Weights, quantisation: str) -> float:
-    """Weight bytes that one token passes through: of routed experts only its own, of the input table one row."""
+    """Weight bytes that one token passes through: of routed experts its own, of the input table one row."""
     arch = model.architecture
     parts = held_parts(arch, weights, quantisation)
     chosen = arch.num_experts_per_token / arch.num_experts if arch.num_experts else 1.0

@@ -71,7 +71,7 @@ def _weights(work: Arithmetic, fullest: Stage) -> Step:
     layout = work.layout
     return Step(
         name="Weights on the fullest GPU",
-        formula="layers of its stage / all layers x weights / tensor_parallel_size + embeddings + replicated parts",
+        formula="layers of its stage / all x weights / tensor_parallel_size + embeddings + replicated parts",
         numbers=f"{fullest.num_layers} of {work.model.architecture.num_layers} layers, tensor_parallel_size "
         f"{layout.tensor_parallel_size}, held as {work.quantisation}",
         result=_gib(fullest.weight_bytes / 2**30),
@@ -95,8 +95,9 @@ def _reserve(work: Arithmetic, wish: EngineWish) -> Step:
     return Step(
         name="Reserve",
         formula="activations + CUDA graphs + runtime",
-        numbers=f"{reserve.activations_gib:.2f} + {reserve.cuda_graphs_gib:.2f} + {reserve.runtime_gib:.2f} GiB "
-        f"(max_num_batched_tokens {wish.max_num_batched_tokens}, max_num_seqs {wish.max_num_seqs})",
+        numbers=f"{reserve.activations_gib:.2f} + {reserve.cuda_graphs_gib:.2f} + "
+        f"{reserve.runtime_gib:.2f} GiB (max_num_batched_tokens {wish.max_num_batched_tokens}, "
+        f"max_num_seqs {wish.max_num_seqs})",
         result=_gib(reserve.counted_gib),
         source="estimate from published logs, docs/how-the-arithmetic-works.md",
     )
@@ -117,12 +118,12 @@ def _kv_room(fit: Fit, fullest: Stage) -> Step:
 def _table(work: Arithmetic, wish: EngineWish, table: BlockTable) -> Step:
     blocks = table.blocks_per_request(wish.max_model_len, work.in_flight_tokens)
     tokens = f"{wish.max_model_len:,} tokens / {table.block_tokens} per block"
+    window, flight, per_block = table.window_tokens, work.in_flight_tokens, table.block_tokens
     formulas = {
         "linear": ("states x tables", f"{table.state_blocks} x {table.num_tables}"),
         "sliding": (
-            "(min(window - 1 + tokens in flight, max_model_len) / tokens per block, rounded up, + 1) x tables",
-            f"(min({table.window_tokens} - 1 + {work.in_flight_tokens}, {wish.max_model_len}) / "
-            f"{table.block_tokens} + 1) x {table.num_tables}",
+            "(min(window - 1 + in flight, max_model_len) / tokens per block, rounded up, + 1) x tables",
+            f"(min({window} - 1 + {flight}, {wish.max_model_len}) / {per_block} + 1) x {table.num_tables}",
         ),
     }
     formula, numbers = formulas.get(
@@ -140,7 +141,7 @@ def _table(work: Arithmetic, wish: EngineWish, table: BlockTable) -> Step:
 
 def _block(work: Arithmetic, fullest: Stage) -> Step:
     tables = ", ".join(
-        f"{table.num_layers} {table.kind} layers in {table.num_tables} tables at {table.page_bytes / 1024:,.1f} KiB"
+        f"{table.num_layers} {table.kind} layers in {table.num_tables} tables, {table.page_bytes / 1024:,.0f} KiB"
         for table in work.cache.tables
     )
     return Step(
@@ -166,7 +167,7 @@ def _longest(work: Arithmetic, fit: Fit, fullest: Stage) -> Step:
     return Step(
         name="Longest context",
         formula="largest max_model_len whose blocks fit, at most the model's own",
-        numbers=f"{max(0, fullest.num_blocks - 1):,} blocks; the model has {work.model.max_context_tokens:,} tokens",
+        numbers=f"{max(0, fullest.num_blocks - 1):,} blocks; at most {work.model.max_context_tokens:,} tokens",
         result=f"{fit.longest_context_tokens:,} tokens",
         source=f"{_GROUPS}, _estimate_max_model_len_from_groups",
     )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curc_llm.catalogue.architecture import Architecture
 from curc_llm.catalogue.model import Weights
-from curc_llm.plan.layout import Layout
+from curc_llm.plan.layout import Layout, expert_inner_size
 from curc_llm.plan.quantisation import ONLINE_FP8
 
 # Bits per parameter, scales and zero points included: (routed experts, other linear layers). Embeddings, the
 # vision part and routers stay in 16 bits.
-# fp8: 8 bits and a 32-bit scale per 128 x 128 block. int4 formats: 4 bits, a 16-bit scale per 128 (AWQ and GPTQ:
-# a 4-bit zero point too; some groups are of 32, which makes 4.5): 4.25 stands between. mxfp4: 4 bits and an 8-bit
-# scale per 32, routed experts only (OCP Microscaling specification; gpt-oss model card). nvfp4: 4 bits and an
-# 8-bit scale per 16 (NVIDIA, "Introducing NVFP4").
+# fp8: 8 bits and a 32-bit scale per 128 x 128 block. int4 formats: 4 bits, a 16-bit scale per 128 (AWQ and
+# GPTQ: a 4-bit zero point too; some groups are of 32, which makes 4.5): 4.25 stands between. mxfp4: 4 bits
+# and an 8-bit scale per 32, routed experts only (OCP Microscaling specification; gpt-oss model card). nvfp4:
+# 4 bits and an 8-bit scale per 16 (NVIDIA, "Introducing NVFP4").
 _BITS: dict[str, tuple[float, float]] = {
     "fp32": (32.0, 32.0),
     "bf16": (16.0, 16.0),
@@ -31,8 +31,15 @@ _BITS: dict[str, tuple[float, float]] = {
 }
 # vLLM turns fp32 checkpoints into 16 bits while it loads them (vllm/config/model.py, _resolve_auto_dtype).
 _FP32_TO_16_BIT = 0.5
-# online-fp8 halves linear layers and leaves the rest (quantization/online/base.py: LinearBase, RoutedExperts).
+# online-fp8 halves linear layers and leaves the rest (quantization/online/base.py: LinearBase,
+# RoutedExperts).
 _BF16_TO_FP8 = 8.002 / 16.0
+
+
+# Kernels for mxfp4 round up the hidden size to 256 and an expert's inner size to 128 (Marlin;
+# fused_moe/oracle/mxfp4.py, mxfp4_round_up_hidden_size_and_intermediate_size): gpt-oss-20b's file of 12.8 GiB
+# is held in 13.7.
+_MXFP4_HIDDEN, _MXFP4_INNER = 256, 128
 
 
 @dataclass(frozen=True)
@@ -68,20 +75,27 @@ def checkpoint_bytes(arch: Architecture, weights: Weights) -> int:
     return weights.weight_bytes or round(_file_parts(arch, weights).total)
 
 
-def held_parts(arch: Architecture, weights: Weights, quantisation: str) -> WeightParts:
+def held_parts(
+    arch: Architecture, weights: Weights, quantisation: str, layout: Layout = Layout()
+) -> WeightParts:
     """One copy of the weights as GPUs hold them.
 
-    The checkpoint's bytes, but fp32 becomes 16 bits and online-fp8 halves the linear layers. Formats that the GPU
-    can only hold (weight-only) are repacked at the same size.
+    The checkpoint's bytes, but fp32 becomes 16 bits and online-fp8 halves the linear layers. Formats that the
+    GPU can only hold (weight-only) are repacked at the same size.
 
     Args:
+        arch: the model's numbers.
+        weights: the published weights.
         quantisation: a format, or `online-fp8`.
+        layout: how the model is spread: mxfp4 pads each GPU's slice of an expert.
     """
     parts = _file_parts(arch, weights)
     if weights.format == "fp32":
         return _scale(parts, _FP32_TO_16_BIT, _FP32_TO_16_BIT)
     if quantisation == ONLINE_FP8:
         return _scale(parts, 1.0, _BF16_TO_FP8)
+    if weights.format == "mxfp4":
+        return replace(parts, experts=parts.experts * mxfp4_padding(arch, layout))
     return parts
 
 
@@ -96,12 +110,16 @@ def gpu_bytes(
     """Bytes on each GPU of one pipeline stage.
 
     Linear layers and embeddings are divided by tensor_parallel_size (vllm/model_executor/layers/linear.py and
-    vocab_parallel_embedding.py). Routed experts are divided over data-parallel copies too, with expert parallelism
-    in whole experts (layers/fused_moe/config.py, FusedMoEParallelConfig.make).
+    vocab_parallel_embedding.py). Routed experts are divided over data-parallel copies too, with expert
+    parallelism in whole experts (layers/fused_moe/config.py, FusedMoEParallelConfig.make).
 
     Args:
+        parts: of `held_parts`.
+        arch: the model's numbers.
+        layout: how the model is spread.
         num_stage_layers: layers of that stage.
-        is_first, is_last: whether it holds the input embedding and the vision part, or the output embedding.
+        is_first: whether it holds the input embedding and the vision part.
+        is_last: whether it holds the output embedding.
     """
     tp = layout.tensor_parallel_size
     share = num_stage_layers / arch.num_layers
@@ -128,11 +146,25 @@ def expert_share(arch: Architecture, layout: Layout) -> float:
     return 1.0 / num_gpus
 
 
+def mxfp4_padding(arch: Architecture, layout: Layout) -> float:
+    """How much larger an mxfp4 expert becomes by padding its sizes.
+
+    Example:
+        >>> round(mxfp4_padding(gpt_oss_20b, Layout()), 3)  # 2880 x 2880 becomes 3072 x 2944
+        1.09
+    """
+    slices = 1 if layout.enable_expert_parallel else layout.tensor_parallel_size * layout.data_parallel_size
+    inner = (expert_inner_size(arch) or _MXFP4_INNER) / slices
+    hidden = math.ceil(arch.hidden_size / _MXFP4_HIDDEN) * _MXFP4_HIDDEN / arch.hidden_size
+    return hidden * math.ceil(inner / _MXFP4_INNER) * _MXFP4_INNER / inner
+
+
 def replicated_params(arch: Architecture) -> int:
     """Parameters of layers that tensor parallelism doesn't divide: routers, and MLA's down projections.
 
-    MLA's are hidden size x (q_lora_rank + latent_dim) each (ReplicatedLinear in vllm's deepseek_v2.py). q_lora_rank
-    isn't among the architecture's numbers; DeepSeek-V3's is 2.7 times latent_dim (1536 and 576), which is assumed.
+    MLA's are hidden size x (q_lora_rank + latent_dim) each (ReplicatedLinear in vllm's deepseek_v2.py).
+    q_lora_rank isn't among the architecture's numbers; DeepSeek-V3's is 2.7 times latent_dim (1536 and 576),
+    which is assumed.
     """
     routers = arch.num_layers * arch.hidden_size * arch.num_experts
     latent = sum(
