@@ -160,6 +160,11 @@ def test_how_a_model_is_spread_and_planned_can_be_set_per_model_and_by_default(t
     assert (settings.defaults.preset, settings.defaults.enable_expert_parallel) == ("batch", True)
 
 
+def test_a_mistake_in_a_flag_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="The settings: `idle_stop_min` can't be 'soon'"):
+        load(tmp_path, flags={"idle_stop_min": "soon"})
+
+
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
     assert load(tmp_path, "# nothing yet\n") == load(tmp_path)
 
