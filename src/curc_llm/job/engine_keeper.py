@@ -199,6 +199,7 @@ class EngineKeeper:
                 phase=EnginePhase.DOWNLOADING,
                 progress=share,
                 detail=f"{step.done_gib:.1f} of {step.total_gib:.1f} GiB",
+                revision=step.revision,
             )
         return str(path or engine.model)
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from curc_llm.engine.versions import read_versions
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import Activity, EngineTarget, GatewayConfig, GatewayState
 from curc_llm.job.board import Board
@@ -19,7 +20,6 @@ from curc_llm.job.ending import Ending, make_stop_ending, make_trouble_ending
 from curc_llm.job.engine_keeper import EngineKeeper
 from curc_llm.job.gateway_link import GatewayLink
 from curc_llm.job.run import GatewayProcess
-from curc_llm.job.versions import read_versions
 from curc_llm.session.files import append_jsonl
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.login import make_login_secret
@@ -203,7 +203,8 @@ class Supervisor:
         )
 
     async def _learn_versions(self) -> None:
-        self._board.update(versions=await asyncio.to_thread(read_versions, self._spec))
+        found = await asyncio.to_thread(read_versions, self._spec.engine_python, self._spec.device)
+        self._board.update(versions=found)
 
     def _audit(self, event: str, **fields: object) -> None:
         try:

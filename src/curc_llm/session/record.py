@@ -79,6 +79,7 @@ class EngineRecord(_Frozen):
         trouble: the latest failure; stays after a successful restart, so that people can be told.
         max_model_len: context length in tokens, once known.
         runner: `generate` or `pooling`.
+        revision: the commit that was downloaded; None for folders, and until it is known.
     """
 
     served_model_name: str
@@ -94,6 +95,7 @@ class EngineRecord(_Frozen):
     trouble: Trouble | None = None
     max_model_len: int | None = None
     runner: str = "generate"
+    revision: str | None = None
 
 
 class SessionRecord(_Frozen):

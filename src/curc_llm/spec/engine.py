@@ -1,0 +1,137 @@
+"""EngineSpec: one engine of a session, and how it is made from what a person called a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from curc_llm.factfile import Frozen
+from curc_llm.plan.plan import Plan
+from curc_llm.settings import Settings
+from curc_llm.spec.model_folder import DEMO_MODEL_DIR, find_model_folder
+
+DEMO_MODEL_NAME = "curc-guide"
+# vLLM's own default (vllm/config/model.py), written down so that a spec says all that a repeat needs.
+DEFAULT_SEED = 0
+# The planner's answer doesn't decide these: who may run a model's code, what it is called, and what it is.
+NOT_PLANNED = {"model", "revision", "served_model_name", "trust_remote_code"}
+# Without a GPU vLLM's CPU build sets its own limits: only what the model is counts there.
+PLANNED_ON_CPU = {"tool_call_parser", "reasoning_parser", "runner", "quantization"}
+
+
+class EngineSpec(Frozen):
+    """One engine to run: the model and how vLLM serves it. Field names are vLLM's own.
+
+    Args:
+        model: a folder (absolute path), or a Hugging Face id.
+        is_local: True when `model` is a folder; then nothing is asked of the hub.
+        max_model_len: context wanted, in tokens; lowered to the model's own limit when the engine starts.
+        max_num_batched_tokens: tokens of one forward pass, over all requests.
+        tensor_parallel_size, pipeline_parallel_size: GPUs that share each layer; groups of layers.
+        data_parallel_size: copies of the model that share the requests.
+        enable_expert_parallel: whole experts on each GPU instead of slices of all of them.
+        seed: start of vLLM's random numbers, for sampling without a seed of its own.
+    """
+
+    served_model_name: str
+    model: str
+    is_local: bool
+    revision: str | None = None
+    runner: Literal["generate", "pooling"] = "generate"
+    max_model_len: int | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    gpu_memory_utilization: float | None = None
+    dtype: str | None = None
+    quantization: str | None = None
+    kv_cache_dtype: str | None = None
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    data_parallel_size: int | None = None
+    enable_expert_parallel: bool = False
+    tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
+    chat_template: str | None = None
+    trust_remote_code: bool = False
+    enforce_eager: bool = False
+    seed: int | None = None
+
+
+def make_engine_spec(
+    settings: Settings,
+    wanted: str,
+    *,
+    given: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+    device: Literal["cuda", "cpu"] = "cpu",
+) -> EngineSpec:
+    """Resolves what a person called a model.
+
+    It may be a settings entry, `demo`, a folder, a Hugging Face id, or with a plan a name of the catalogue.
+    The later of these wins: the settings' defaults, the plan, the settings' entry, what was given.
+
+    Args:
+        settings: the person's own.
+        wanted: what the person called it.
+        given: values from the command line by field name; None and unknown ones are left out.
+        plan: what the planner chose for it.
+        device: what it will run on.
+
+    Raises:
+        ModelNotFoundError: it is none of these, or the folder is no model that can be served.
+    """
+    own = settings.models.get(wanted)
+    if own is None and is_demo(wanted):
+        return _make_demo(settings, given or {})
+    values = settings.defaults.model_dump(exclude_none=True)
+    if plan is not None:
+        values |= _planned(plan, device)
+    if own is not None:
+        values |= own.model_dump(exclude_none=True)
+    values |= {name: value for name, value in (given or {}).items() if value is not None}
+    model = _choose_model(wanted, plan, values.pop("model", None))
+    folder = find_model_folder(model)
+    name = values.pop("served_model_name", None) or (wanted if own else _default_name(wanted))
+    return _build(values, name, str(folder or model), is_local=folder is not None)
+
+
+def is_demo(wanted: str) -> bool:
+    """Whether the bundled model is meant."""
+    return wanted in {"demo", DEMO_MODEL_NAME}
+
+
+def _make_demo(settings: Settings, given: Mapping[str, Any]) -> EngineSpec:
+    defaults = settings.defaults.model_dump(exclude_none=True)
+    kept = {k: v for k, v in defaults.items() if k in {"gpu_memory_utilization", "max_model_len"}}
+    own = {"max_num_seqs": 64, "enforce_eager": True}
+    values = own | kept | {name: value for name, value in given.items() if value is not None}
+    return _build(values, DEMO_MODEL_NAME, str(DEMO_MODEL_DIR), is_local=True)
+
+
+def _choose_model(wanted: str, plan: Plan | None, named: Any) -> str:
+    """The folder or hub id: the plan's, which may be another quantisation than the one that was named."""
+    planned = (plan.folder or plan.hub_id) if plan is not None else ""
+    return planned or str(named or wanted)
+
+
+def _default_name(wanted: str) -> str:
+    """What the API calls it: what the person typed; of a folder's path only the folder's own name."""
+    if "/" not in wanted and not wanted.startswith((".", "~")):
+        return wanted
+    folder = find_model_folder(wanted)
+    return folder.name if folder is not None else wanted
+
+
+def _planned(plan: Plan, device: Literal["cuda", "cpu"]) -> dict[str, Any]:
+    """What the planner decided for vLLM, as far as it counts on this device."""
+    fields = {k: v for k, v in plan.vllm_fields.items() if k not in NOT_PLANNED}
+    if device == "cpu":
+        fields = {k: v for k, v in fields.items() if k in PLANNED_ON_CPU}
+    revision = {"revision": plan.revision} if plan.revision and not plan.folder else {}
+    return {**fields, **revision}
+
+
+def _build(values: Mapping[str, Any], name: str, model: str, *, is_local: bool) -> EngineSpec:
+    known = {k: v for k, v in values.items() if k in EngineSpec.model_fields}
+    rest = {"seed": DEFAULT_SEED, **known, "served_model_name": name, "model": model, "is_local": is_local}
+    return EngineSpec.model_validate({**rest, "revision": None if is_local else rest.get("revision")})
