@@ -100,8 +100,13 @@ class Model(Fact):
 
 
 class Catalogue(Frozen):
-    """Models by short name, such as `llama-3.1-8b-instruct`."""
+    """Models by short name, such as `llama-3.1-8b-instruct`.
+
+    Args:
+        broken: entries of users' files that can't be read just now, such as a folder that is gone, and why.
+    """
 
     version: Literal[1] = 1
     sources: dict[str, Source] = {}
     models: dict[str, Model]
+    broken: dict[str, str] = {}

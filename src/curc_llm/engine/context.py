@@ -1,54 +1,10 @@
-"""How long a context a model can have, read from its own folder."""
+"""The context that a session asks vLLM for; how long a model allows is the catalogue's knowledge."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
+from curc_llm.catalogue.context import derive_context_limit, read_context_limit
 
-# The keys that vLLM looks at (0.32, transformers_utils/model_arch_config_convertor.py); the smallest counts.
-LENGTH_KEYS = (
-    "max_position_embeddings",
-    "n_positions",
-    "max_seq_len",
-    "seq_length",
-    "model_max_length",
-    "max_target_positions",
-    "max_sequence_length",
-    "max_seq_length",
-    "seq_len",
-)
-# With these kinds of RoPE scaling the file's length is already the scaled one (vllm 0.32, config/model.py).
-ALREADY_SCALED = {"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"}
-TEXT_CONFIGS = ("text_config", "llm_config", "language_config", "thinker_config")
-SENTENCE_CONFIG = "sentence_bert_config.json"
-
-
-def read_context_limit(model_dir: Path) -> int | None:
-    """The longest context in tokens that a model allows, by vLLM's own rules; None when it doesn't say.
-
-    Args:
-        model_dir: folder with `config.json` (or Mistral's `params.json`).
-
-    Example:
-        >>> read_context_limit(Path("/no/such/model")) is None
-        True
-    """
-    sentence = _load(model_dir / SENTENCE_CONFIG).get("max_seq_length")
-    if sentence is not None and _is_length(sentence):
-        return int(sentence)
-    config = _load(model_dir / "config.json") or _load(model_dir / "params.json")
-    return derive_context_limit(config)
-
-
-def derive_context_limit(config: dict[str, Any]) -> int | None:
-    """The longest context in tokens that a configuration allows; None when it holds none of the keys."""
-    text = _text_config(config)
-    lengths = [text[key] for key in LENGTH_KEYS if _is_length(text.get(key))]
-    if not lengths:
-        return None
-    limit = text["model_max_length"] if _is_length(text.get("model_max_length")) else min(lengths)
-    return int(limit * _rope_factor(text))
+__all__ = ["choose_context", "derive_context_limit", "read_context_limit"]
 
 
 def choose_context(wanted_tokens: int | None, limit_tokens: int | None) -> int | None:
@@ -61,45 +17,3 @@ def choose_context(wanted_tokens: int | None, limit_tokens: int | None) -> int |
     if wanted_tokens is None or limit_tokens is None:
         return wanted_tokens
     return min(wanted_tokens, limit_tokens)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The part of a multimodal model's configuration that describes its language model."""
-    for key in TEXT_CONFIGS:
-        inner = config.get(key)
-        if isinstance(inner, dict):
-            return _text_config(inner) if any(k in inner for k in TEXT_CONFIGS) else inner
-    return config
-
-
-def _is_length(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
-
-
-def _rope_factor(text: dict[str, Any]) -> float:
-    # Gemma 3 states its length already scaled, though its kind of scaling says otherwise (vllm 0.32).
-    if "gemma3" in str(text.get("model_type", "")):
-        return 1.0
-    factor = 1.0
-    for rope in _rope_entries(text):
-        kind = rope.get("rope_type") or rope.get("type") or "default"
-        if kind not in ALREADY_SCALED and _is_length(rope.get("factor")):
-            factor = rope["factor"]
-    return factor
-
-
-def _rope_entries(text: dict[str, Any]) -> list[dict[str, Any]]:
-    """The RoPE settings: one for the whole model, or one for each kind of layer."""
-    found = text.get("rope_parameters") or text.get("rope_scaling")
-    if not isinstance(found, dict):
-        return []
-    nested = [value for value in found.values() if isinstance(value, dict)]
-    return nested or [found]

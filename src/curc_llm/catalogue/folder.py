@@ -1,0 +1,144 @@
+"""From a folder with a model to the model: numbers of its config.json, bytes of its weights' headers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from curc_llm.catalogue.config_json import SOURCE, model_from_config, read_config
+from curc_llm.catalogue.context import read_context_limit
+from curc_llm.catalogue.model import Model
+from curc_llm.catalogue.weight_files import WeightFiles, find_weights
+from curc_llm.errors import ModelNotFoundError
+
+UNQUANTISED = {"fp32", "bf16", "fp16"}
+# How huggingface_hub names folders of its cache (file_download.py: repo_folder_name).
+CACHED = re.compile(r"models--(.+?)--(.+)")
+# Files' and config.json's counts may differ by what config.json doesn't tell, such as prediction layers.
+MAX_DIFFERENCE = 0.1
+
+
+def read_folder(folder: Path) -> Model:
+    """The model in a folder; its weights' bytes are exact.
+
+    Args:
+        folder: with `config.json` (or Mistral's `params.json`) and weights.
+
+    Raises:
+        ModelNotFoundError: it holds no model, or one that isn't whole; names the file that is at fault.
+
+    Example:
+        >>> read_folder(Path("/projects/me/Qwen3-8B")).weights[0].weight_bytes
+        16381470720
+    """
+    folder = find_snapshot(folder)
+    config = _read_configs(folder)
+    model = model_from_config(config, title=_name(folder), hub_id=_hub_id(folder))
+    files = find_weights(folder)
+    weights = model.weights[0].model_copy(update={"weight_bytes": files.weight_bytes, "source": SOURCE})
+    exact = _count_exactly(model, files)
+    notes = [*model.assumed, *files.notes, *_explain_difference(model, exact)]
+    is_embedding = (folder / "modules.json").is_file()  # as sentence-transformers writes them
+    return model.model_copy(
+        update={
+            "weights": (weights,),
+            "architecture": model.architecture.model_copy(update=_new_counts(model, exact)),
+            "uses": ("embeddings",) if is_embedding else model.uses,
+            "max_context_tokens": min(model.max_context_tokens, read_context_limit(folder) or 10**9),
+            "has_chat_template": has_chat_template(folder),
+            "is_estimate": False,
+            "assumed": tuple(notes),
+            "folder": str(folder),
+        }
+    )
+
+
+def find_snapshot(folder: Path) -> Path:
+    """The folder itself, or the newest snapshot when it is a model's folder in Hugging Face's cache.
+
+    Raises:
+        ModelNotFoundError: there is no such folder.
+    """
+    if not folder.is_dir():
+        kind = "is a file, not a folder" if folder.exists() else "doesn't exist"
+        raise ModelNotFoundError(f"The folder {folder} {kind}.", "Name the folder that holds config.json.")
+    snapshots = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]
+    if snapshots and not (folder / "config.json").exists():
+        return max(snapshots, key=lambda path: path.stat().st_mtime)
+    return folder
+
+
+def has_chat_template(folder: Path) -> bool:
+    """True when the folder says how messages become a prompt; without that only completions make sense."""
+    names = ("chat_template.jinja", "chat_template.json", "tekken.json")
+    if any((folder / name).is_file() for name in names):
+        return True
+    path = folder / "tokenizer_config.json"
+    try:
+        return bool(read_config(path).get("chat_template")) if path.is_file() else False
+    except ModelNotFoundError:
+        return False
+
+
+def _read_configs(folder: Path) -> dict[str, Any]:
+    """config.json, with what other files of the folder add to it."""
+    found = next((n for n in ("config.json", "params.json") if (folder / n).is_file()), "")
+    if not found:
+        raise _not_a_model(folder)
+    config = read_config(folder / found)
+    if (folder / "hf_quant_config.json").is_file():  # ModelOpt before 2025 told it there alone
+        config = {**read_config(folder / "hf_quant_config.json"), **config}
+    return config
+
+
+def _not_a_model(folder: Path) -> ModelNotFoundError:
+    """Why a folder without config.json isn't a model."""
+    if (folder / "adapter_config.json").is_file():
+        base = read_config(folder / "adapter_config.json").get("base_model_name_or_path") or "its base model"
+        return ModelNotFoundError(
+            f"{folder} holds an adapter (LoRA) for {str(base)[:100]}, not a model.",
+            "Merge it into its base model first (peft: merge_and_unload), and name the merged folder.",
+        )
+    if next(folder.glob("*.gguf"), None):
+        return ModelNotFoundError(
+            f"{folder} holds its weights as GGUF, which sessions don't serve.",
+            "Use the model that it was made from.",
+        )
+    inner = next((path.parent for path in sorted(folder.glob("*/config.json"))), None)
+    hint = f"Did you mean {inner}?" if inner else "Name the folder that holds config.json and the weights."
+    return ModelNotFoundError(f"{folder} holds no config.json, so it isn't a model.", hint)
+
+
+def _name(folder: Path) -> str:
+    return _hub_id(folder) or folder.resolve().name
+
+
+def _hub_id(folder: Path) -> str:
+    """The Hugging Face id of a snapshot in the cache, else empty."""
+    match = CACHED.fullmatch(folder.parent.parent.name)
+    return f"{match[1]}/{match[2]}" if match and folder.parent.name == "snapshots" else ""
+
+
+def _count_exactly(model: Model, files: WeightFiles) -> int | None:
+    """Parameters by the files' headers; None where quantisation packs several into one number."""
+    if model.weights[0].format not in UNQUANTISED or not files.params:
+        return None
+    return sum(files.params.values())
+
+
+def _new_counts(model: Model, exact: int | None) -> dict[str, Any]:
+    """Counts that the files correct."""
+    if exact is None:
+        return {}
+    architecture = model.architecture
+    active = architecture.active_params
+    return {"total_params": exact, "active_params": min(active, exact) if active else None}
+
+
+def _explain_difference(model: Model, exact: int | None) -> list[str]:
+    stated = model.architecture.total_params
+    if exact is None or abs(exact - stated) <= MAX_DIFFERENCE * exact:
+        return []
+    held, told = f"{exact / 1e9:.2f} billion", f"{stated / 1e9:.2f} billion"
+    return [f"Its files hold {held} parameters, its config.json describes {told}; the files count."]

@@ -1,0 +1,119 @@
+"""From what a person calls a model to the model: a short name, a Hugging Face id, a folder."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from curc_llm.catalogue.folder import read_folder
+from curc_llm.catalogue.model import Catalogue, Model, Weights
+from curc_llm.errors import ModelNotFoundError
+
+# As huggingface_hub checks them (utils/_validators.py): owner/name, each of letters, digits, `-`, `_`, `.`.
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+NUM_NEAREST = 3
+
+
+class Found(NamedTuple):
+    """A model that was found.
+
+    Args:
+        name: its short name; for models outside the catalogue what was asked for.
+        model: what is known of it.
+        weights: set when the id of one quantisation was named: then that one is meant.
+    """
+
+    name: str
+    model: Model
+    weights: Weights | None = None
+
+
+def find_model(wanted: str, catalogue: Catalogue, ask_hub: Callable[[str], Model] | None = None) -> Found:
+    """The model that is meant.
+
+    Args:
+        wanted: a short name or a Hugging Face id (in upper or lower case), or a folder.
+        catalogue: where to look.
+        ask_hub: reads the numbers of a model with this Hugging Face id; None: the hub can't be asked here.
+
+    Raises:
+        ModelNotFoundError: there is no such model; names the nearest ones.
+
+    Example:
+        >>> find_model("Qwen/Qwen3-8B", load_catalogue()).name
+        'qwen3-8b'
+    """
+    wanted = wanted.strip()
+    if wanted.startswith((".", "/", "~")):
+        return _find_folder(wanted)
+    if found := _find_entry(wanted, catalogue):
+        return found
+    if why := _find_broken(wanted, catalogue):
+        raise ModelNotFoundError(why, "Mend or remove that entry.")
+    if wanted and Path(wanted).is_dir():
+        return _find_folder(wanted)
+    if HUB_ID.fullmatch(wanted) and ask_hub is not None:
+        return Found(wanted, ask_hub(wanted))
+    raise _not_found(wanted, catalogue)
+
+
+def nearest_names(wanted: str, catalogue: Catalogue, count: int = NUM_NEAREST) -> list[str]:
+    """Short names of models that are called nearly like `wanted`, the nearest first.
+
+    Example:
+        >>> nearest_names("llama3.1-8b", load_catalogue())[0]
+        'llama-3.1-8b-instruct'
+    """
+    # Ids count without their owner: the owner's letters would drown those of the name.
+    spoken = wanted.lower().rpartition("/")[2]
+    scores: dict[str, float] = {}
+    for name, model in catalogue.models.items():
+        called = [name, *(weights.hub_id.lower().rpartition("/")[2] for weights in model.weights)]
+        scores[name] = max(_likeness(spoken, word) for word in called)
+    ranked = sorted((name for name in scores if scores[name] > 0.5), key=lambda n: -scores[n])
+    return ranked[:count]
+
+
+def _likeness(spoken: str, word: str) -> float:
+    """How alike two names are, 0 to 1; a name that begins like the other one is nearer than letters say."""
+    ratio = difflib.SequenceMatcher(None, spoken, word).ratio()
+    squeezed, other = (re.sub(r"[^a-z0-9]", "", text) for text in (spoken, word))
+    return max(ratio, 0.9 if squeezed and other.startswith(squeezed) else 0.0)
+
+
+def _find_entry(wanted: str, catalogue: Catalogue) -> Found | None:
+    low = wanted.lower()
+    for name, model in catalogue.models.items():
+        if name.lower() == low:
+            return Found(name, model)
+    for name, model in catalogue.models.items():
+        for weights in model.weights:
+            if weights.hub_id.lower() == low and low:
+                return Found(name, model, weights)
+    return None
+
+
+def _find_broken(wanted: str, catalogue: Catalogue) -> str:
+    return next((why for name, why in catalogue.broken.items() if name.lower() == wanted.lower()), "")
+
+
+def _find_folder(wanted: str) -> Found:
+    return Found(wanted, read_folder(Path(wanted).expanduser()))
+
+
+def _not_found(wanted: str, catalogue: Catalogue) -> ModelNotFoundError:
+    near = nearest_names(wanted, catalogue)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    if HUB_ID.fullmatch(wanted):
+        return ModelNotFoundError(
+            f"{wanted} isn't in the catalogue, and its numbers can't be looked up from here.",
+            f"{hint}Else fetch its config.json where the hub can be reached (hf download {wanted} "
+            "config.json --local-dir FOLDER) and name that folder.",
+        )
+    return ModelNotFoundError(
+        f"There is no model {wanted!r} in the catalogue.",
+        f"{hint}`curc-llm models` lists them all; a Hugging Face id or a folder does as well.",
+    )
