@@ -58,7 +58,8 @@ def count_prediction(values: dict[str, Any]) -> int:
     """
     config = _config(values)
     text = getattr(config, "text_config", config)
-    return _layer_size(values, text) + 2 * text.hidden_size**2 + 3 * text.hidden_size
+    hidden_size: int = text.hidden_size
+    return _layer_size(values, text) + 2 * hidden_size**2 + 3 * hidden_size
 
 
 def _layer_size(values: dict[str, Any], text: Any) -> int:
