@@ -12,7 +12,6 @@ from curc_llm.catalogue.model import Catalogue, Model, Weights
 from curc_llm.catalogue.user_file import complete_entries
 from curc_llm.errors import FactFileError
 from curc_llm.factfile import Source, line_of, make_facts, read_yaml
-from curc_llm.settings import Settings, user_config_file
 
 
 def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
@@ -21,7 +20,7 @@ def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
     A file's source keys are its own: in the merged catalogue they are `FILE:KEY`.
 
     Args:
-        extra: catalogue files of the user or the centre; they must exist.
+        extra: catalogue files of the user or the centre (the settings' `catalogue`); they must exist.
 
     Raises:
         FactFileError: a file holds something that can't be used; names the file and line.
@@ -34,19 +33,6 @@ def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
     for path in extra:
         catalogue = _merge(catalogue, read_user_file(path, catalogue), path.name)
     return catalogue
-
-
-def list_user_files(settings: Settings, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The files that are read besides the shipped ones: the user's own, if there is one, then the settings'.
-
-    Args:
-        settings: its `catalogue` names files.
-        environ: the environment; says where the user's own `curc-llm/catalogue.yml` is.
-    """
-    own = user_config_file(environ).with_name("catalogue.yml")
-    named = getattr(settings, "catalogue", None) or ()
-    paths = [named] if isinstance(named, str | Path) else list(named)
-    return (*([own] if own.exists() else []), *(Path(path).expanduser() for path in paths))
 
 
 @functools.lru_cache(maxsize=1)

@@ -30,6 +30,7 @@ VERBS = {
     "logs": "Show what a session wrote into its logs.",
     "keys": "Make, list and revoke API keys of a session.",
     "stop": "End a session and everything that it started.",
+    "models": "List, show and verify the models of the catalogue.",
     "gpus": "List the GPUs that a site has, with their limits and prices.",
     "site": "List, show and check the descriptions of Slurm centres.",
     "doctor": "Check whether this machine can run sessions, and say what to mend.",

@@ -1,0 +1,163 @@
+"""`curc-llm models`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.output import Output, render_table
+
+if TYPE_CHECKING:
+    from curc_llm.catalogue.model import Catalogue, Model, Weights
+
+HEADS = ("NAME", "PARAMETERS", "CONTEXT", "WEIGHTS IN GIB", "LICENCE", "USES", "")
+USES = ("chat", "code", "reasoning", "vision", "audio", "embeddings", "base")
+GIB = 2**30
+# Options of the search that have a value: what follows them isn't a sub-command.
+WITH_VALUE = {"--use", "-c", "--config"}
+
+
+class SearchGroup(click.Group):
+    """A group in which any word that is no sub-command is something to search for."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts `search` in front of everything but the other sub-commands and `--help`."""
+        if _first_word(args) not in self.commands and not {"-h", "--help"} & set(args):
+            args = ["search", *args]
+        return super().parse_args(ctx, args)
+
+
+def _first_word(args: list[str]) -> str:
+    """The first argument that is neither an option nor an option's value."""
+    values = {index + 1 for index, text in enumerate(args) if text in WITH_VALUE}
+    words = (text for index, text in enumerate(args) if index not in values and not text.startswith("-"))
+    return next(words, "")
+
+
+@click.group(cls=SearchGroup)
+def models() -> None:
+    """List, show and verify the models of the catalogue.
+
+    Any word but a command below is searched for: `curc-llm models qwen --use code`.
+    """
+
+
+@models.command("search")
+@click.argument("words", nargs=-1, metavar="[SEARCH]...")
+@click.option("--use", type=click.Choice(USES), help="Only models that are good for this.")
+@verb_options
+def search(words: tuple[str, ...], use: str | None, config: Path | None, as_json: bool) -> None:
+    """List the models that all words are found in: names, titles, Hugging Face ids, uses, licences."""
+    output = Output(as_json)
+    catalogue = read_catalogue(config)
+    found = {n: m for n, m in catalogue.models.items() if _fits(n, m, words) and (not use or use in m.uses)}
+    if not found and (words or use):
+        raise _nothing(words, use, catalogue)
+    rows = [_row(name, model) for name, model in found.items()]
+    output.data(render_table(HEADS, rows), [_to_json(name, model) for name, model in found.items()])
+    for why in catalogue.broken.values():
+        output.say(f"Left out: {why}")
+    output.say("All figures with their sources: curc-llm models show NAME")
+
+
+def read_catalogue(config: Path | None) -> Catalogue:
+    """The shipped catalogue with the user's files on top."""
+    from curc_llm.catalogue.load import load_catalogue
+
+    return load_catalogue(load(config).catalogue)
+
+
+def complete_model(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Names of the catalogue that begin with what was typed."""
+    from curc_llm.errors import CurcLlmError
+
+    try:
+        names = read_catalogue(ctx.params.get("config")).models
+    except CurcLlmError:
+        return []
+    return [name for name in names if name.startswith(incomplete.lower())]
+
+
+def _fits(name: str, model: Model, words: tuple[str, ...]) -> bool:
+    ids = " ".join(weights.hub_id for weights in model.weights)
+    text = " ".join([name, model.title, ids, *model.uses, model.licence]).lower()
+    return all(word.lower() in text for word in words)
+
+
+def _nothing(words: tuple[str, ...], use: str | None, catalogue: Catalogue) -> Exception:
+    from curc_llm.catalogue.lookup import nearest_names
+    from curc_llm.errors import ModelNotFoundError
+
+    near = nearest_names("-".join(words), catalogue) if words else []
+    wanted = " ".join([*words, *([f"--use {use}"] if use else [])])
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    return ModelNotFoundError(
+        f"No model of the catalogue fits {wanted!r}.", f"{hint}`curc-llm models` lists them all."
+    )
+
+
+def render_params(model: Model) -> str:
+    """Parameters in billions, and how many a token passes through where that isn't all.
+
+    Example:
+        >>> render_params(catalogue.models["qwen3-30b-a3b-instruct-2507"])
+        '30.5B (3.3B active)'
+    """
+    total, active = model.architecture.total_params, model.architecture.active_params
+    text = f"{'about ' if model.is_estimate else ''}{_billions(total)}"
+    return f"{text} ({_billions(active)} active)" if active and active < 0.9 * total else text
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:.2f}B" if count < 1e9 else f"{count / 1e9:.1f}B"
+
+
+def render_tokens(tokens: int) -> str:
+    """Tokens in units of 1024, as people write contexts.
+
+    Example:
+        >>> render_tokens(131072), render_tokens(512)
+        ('128k', '512')
+    """
+    return f"{tokens / 1024:.0f}k" if tokens >= 1024 else str(tokens)
+
+
+def weights_gib(model: Model, weights: Weights) -> str:
+    """The size of one set of weights in GiB; with `~` where it is computed from the parameters."""
+    from curc_llm.plan.weights import checkpoint_bytes
+
+    size = weights.weight_bytes or checkpoint_bytes(model.architecture, weights)
+    return f"{'' if weights.weight_bytes else '~'}{size / GIB:.1f}"
+
+
+def _row(name: str, model: Model) -> list[str]:
+    formats = ", ".join(f"{w.format} {weights_gib(model, w)}" for w in model.weights)
+    marks = ["gated"] if model.gated else []
+    marks += ["licence!"] if model.licence_note else []
+    marks += [] if model.verified else ["unverified"]
+    context = render_tokens(model.max_context_tokens)
+    uses = ", ".join(model.uses)
+    return [name, render_params(model), context, formats, model.licence or "-", uses, ", ".join(marks)]
+
+
+def _to_json(name: str, model: Model) -> dict[str, Any]:
+    fields = ("title", "uses", "licence", "gated", "verified", "max_context_tokens", "is_estimate")
+    counts = {key: getattr(model.architecture, key) for key in ("total_params", "active_params")}
+    weights = [
+        {key: getattr(w, key) for key in ("format", "hub_id", "weight_bytes", "gated")} for w in model.weights
+    ]
+    return {"name": name, **{key: getattr(model, key) for key in fields}, **counts, "weights": weights}
+
+
+def _add_commands() -> None:
+    from curc_llm.cli.models_show import show
+    from curc_llm.cli.models_verify import verify
+
+    models.add_command(show)
+    models.add_command(verify)
+
+
+_add_commands()
