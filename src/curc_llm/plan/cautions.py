@@ -1,0 +1,131 @@
+"""Cautions: what a person should know before launching a plan that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from curc_llm.plan.facts import Facts
+from curc_llm.plan.quantisation import use_of
+from curc_llm.plan.request import PlanRequest
+from curc_llm.plan.search import Found
+from curc_llm.sites.card import Card
+
+TIME_BUFFER = 0.2  # CURC advises to ask for about 20 % more time than a job needs
+NEAR_LIMIT = 0.9
+# CUDA that vLLM's builds are made for; 12.8 is the first that knows Blackwell.
+MAIN_CUDA = 13.0
+
+
+def make_warnings(request: PlanRequest, launch: Found, facts: Facts, load_s: float) -> tuple[str, ...]:
+    """Everything that should be known, the weightiest first; each one sentence or two.
+
+    `load_s` are the seconds until the model answers.
+    """
+    return (
+        *_about_choice(request, launch),
+        *_about_access(launch),
+        *_about_format(launch),
+        *_about_site(request, launch, facts),
+        *_about_time(request, launch, load_s),
+        *_about_facts(launch),
+    )
+
+
+def _about_choice(request: PlanRequest, launch: Found) -> Iterator[str]:
+    trial = launch.trial
+    length = trial.wish.max_model_len
+    if length < trial.wanted_tokens:
+        yield f"The context is lowered from {trial.wanted_tokens:,} to {length:,} tokens, which is what fits."
+    first = trial.model.weights[0].format
+    chosen = trial.choice.quantisation
+    if request.quantisation is None and chosen != first:
+        yield f"{chosen} weights were chosen; {first} takes more memory (--quantisation {first} asks for it)."
+    if request.max_num_seqs is not None and trial.max_concurrency < request.max_num_seqs:
+        fitting = f"{trial.max_concurrency:.1f} of the {request.max_num_seqs} requests"
+        yield f"Only {fitting} fit at once when each uses all of its {length:,} tokens; the others wait."
+    if not trial.is_roomy:
+        yield f"There is little room: {trial.max_concurrency:.1f} requests of {length:,} tokens fit at once."
+
+
+def _about_access(launch: Found) -> Iterator[str]:
+    model, weights = launch.trial.model, launch.trial.choice.weights
+    gated = model.gated if weights.gated is None else weights.gated
+    if gated and not weights.site_path and not model.folder:
+        yield f"{weights.hub_id} is gated: accept its terms on Hugging Face and keep a token beforehand."
+    if model.licence_note:
+        yield f"Licence ({model.licence}): {model.licence_note}"
+    if model.trust_remote_code:
+        yield "vLLM runs Python code that comes with this model (trust_remote_code): read it beforehand."
+    if not model.has_chat_template:
+        yield "This model has no chat template: it completes text (/v1/completions), it doesn't chat."
+
+
+def _about_format(launch: Found) -> Iterator[str]:
+    trial = launch.trial
+    card, format_ = trial.offer.card, trial.choice.quantisation
+    use, _ = use_of(format_, card)
+    if use == "weight-only" and format_ in ("fp8", "online-fp8", "mxfp4", "nvfp4"):
+        yield (
+            f"{card.title} has no {format_} units: the weights save memory, but it computes in 16 bits, so "
+            "long prompts aren't read any faster."
+        )
+    if trial.choice.is_online:
+        yield "vLLM turns the 16-bit weights into FP8 while it loads them, so all of them are read from disk."
+
+
+def _about_site(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[str]:
+    site, offer = facts.site, launch.trial.offer
+    account = request.account or site.account.default
+    if site.account.is_required and not account:
+        yield f"{site.title} refuses jobs without an account: launch with --account."
+    if offer.gpu.on_request:
+        whom = site.support or "its support"
+        yield f"{offer.gpu_name} is for people who have asked {site.title} for it: {whom}."
+    if offer.partition.arch == "aarch64":
+        place = offer.partition_name
+        yield f"The nodes of {place} have ARM processors: curc-llm and vLLM must be installed for them."
+    if launch.term.qos is not None and launch.term.qos.is_for_tests:
+        yield f"The QoS {launch.term.name} is meant for tests, not for work."
+    if not launch.host.holds_checkpoint:
+        yield (
+            f"The checkpoint is more than 90 % of the {launch.host.memory_gib} GiB of host memory that a node may "
+            "have, so vLLM won't read it ahead and loading takes longer."
+        )
+    yield from _about_driver(offer.card, site.runtime.cuda_driver)
+    link = offer.partition.node_link
+    if launch.trial.num_nodes > 1 and link not in ("infiniband", "roce"):
+        yield f"Nodes of {offer.partition_name} are joined by {link}: expect slow answers."
+
+
+def _about_driver(card: Card, cuda_driver: float | None) -> Iterator[str]:
+    needed = MAIN_CUDA if (card.compute_capability or 0.0) < 10.0 else max(MAIN_CUDA, 12.8)
+    if cuda_driver is not None and cuda_driver < needed:
+        yield (
+            f"The nodes' driver serves CUDA {cuda_driver:g}; vLLM's usual build wants {needed:g}: "
+            "use a build that fits."
+        )
+
+
+def _about_time(request: PlanRequest, launch: Found, load_s: float) -> Iterator[str]:
+    hours, term = launch.term.hours, launch.term
+    loading_h = load_s / 3600
+    if loading_h >= hours:
+        yield f"Loading alone takes about {load_s / 60:.0f} of the {hours * 60:.0f} minutes asked for."
+    elif loading_h > hours * TIME_BUFFER:
+        share = f"{load_s / 60:.0f} of the {hours * 60:.0f} minutes"
+        yield f"Loading takes about {share}: ask for the time that you need plus 20 %."
+    limit = term.qos.max_time_h if term.qos is not None else None
+    if limit is not None and request.hours is not None and hours > limit * NEAR_LIMIT:
+        yield f"{hours:g} h is close to the {limit:g} h of {term.name}: the session can't be made longer."
+
+
+def _about_facts(launch: Found) -> Iterator[str]:
+    model, weights, offer = launch.trial.model, launch.trial.choice.weights, launch.trial.offer
+    if model.is_estimate:
+        yield "The model's size is an estimate from its config.json (within about 3 %)."
+    yield from model.assumed
+    doubted = [] if model.verified and weights.verified else [f"{model.title} (curc-llm models verify)"]
+    if not (offer.card.verified and offer.gpu.verified and offer.partition.verified):
+        doubted.append(f"{offer.gpu_name} (curc-llm site show)")
+    if doubted:
+        yield f"Not all figures could be checked first-hand: {' and '.join(doubted)}."

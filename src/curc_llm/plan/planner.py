@@ -1,0 +1,257 @@
+"""Planner: a request and the facts become a plan: a launch that works, or the reason why none does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from curc_llm.errors import PlanError
+from curc_llm.factfile import explain
+from curc_llm.plan.alternatives import make_alternatives, name_launch
+from curc_llm.plan.cautions import make_warnings
+from curc_llm.plan.cost import cost_steps
+from curc_llm.plan.facts import Facts
+from curc_llm.plan.host import host_step
+from curc_llm.plan.plan import Alternative, Plan, Step
+from curc_llm.plan.presets import find_preset
+from curc_llm.plan.quantisation import use_of
+from curc_llm.plan.refusal import Refusal
+from curc_llm.plan.request import PlanRequest
+from curc_llm.plan.search import Found, Search
+from curc_llm.plan.speed import decode_tokens_per_s, load_time_s
+from curc_llm.plan.trial import Trial, with_steps
+from curc_llm.plan.wants import make_wants
+from curc_llm.plan.weights import checkpoint_bytes
+
+
+def make_request(values: Mapping[str, Any]) -> PlanRequest:
+    """A request from plain values, such as a form's or a notebook's.
+
+    Raises:
+        PlanError: a value makes no sense at any site, such as minus one GPU.
+
+    Example:
+        >>> make_request({"model": "m", "num_gpus": 2}).num_gpus
+        2
+    """
+    try:
+        return PlanRequest.model_validate(dict(values))
+    except ValidationError as error:
+        raise PlanError(explain(error.errors()[0]).capitalize(), "Mend that value.") from error
+
+
+def make_plan(request: PlanRequest, facts: Facts, with_why: bool = False) -> Plan:
+    """Plans a launch; a refusal is a Plan too.
+
+    Args:
+        request: what was asked.
+        facts: all that the planner may know.
+        with_why: fill `why` with every formula and its numbers.
+
+    Raises:
+        ModelNotFoundError: the model is unknown; names the nearest.
+        SiteError: a GPU type, partition or QoS is unknown; names the nearest.
+        PlanError: a value makes no sense anywhere.
+
+    Example:
+        >>> plan = make_plan(PlanRequest(model="llama-3.1-8b-instruct", gpu_type="l40"), facts)
+        >>> plan.fits, plan.num_gpus
+        (True, 1)
+    """
+    search, request = make_search(request, facts)
+    return plan_with(search, request, with_why=with_why)
+
+
+def make_search(request: PlanRequest, facts: Facts) -> tuple[Search, PlanRequest]:
+    """The search that answers a request, and the request with what a Hugging Face id implies.
+
+    Raises:
+        ModelNotFoundError: the model is unknown; names the nearest.
+        PlanError: a value makes no sense anywhere.
+    """
+    preset = find_preset(request.preset, facts.presets)
+    found = facts.find_model(request.model)
+    name, model, named = found.name, found.model, found.weights
+    if named is not None and named != model.weights[0]:
+        others = tuple(weights for weights in model.weights if weights != named)
+        model = model.model_copy(update={"weights": (named, *others)})
+        request = request.model_copy(update={"quantisation": request.quantisation or named.format})
+    return Search(name, model, make_wants(request, model, preset, facts.defaults), facts), request
+
+
+def plan_with(search: Search, request: PlanRequest, with_why: bool = False) -> Plan:
+    """Plans with a search that may know some of it already."""
+    found = search.find(request)
+    if isinstance(found, Refusal):
+        return _refuse(search, request, found)
+    return _make_plan(search, request, found, with_why)
+
+
+def _refuse(search: Search, request: PlanRequest, refusal: Refusal) -> Plan:
+    alternatives = make_alternatives(request, refusal, _finder(search, request))
+    reason = refusal.reason
+    if not alternatives:
+        reason = f"{reason[:-1]}, and no other launch at {search.facts.site.title} fits either."
+    trial = refusal.trial
+    known = _numbers(trial) if trial is not None else {"gpu_type": request.gpu_type or ""}
+    return Plan(
+        fits=False,
+        reason=reason,
+        alternatives=alternatives,
+        request=request,
+        site=search.facts.site.name,
+        model=search.name,
+        title=search.model.title,
+        preset=request.preset or "",
+        hours=request.hours,
+        **known,
+    )
+
+
+def _finder(search: Search, asked: PlanRequest) -> Any:
+    """Works requests out with the same search where they want the same, else with one of their own."""
+    searches = {_shape(asked): search}
+
+    def find(request: PlanRequest) -> Found | Refusal:
+        shape = _shape(request)
+        if shape not in searches:
+            facts = search.facts
+            wants = make_wants(request, search.model, search.wants.preset, facts.defaults)
+            searches[shape] = Search(search.name, search.model, wants, facts)
+        return searches[shape].find(request)
+
+    return find
+
+
+def _shape(request: PlanRequest) -> tuple[object, ...]:
+    return (request.max_model_len, request.gpu_memory_utilization, request.max_num_seqs, request.hours)
+
+
+def _make_plan(search: Search, request: PlanRequest, found: Found, with_why: bool) -> Plan:
+    trial, facts = found.trial, search.facts
+    model, weights, offer = trial.model, trial.choice.weights, trial.offer
+    load_s = load_time_s(
+        checkpoint_bytes(model.architecture, weights), facts.site.storage.read_gb_per_s, trial.num_nodes
+    )
+    decode = decode_tokens_per_s(model, weights, trial.choice.quantisation, offer.card, trial.layout)
+    return Plan(
+        fits=True,
+        alternatives=_others(search, request, found),
+        request=request,
+        site=facts.site.name,
+        model=search.name,
+        title=model.title,
+        preset=request.preset or "",
+        revision=weights.revision,
+        folder=model.folder,
+        partition=offer.partition_name,
+        qos=found.term.name,
+        account=request.account or facts.site.account.default,
+        cpus=found.host.cpus,
+        memory_gib=found.host.memory_gib,
+        hours=found.term.hours,
+        load_time_s=round(load_s, 1),
+        decode_tokens_per_s=round(decode, 1),
+        su_per_h=round(found.su_per_h, 2),
+        su_total=round(found.su_total, 2),
+        vllm_fields=_vllm_fields(request, trial),
+        warnings=make_warnings(request, found, facts, load_s),
+        why=_why(found, facts) if with_why else (),
+        **_numbers(trial),
+    )
+
+
+def _numbers(trial: Trial) -> dict[str, Any]:
+    """What the arithmetic found, fitting or not."""
+    fit, layout, choice = trial.fit, trial.layout, trial.choice
+    use, _ = use_of(choice.quantisation, trial.offer.card)
+    return {
+        "hub_id": choice.weights.hub_id,
+        "format": choice.weights.format,
+        "quantisation": choice.quantisation,
+        "quantisation_use": "" if use == "plain" else use,
+        "gpu_type": trial.offer.gpu_name,
+        "num_gpus": trial.num_gpus,
+        "num_nodes": trial.num_nodes,
+        "tensor_parallel_size": layout.tensor_parallel_size,
+        "pipeline_parallel_size": layout.pipeline_parallel_size,
+        "data_parallel_size": layout.data_parallel_size,
+        "enable_expert_parallel": layout.enable_expert_parallel,
+        "max_model_len": trial.wish.max_model_len,
+        "max_num_seqs": trial.wish.max_num_seqs,
+        "memory": fit.split,
+        "weights_gib": round(fit.weights_gib, 2),
+        "kv_cache_gib": round(max(0.0, fit.kv_cache_gib), 2),
+        "kv_bytes_per_token": round(fit.kv_bytes_per_token, 1),
+        "kv_cache_tokens": fit.kv_cache_tokens,
+        "max_concurrency": round(trial.max_concurrency, 2),
+    }
+
+
+def _others(search: Search, request: PlanRequest, found: Found) -> tuple[Alternative, ...]:
+    """Where GPU or count was left open: the cheapest launch that fits at all, if it is another one."""
+    if request.gpu_type is not None and (request.num_gpus or request.num_nodes):
+        return ()
+    smallest = search.smallest(request)
+    if smallest is None or smallest.su_per_h >= found.su_per_h - 0.01:
+        return ()
+    trial = smallest.trial
+    change = (
+        f"smallest: {trial.gpus} in {trial.choice.quantisation}, {smallest.su_per_h:,.1f} per hour, "
+        f"{trial.wish.max_model_len:,} tokens, {trial.max_concurrency:.1f} requests of that length"
+    )
+    return (name_launch(request, smallest, change),)
+
+
+def _vllm_fields(request: PlanRequest, trial: Trial) -> dict[str, str | int | float | bool]:
+    """The engine's settings by vLLM's names (vllm/engine/arg_utils.py); its defaults are left out."""
+    model, wish, layout = trial.model, trial.wish, trial.layout
+    is_pooling = model.uses[0] == "embeddings"
+    fields: dict[str, str | int | float | bool | None] = {
+        "revision": None if model.folder else trial.choice.weights.revision,
+        "runner": "pooling" if is_pooling else None,
+        "convert": "embed" if is_pooling else None,
+        "max_model_len": wish.max_model_len,
+        "max_num_seqs": wish.max_num_seqs,
+        "max_num_batched_tokens": wish.max_num_batched_tokens,
+        "gpu_memory_utilization": wish.gpu_memory_utilization,
+        "tensor_parallel_size": layout.tensor_parallel_size,
+        "pipeline_parallel_size": layout.pipeline_parallel_size
+        if layout.pipeline_parallel_size > 1
+        else None,
+        "data_parallel_size": layout.data_parallel_size if layout.data_parallel_size > 1 else None,
+        "enable_expert_parallel": layout.enable_expert_parallel or None,
+        "quantization": "fp8" if trial.choice.is_online else None,
+        "kv_cache_dtype": wish.kv_cache_dtype if wish.kv_cache_dtype != "auto" else None,
+        "enforce_eager": wish.enforce_eager or None,
+        "trust_remote_code": model.trust_remote_code or None,
+        "tool_call_parser": model.tool_call_parser,
+        "enable_auto_tool_choice": True if model.tool_call_parser else None,
+        "reasoning_parser": model.reasoning_parser,
+        "seed": request.seed,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _unless_one(size: int) -> int | None:
+    return size if size > 1 else None
+
+
+def _why(found: Found, facts: Facts) -> tuple[Step, ...]:
+    trial = found.trial
+    gpus_on_node = trial.num_gpus // trial.num_nodes
+    checkpoint = checkpoint_bytes(trial.model.architecture, trial.choice.weights)
+    return (
+        *with_steps(trial).steps,
+        host_step(trial.offer, gpus_on_node, checkpoint, found.host),
+        *cost_steps(
+            facts.site.billing,
+            found.term.qos,
+            trial.offer.gpu,
+            num_gpus=trial.num_gpus,
+            cores=found.host.cpus * trial.num_nodes,
+            hours=found.term.hours,
+        ),
+    )

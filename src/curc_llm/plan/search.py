@@ -1,0 +1,255 @@
+"""Search: every launch of a model that a request leaves open, and the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from curc_llm.catalogue.model import Model
+from curc_llm.plan.candidates import Choice, make_choices, order_layouts
+from curc_llm.plan.cost import su_per_h
+from curc_llm.plan.facts import Facts
+from curc_llm.plan.grants import Grant, choose_offers, list_grants
+from curc_llm.plan.host import GIB, Host, make_host
+from curc_llm.plan.layout import Layout, explain_layout
+from curc_llm.plan.limits import Term
+from curc_llm.plan.offer import Offer
+from curc_llm.plan.quantisation import use_of
+from curc_llm.plan.refusal import (
+    Refusal,
+    count_gpus,
+    explain_context,
+    explain_model_context,
+    explain_room,
+    explain_share,
+    explain_weights,
+    first_of,
+)
+from curc_llm.plan.request import PlanRequest
+from curc_llm.plan.trial import Trial, try_launch
+from curc_llm.plan.wants import Wants
+from curc_llm.plan.weights import checkpoint_bytes
+
+Sizes = tuple[int | None, int | None, int | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A launch that works.
+
+    Args:
+        trial: its arithmetic.
+        term: QoS and hours.
+        host: cores and memory.
+        su_per_h: what it costs for an hour.
+    """
+
+    trial: Trial
+    term: Term
+    host: Host
+    su_per_h: float
+
+    @property
+    def su_total(self) -> float:
+        """What the whole job costs."""
+        return self.su_per_h * self.term.hours
+
+
+class Search:
+    """All launches of one model under one set of wants; remembers what it has worked out.
+
+    Args:
+        name: the model's name in the catalogue.
+        model: what is known of it.
+        wants: what is asked of every launch.
+        facts: what is known of site and presets.
+    """
+
+    def __init__(self, name: str, model: Model, wants: Wants, facts: Facts) -> None:
+        self.name = name
+        self.model = model
+        self.wants = wants
+        self.facts = facts
+        self._trials: dict[tuple[object, ...], Trial | Refusal] = {}
+        self._choices: dict[str | None, tuple[Choice, ...] | Refusal] = {}
+
+    def find(self, request: PlanRequest) -> Found | Refusal:
+        """The launch to recommend for a request, or why there is none.
+
+        Of launches with useful room: on the fewest nodes, in the best quality, then the cheapest, then the one
+        with the fewest GPUs, then the one with most room. Where none has useful room, the same among those
+        that fit.
+        """
+        refusals: list[Refusal] = []
+        found = list(self._launches(request, refusals))
+        if not found:
+            return first_of(refusals)
+        roomy = [launch for launch in found if launch.trial.is_roomy]
+        choices = self.choices(request.quantisation)
+        return min(roomy or found, key=lambda launch: _rank(launch, choices))
+
+    def smallest(self, request: PlanRequest) -> Found | None:
+        """The cheapest launch that fits at all, whatever its room and quality; None when there is none."""
+        found = list(self._launches(request, [], stop_at_first=True))
+        return min(found, key=lambda f: (round(f.su_per_h, 2), f.trial.num_gpus, -f.trial.room), default=None)
+
+    def choices(self, wanted: str | None) -> tuple[Choice, ...]:
+        """The weights to try for a wish; the same objects every time, none when there are no such weights."""
+        choices = self._make_choices(wanted)
+        return () if isinstance(choices, Refusal) else choices
+
+    def _make_choices(self, wanted: str | None) -> tuple[Choice, ...] | Refusal:
+        if wanted not in self._choices:
+            self._choices[wanted] = make_choices(self.model, wanted, self.wants.preset)
+        return self._choices[wanted]
+
+    def _launches(
+        self, request: PlanRequest, refusals: list[Refusal], stop_at_first: bool = False
+    ) -> Iterator[Found]:
+        """Launches worth choosing among; why others don't work goes into `refusals`."""
+        choices = self._make_choices(request.quantisation)
+        offers = choose_offers(request, self.wants, self.facts)
+        refusal = next((answer for answer in (offers, choices) if isinstance(answer, Refusal)), None)
+        refusal = refusal or self._explain_context(request)
+        if refusal is not None or isinstance(offers, Refusal) or isinstance(choices, Refusal):
+            refusals.extend([refusal] if refusal else [])
+            return
+        for offer in offers:
+            grants, refused = list_grants(offer, request, self.wants, self.facts)
+            refusals.extend(refused)
+            for choice in choices if grants else ():
+                yield from self._on_offer(grants, choice, request, refusals, stop_at_first)
+
+    def _explain_context(self, request: PlanRequest) -> Refusal | None:
+        """Why no GPU helps; None when one might."""
+        longest = self.model.max_context_tokens
+        if request.max_model_len is None or request.max_model_len <= longest:
+            return None
+        reason = explain_model_context(self.model.title, request.max_model_len, longest)
+        return Refusal("context", reason, limit=longest)
+
+    def _on_offer(
+        self,
+        grants: Sequence[Grant],
+        choice: Choice,
+        request: PlanRequest,
+        refusals: list[Refusal],
+        stop_at_first: bool,
+    ) -> Iterator[Found]:
+        """Launches on one GPU type with the fewest GPUs that fit, up to the first with useful room."""
+        offer = grants[0].offer
+        if why_not := _explain_format(choice, offer):
+            refusals.append(Refusal("format", f"{self.model.title} can't run on {offer.gpu_name}: {why_not}"))
+            return
+        for grant in grants:
+            if grant is not grants[-1] and self._is_hopeless(choice, grant):
+                continue
+            trial = self._trial(grant, choice, request)
+            if isinstance(trial, Refusal):
+                refusals.append(trial)
+                continue
+            yield self._price(trial, grant.term, request)
+            if trial.is_roomy or stop_at_first:
+                return
+
+    def _is_hopeless(self, choice: Choice, grant: Grant) -> bool:
+        """Whether the weights alone are far more than the GPUs have, which takes no arithmetic to see."""
+        share = 0.5 if choice.is_online or choice.weights.format == "fp32" else 1.0
+        weights_gib = checkpoint_bytes(self.model.architecture, choice.weights) * share / GIB
+        usable_gib = grant.offer.card.memory_gib * self.wants.gpu_memory_utilization
+        return weights_gib * 0.9 > usable_gib * grant.num_gpus
+
+    def _trial(self, grant: Grant, choice: Choice, request: PlanRequest) -> Trial | Refusal:
+        sizes = (request.tensor_parallel_size, request.pipeline_parallel_size, request.data_parallel_size)
+        key = (grant.offer, grant.num_gpus, grant.num_nodes, choice, sizes)
+        if key not in self._trials:
+            self._trials[key] = self._work_out(grant, choice, sizes)
+        return self._trials[key]
+
+    def _work_out(self, grant: Grant, choice: Choice, sizes: Sizes) -> Trial | Refusal:
+        """The best layout's trial: the first with useful room, else the one with most."""
+        offer, num_gpus, num_nodes = grant.offer, grant.num_gpus, grant.num_nodes
+        layouts = self._layouts(offer, num_gpus, choice, sizes)
+        if isinstance(layouts, Refusal):
+            return layouts
+        best = None
+        for layout in layouts:
+            trial = try_launch(self.model, offer, num_gpus, num_nodes, choice, layout, self.wants)
+            if best is None or _is_better(trial, best):
+                best = trial
+            if trial.is_roomy:
+                break
+        assert best is not None  # noqa: S101 - `layouts` is never empty
+        return best if best.fit.fits else self._refuse(best)
+
+    def _layouts(
+        self, offer: Offer, num_gpus: int, choice: Choice, sizes: Sizes
+    ) -> tuple[Layout, ...] | Refusal:
+        layouts = order_layouts(self.model, offer, num_gpus, choice.quantisation, self.wants.preset.goal)
+        chosen = tuple(layout for layout in layouts if _has_sizes(layout, sizes))
+        return chosen or Refusal("layout", self._explain_layouts(offer, num_gpus, sizes))
+
+    def _explain_layouts(self, offer: Offer, num_gpus: int, sizes: Sizes) -> str:
+        tp, pp, dp = (size or 1 for size in sizes)
+        asked = Layout(tp, pp, dp) if any(sizes) else Layout(num_gpus)
+        if num_gpus % asked.num_gpus:
+            needed = f"{asked.num_gpus} GPUs or a multiple"
+            return f"Parallel sizes {tp} x {pp} x {dp} need {needed}; {num_gpus} were asked for."
+        why = explain_layout(self.model.architecture, asked, offer.card, offer.gpus_per_node)
+        return why or f"{self.model.title} can't be spread so over {count_gpus(num_gpus, offer.gpu_name)}."
+
+    def _refuse(self, trial: Trial) -> Refusal:
+        fit, wants = trial.fit, self.wants
+        if fit.outside_missing_gib:
+            return Refusal("share", explain_share(trial), trial)
+        if fit.longest_context_tokens <= 0:
+            return Refusal("weights", explain_weights(trial), trial)
+        if wants.is_context_asked:
+            reason = explain_context(trial, wants.context_tokens)
+        else:
+            reason = explain_room(trial, wants.least_tokens)
+        return Refusal("context", reason, trial, limit=fit.longest_context_tokens)
+
+    def _price(self, trial: Trial, term: Term, request: PlanRequest) -> Found:
+        weight_bytes = checkpoint_bytes(self.model.architecture, trial.choice.weights)
+        host = make_host(trial.offer, trial.num_gpus // trial.num_nodes, weight_bytes, request.cpus_per_task)
+        rate = su_per_h(
+            self.facts.site.billing,
+            term.qos,
+            trial.offer.gpu,
+            num_gpus=trial.num_gpus,
+            cores=host.cpus * trial.num_nodes,
+        )
+        return Found(trial, term, host, rate)
+
+
+def _rank(launch: Found, choices: Sequence[Choice]) -> tuple[float, ...]:
+    trial = launch.trial
+    quality = choices.index(trial.choice)
+    return (trial.num_nodes, quality, round(launch.su_per_h, 2), trial.num_gpus, -trial.room)
+
+
+def _is_better(trial: Trial, best: Trial) -> bool:
+    if trial.fit.fits != best.fit.fits:
+        return trial.fit.fits
+    if trial.fit.fits:
+        return trial.room > best.room
+    return trial.fit.missing_gib < best.fit.missing_gib
+
+
+def _has_sizes(layout: Layout, sizes: Sizes) -> bool:
+    own = (layout.tensor_parallel_size, layout.pipeline_parallel_size, layout.data_parallel_size)
+    return all(size is None or size == value for size, value in zip(sizes, own, strict=True))
+
+
+def _explain_format(choice: Choice, offer: Offer) -> str:
+    """Why the GPU can't use the weights; empty when it can."""
+    use, why_not = use_of(choice.quantisation, offer.card)
+    if not use:
+        return why_not
+    lowest = choice.weights.min_compute_capability
+    capability = offer.card.compute_capability or 0.0
+    if lowest is None or offer.card.vendor != "nvidia" or capability >= lowest:
+        return ""
+    hub_id, title = choice.weights.hub_id, offer.card.title
+    return f"{hub_id} needs compute capability {lowest}; {title} has {capability}."

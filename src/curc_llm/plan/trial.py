@@ -1,0 +1,171 @@
+"""Trial: one launch, worked out: which context it gets, whether it fits, and how much room it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from curc_llm.catalogue.model import Model
+from curc_llm.plan.candidates import Choice
+from curc_llm.plan.layout import Layout
+from curc_llm.plan.memory import EngineWish, Fit, fit
+from curc_llm.plan.offer import Offer
+from curc_llm.plan.presets import batched_tokens
+from curc_llm.plan.refusal import count_gpus
+from curc_llm.plan.wants import Wants
+
+CLEAN_TOKENS = 1024  # a context that the planner chose is a multiple of this
+GOOD_CONTEXT_TOKENS = 8192  # isn't given up for the sake of more requests at once
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One launch, worked out.
+
+    Args:
+        model: what is served.
+        offer: the GPUs.
+        num_gpus: of the whole launch.
+        num_nodes: nodes that have them.
+        choice: the weights.
+        layout: how they are spread.
+        wish: the engine's settings.
+        fit: what the arithmetic found.
+        wanted_tokens: context that was wanted; that of `wish` may be lower.
+        room: requests of the wanted room's length that fit at once, over all copies.
+        is_roomy: True when that is as many as a recommended launch has.
+    """
+
+    model: Model
+    offer: Offer
+    num_gpus: int
+    num_nodes: int
+    choice: Choice
+    layout: Layout
+    wish: EngineWish
+    fit: Fit
+    wanted_tokens: int
+    room: float = 0.0
+    is_roomy: bool = False
+
+    @property
+    def title(self) -> str:
+        """The model's name for people."""
+        return self.model.title
+
+    @property
+    def gpus(self) -> str:
+        """The GPUs in words, such as `2 x h200`."""
+        return count_gpus(self.num_gpus, self.offer.gpu_name)
+
+    @property
+    def max_concurrency(self) -> float:
+        """Requests of full context that fit at once, over all copies."""
+        return self.fit.max_concurrency * self.layout.data_parallel_size
+
+
+def try_launch(
+    model: Model, offer: Offer, num_gpus: int, num_nodes: int, choice: Choice, layout: Layout, wants: Wants
+) -> Trial:
+    """Works one launch out. Its `fit.fits` says whether it can work."""
+    maker = _Maker(model, offer, num_gpus, num_nodes, choice, layout, wants)
+    first = maker.at(wants.context_tokens)
+    if wants.is_context_asked:
+        return maker.with_room(first)
+    enough = first.fit.fits and first.max_concurrency >= wants.preset.min_concurrency
+    return maker.with_room(first if enough else maker.lowered(first))
+
+
+@dataclass(frozen=True)
+class _Maker:
+    model: Model
+    offer: Offer
+    num_gpus: int
+    num_nodes: int
+    choice: Choice
+    layout: Layout
+    wants: Wants
+
+    def at(self, tokens: int) -> Trial:
+        """The launch with a context of so many tokens."""
+        wish = make_wish(self.offer, self.wants, tokens)
+        choice = self.choice
+        found = fit(self.model, choice.weights, choice.quantisation, self.offer.card, self.layout, wish)
+        base = (self.model, self.offer, self.num_gpus, self.num_nodes, self.choice, self.layout)
+        return Trial(*base, wish, found, self.wants.context_tokens)
+
+    def lowered(self, first: Trial) -> Trial:
+        """The launch with the longest context that fits; `first` itself when even the least doesn't."""
+        longest = min(first.fit.longest_context_tokens, self.wants.context_tokens)
+        if longest < self.wants.least_tokens:
+            return first
+        tokens = self._most_with(self.wants.preset.min_concurrency, round_down(longest))
+        trial = self.at(tokens)
+        while not trial.fit.fits and tokens - CLEAN_TOKENS >= self.wants.least_tokens:
+            tokens -= CLEAN_TOKENS
+            trial = self.at(tokens)
+        return trial
+
+    def _most_with(self, concurrency: float, longest: int) -> int:
+        """The longest clean context at which so many requests fit, but at least a good one."""
+        if concurrency <= 1:
+            return longest
+        good = min(GOOD_CONTEXT_TOKENS, longest)
+        low, high = good // CLEAN_TOKENS, longest // CLEAN_TOKENS
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.at(middle * CLEAN_TOKENS).max_concurrency >= concurrency:
+                low = middle
+            else:
+                high = middle - 1
+        return max(good, low * CLEAN_TOKENS) if high else longest
+
+    def with_room(self, trial: Trial) -> Trial:
+        """The launch with its room counted."""
+        if not trial.fit.fits:
+            return trial
+        wants, tokens = self.wants, self.wants.room_tokens
+        same = trial.wish.max_model_len == tokens
+        room = trial.max_concurrency if same else self.at(tokens).max_concurrency
+        is_roomy = wants.is_pooling or (room >= wants.room_requests and trial.wish.max_model_len >= tokens)
+        base = (self.model, self.offer, self.num_gpus, self.num_nodes, self.choice, self.layout)
+        return Trial(*base, trial.wish, trial.fit, trial.wanted_tokens, room, is_roomy)
+
+
+def make_wish(offer: Offer, wants: Wants, tokens: int) -> EngineWish:
+    """The engine's settings for a context of so many tokens on this GPU."""
+    card = offer.card
+    step_tokens = batched_tokens(wants.preset, card.memory_gib, is_a100=card.compute_capability == 8.0)
+    # A pooling model's prompt can't always be read in pieces; then a step must hold a whole one.
+    step_tokens = max(step_tokens, wants.max_num_seqs, tokens if wants.is_pooling else 0)
+    return EngineWish(
+        max_model_len=tokens,
+        max_num_seqs=wants.max_num_seqs,
+        max_num_batched_tokens=step_tokens,
+        gpu_memory_utilization=wants.gpu_memory_utilization,
+        kv_cache_dtype=wants.kv_cache_dtype,
+        enforce_eager=wants.enforce_eager,
+    )
+
+
+def with_steps(trial: Trial) -> Fit:
+    """The launch's arithmetic once more, with every formula."""
+    choice = trial.choice
+    return fit(
+        trial.model,
+        choice.weights,
+        choice.quantisation,
+        trial.offer.card,
+        trial.layout,
+        trial.wish,
+        with_steps=True,
+    )
+
+
+def round_down(tokens: int) -> int:
+    """A clean number of tokens, not above.
+
+    Example:
+        >>> round_down(33000), round_down(600)
+        (32768, 600)
+    """
+    return tokens // CLEAN_TOKENS * CLEAN_TOKENS or tokens
