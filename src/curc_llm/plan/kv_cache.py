@@ -109,6 +109,8 @@ def make_kv_cache(
     value_bytes = value_bytes_of(kv_cache_dtype)
     layers = [_make_table(group, tensor_parallel_size, value_bytes) for group in arch.attention]
     tables = _set_block_tokens(layers, card)
+    if not tables:  # an encoder keeps nothing of what it has read
+        return KvCache(tables=(), num_layers=arch.num_layers)
     return KvCache(tables=tuple(_join(tables) or _deal(_unify_pages(tables))), num_layers=arch.num_layers)
 
 
