@@ -173,6 +173,11 @@ def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
             parts.append(f"{number:,} {words} instead of {old:,}")
     if asked.hours is not None and asked.hours != launch.term.hours:
         parts.append(f"{launch.term.hours:g} h instead of {asked.hours:g}")
+    share = asked.gpu_memory_utilization
+    if share is not None and exact.gpu_memory_utilization != share:
+        parts.append(
+            f"gpu_memory_utilization {launch.trial.wish.gpu_memory_utilization:g} instead of {share:g}"
+        )
     if asked.qos is not None and asked.qos != launch.term.name:
         parts.append(f"QoS {launch.term.name} instead of {asked.qos}")
     return ", ".join(parts) or f"{launch.trial.gpus} in another layout"
@@ -180,6 +185,9 @@ def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
 
 def _describe_gpus(asked: PlanRequest, exact: PlanRequest, launch: Found) -> list[str]:
     num_gpus, gpu_type = exact.num_gpus or 1, exact.gpu_type
+    partition = launch.trial.offer.partition_name
+    if asked.partition is not None and asked.partition != partition:
+        return [f"{launch.trial.gpus} in {partition}"]
     if asked.gpu_type is not None and asked.gpu_type != gpu_type:
         before = count_gpus(asked.num_gpus, asked.gpu_type) if asked.num_gpus else asked.gpu_type
         return [f"{launch.trial.gpus} instead of {before}"]

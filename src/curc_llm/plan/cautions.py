@@ -87,9 +87,10 @@ def _about_site(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[s
     if launch.term.qos is not None and launch.term.qos.is_for_tests:
         yield f"The QoS {launch.term.name} is meant for tests, not for work."
     if not launch.host.holds_checkpoint:
+        most = f"{launch.host.memory_gib} GiB of host memory that a node may have"
         yield (
-            f"The checkpoint is more than 90 % of the {launch.host.memory_gib} GiB of host memory that a node may "
-            "have, so vLLM won't read it ahead and loading takes longer."
+            f"The checkpoint is more than 90 % of the {most}, so vLLM won't read it ahead and loading takes "
+            "longer."
         )
     yield from _about_driver(offer.card, site.runtime.cuda_driver)
     link = offer.partition.node_link

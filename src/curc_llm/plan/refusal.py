@@ -72,9 +72,9 @@ def explain_weights(trial: Trial) -> str:
     split = trial.fit.split
     usable = f"{split.memory_gib - split.outside_gib:,.1f} of the {split.memory_gib:,.1f} GiB of each"
     return (
-        f"{trial.title} in {trial.choice.quantisation} needs {trial.fit.weights_gib:,.1f} GiB for its weights "
-        f"and {_overhead_gib(trial):,.1f} GiB on each GPU to work in, more than {trial.gpus} can hold: vLLM "
-        f"may use {usable}."
+        f"{trial.title} in {trial.choice.quantisation} needs {trial.fit.weights_gib:,.1f} GiB for its weights"
+        f" and {_overhead_gib(trial):,.1f} GiB on each GPU to work in, more than {trial.gpus} can hold: vLLM"
+        f" may use {usable}."
     )
 
 
@@ -90,8 +90,8 @@ def explain_context(trial: Trial, asked_tokens: int) -> str:
     """The sentence for a context that was asked for and doesn't fit."""
     cache_gib, longest = max(0.0, trial.fit.kv_cache_gib), trial.fit.longest_context_tokens
     return (
-        f"{trial.title} in {trial.choice.quantisation} on {trial.gpus} leaves {cache_gib:,.1f} GiB for the KV "
-        f"cache: room for {longest:,} tokens, not for the {asked_tokens:,} that were asked for."
+        f"{trial.title} in {trial.choice.quantisation} on {trial.gpus} leaves {cache_gib:,.1f} GiB for the KV"
+        f" cache: room for {longest:,} tokens, not for the {asked_tokens:,} that were asked for."
     )
 
 

@@ -76,22 +76,24 @@ class Search:
     def find(self, request: PlanRequest) -> Found | Refusal:
         """The launch to recommend for a request, or why there is none.
 
-        Of launches with useful room: on the fewest nodes, in the best quality, then the cheapest, then the one
-        with the fewest GPUs, then the one with most room. Where none has useful room, the same among those
-        that fit.
+        Of launches with useful room: on the fewest nodes, in the best quality, then the cheapest, then the
+        one with the fewest GPUs, then the one with most room. Where none has useful room, the same among
+        those that fit. For development the cheapest, whatever its quality.
         """
         refusals: list[Refusal] = []
         found = list(self._launches(request, refusals))
         if not found:
             return first_of(refusals)
         roomy = [launch for launch in found if launch.trial.is_roomy]
+        if self.wants.preset.goal == "development":
+            return min(roomy or found, key=_cost_rank)
         choices = self.choices(request.quantisation)
         return min(roomy or found, key=lambda launch: _rank(launch, choices))
 
     def smallest(self, request: PlanRequest) -> Found | None:
         """The cheapest launch that fits at all, whatever its room and quality; None when there is none."""
         found = list(self._launches(request, [], stop_at_first=True))
-        return min(found, key=lambda f: (round(f.su_per_h, 2), f.trial.num_gpus, -f.trial.room), default=None)
+        return min(found, key=_cost_rank, default=None)
 
     def choices(self, wanted: str | None) -> tuple[Choice, ...]:
         """The weights to try for a wish; the same objects every time, none when there are no such weights."""
@@ -224,9 +226,12 @@ class Search:
 
 
 def _rank(launch: Found, choices: Sequence[Choice]) -> tuple[float, ...]:
-    trial = launch.trial
-    quality = choices.index(trial.choice)
-    return (trial.num_nodes, quality, round(launch.su_per_h, 2), trial.num_gpus, -trial.room)
+    quality = choices.index(launch.trial.choice)
+    return (launch.trial.num_nodes, quality, *_cost_rank(launch))
+
+
+def _cost_rank(launch: Found) -> tuple[float, ...]:
+    return (round(launch.su_per_h, 2), launch.trial.num_gpus, -launch.trial.room)
 
 
 def _is_better(trial: Trial, best: Trial) -> bool:

@@ -69,7 +69,7 @@ def try_launch(
     """Works one launch out. Its `fit.fits` says whether it can work."""
     maker = _Maker(model, offer, num_gpus, num_nodes, choice, layout, wants)
     first = maker.at(wants.context_tokens)
-    if wants.is_context_asked:
+    if wants.is_context_asked or first.fit.outside_missing_gib:
         return maker.with_room(first)
     enough = first.fit.fits and first.max_concurrency >= wants.preset.min_concurrency
     return maker.with_room(first if enough else maker.lowered(first))
