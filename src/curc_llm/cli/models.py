@@ -60,7 +60,7 @@ def search(words: tuple[str, ...], use: str | None, config: Path | None, as_json
     output.data(render_table(HEADS, rows), [_to_json(name, model) for name, model in found.items()])
     for why in catalogue.broken.values():
         output.say(f"Left out: {why}")
-    output.say("All figures with their sources: curc-llm models show NAME")
+    output.say("~: computed from the parameters. All figures with their sources: curc-llm models show NAME")
 
 
 def read_catalogue(config: Path | None) -> Catalogue:
@@ -119,9 +119,11 @@ def render_tokens(tokens: int) -> str:
     """Tokens in units of 1024, as people write contexts.
 
     Example:
-        >>> render_tokens(131072), render_tokens(512)
-        ('128k', '512')
+        >>> render_tokens(1048576), render_tokens(131072), render_tokens(512)
+        ('1M', '128k', '512')
     """
+    if tokens >= 2**20:
+        return f"{tokens / 2**20:.0f}M"
     return f"{tokens / 1024:.0f}k" if tokens >= 1024 else str(tokens)
 
 
@@ -134,7 +136,8 @@ def weights_gib(model: Model, weights: Weights) -> str:
 
 
 def _row(name: str, model: Model) -> list[str]:
-    formats = ", ".join(f"{w.format} {weights_gib(model, w)}" for w in model.weights)
+    sizes = {w.format: weights_gib(model, w) for w in reversed(model.weights)}  # the first of a format counts
+    formats = ", ".join(f"{w} {sizes[w]}" for w in dict.fromkeys(w.format for w in model.weights))
     marks = ["gated"] if model.gated else []
     marks += ["licence!"] if model.licence_note else []
     marks += [] if model.verified else ["unverified"]
