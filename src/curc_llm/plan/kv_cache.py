@@ -26,9 +26,11 @@ _CPU_BLOCK_TOKENS, _CPU_MLA_BLOCK_TOKENS = 128, 16
 _HYBRID_MLA_BLOCK_TOKENS = 128
 # The row of DeepSeek's sparse attention in fp8: 512 values, 4 scales and 64 rotated values (fp8_ds_mla).
 _SPARSE_MLA_FP8_BYTES = 656
-# Blocks of a `linear` layer that a request holds while prefixes are cached (MambaSpec.max_memory_usage_bytes,
-# mode "align", which is the default); without an attention layer beside it nothing is cached: one.
-_STATE_BLOCKS, _LONE_STATE_BLOCKS = 2, 1
+# Blocks of a `linear` layer that a request holds while prefixes are cached, which is the default: the state,
+# the one before, and with Mamba 2 a checkpoint within the prompt (MambaSpec.max_memory_usage_bytes, mode
+# "align"; mamba_mixer2.py, get_kv_cache_spec). A model without an attention layer caches nothing: one.
+_STATE_BLOCKS, _LONE_STATE_BLOCKS = 3, 1
+_WITHOUT_CHECKPOINT = {"Qwen3Next": 2, "Qwen3_5": 2, "KimiLinear": 2, "Lfm2": 2}
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,11 @@ class BlockTable:
     """Layers of one kind and the block tables that they are dealt into.
 
     Args:
-        kind: as in AttentionGroup, but `chunked` layers count as `full` (vLLM switches its window manager off
-            for them, vllm/config/vllm.py), and `mla` too, since both keep every token.
+        kind: as in AttentionGroup.
         num_layers: layers of the model.
         page_bytes: one layer's part of a block on one GPU.
         block_tokens: tokens of a block.
-        window_tokens: of `sliding` layers.
+        window_tokens: of `sliding` and `chunked` layers.
         state_blocks: blocks that a `linear` layer holds for a request.
         num_tables: tables; each has num_layers / num_tables layers, rounded up.
     """
@@ -58,13 +59,17 @@ class BlockTable:
         """Blocks that one request of max_model_len tokens takes from all tables of this kind.
 
         Sliding: window - 1 tokens and those in flight, and one block more since a window may begin inside a
-        block (SlidingWindowSpec.max_admission_blocks_per_request).
+        block (SlidingWindowSpec.max_admission_blocks_per_request). Chunked: the chunk and the tokens in flight
+        (ChunkedLocalAttentionSpec).
         """
         if self.kind == "linear":
             return self.num_tables * self.state_blocks
         if self.kind == "sliding":
             tokens = min(self.window_tokens - 1 + in_flight_tokens, max_model_len)
             return self.num_tables * (_ceil(tokens, self.block_tokens) + 1)
+        if self.kind == "chunked":
+            tokens = min(self.window_tokens + in_flight_tokens, max_model_len)
+            return self.num_tables * _ceil(tokens, self.block_tokens)
         return self.num_tables * _ceil(max_model_len, self.block_tokens)
 
     def block_bytes(self, share: float) -> float:
@@ -107,8 +112,8 @@ def make_kv_cache(
         kv_cache_dtype: vLLM's own; `fp8` takes half of `auto`.
     """
     value_bytes = value_bytes_of(kv_cache_dtype)
-    layers = [_make_table(group, tensor_parallel_size, value_bytes) for group in arch.attention]
-    tables = _set_block_tokens(layers, card)
+    tables = [_make_table(group, tensor_parallel_size, value_bytes) for group in arch.attention]
+    tables = _set_block_tokens(tables, card, _state_blocks(arch.class_name))
     if not tables:  # an encoder keeps nothing of what it has read
         return KvCache(tables=(), num_layers=arch.num_layers)
     return KvCache(tables=tuple(_join(tables) or _deal(_unify_pages(tables))), num_layers=arch.num_layers)
@@ -178,12 +183,11 @@ def _make_table(group: AttentionGroup, tensor_parallel_size: int, value_bytes: f
     page = token_bytes(group, tensor_parallel_size, value_bytes)
     if group.kind == "linear":
         page = math.ceil((group.state_bytes or 1) / tensor_parallel_size)
-    kind = "full" if group.kind == "chunked" else group.kind
-    window = group.window_tokens or 0
-    return BlockTable(kind, group.num_layers, page, 1, window if kind == "sliding" else 0)
+    window = group.window_tokens or 0 if group.kind in ("sliding", "chunked") else 0
+    return BlockTable(group.kind, group.num_layers, page, 1, window)
 
 
-def _set_block_tokens(layers: Sequence[BlockTable], card: Card) -> list[BlockTable]:
+def _set_block_tokens(layers: Sequence[BlockTable], card: Card, state_blocks: int) -> list[BlockTable]:
     """The tables with vLLM's block sizes; a linear layer's state is padded to an attention layer's block.
 
     vllm/platforms/interface.py, _align_hybrid_block_size: the block grows until it holds a state.
@@ -191,7 +195,7 @@ def _set_block_tokens(layers: Sequence[BlockTable], card: Card) -> list[BlockTab
     is_mla = any(layer.kind == "mla" for layer in layers)
     tokens = _block_tokens(is_mla, card)
     states = [layer.page_bytes for layer in layers if layer.kind == "linear"]
-    keepers = [layer.page_bytes for layer in layers if layer.kind in ("full", "mla", "sliding")]
+    keepers = [layer.page_bytes for layer in layers if layer.kind != "linear"]
     if not keepers:
         return [replace(layer, state_blocks=_LONE_STATE_BLOCKS) for layer in layers]
     if states:
@@ -199,11 +203,16 @@ def _set_block_tokens(layers: Sequence[BlockTable], card: Card) -> list[BlockTab
         tokens = max(tokens, step * math.ceil(max(states) / (step * keepers[0])))
     page = max(tokens * keepers[0], *states, 0)
     return [
-        replace(layer, page_bytes=page, state_blocks=_STATE_BLOCKS)
+        replace(layer, page_bytes=page, state_blocks=state_blocks)
         if layer.kind == "linear"
         else replace(layer, page_bytes=layer.page_bytes * tokens, block_tokens=tokens)
         for layer in layers
     ]
+
+
+def _state_blocks(class_name: str) -> int:
+    known = (blocks for prefix, blocks in _WITHOUT_CHECKPOINT.items() if class_name.startswith(prefix))
+    return next(known, _STATE_BLOCKS)
 
 
 def _block_tokens(is_mla: bool, card: Card) -> int:
@@ -218,7 +227,7 @@ def _join(tables: Sequence[BlockTable]) -> list[BlockTable]:
     kv_cache_utils.py, get_kv_cache_groups: layers that keep every token, whatever their heads, or that all
     have the same window.
     """
-    windows = {table.window_tokens for table in tables if table.kind == "sliding"}
+    windows = {table.window_tokens for table in tables}
     kinds = {"full" if table.kind == "mla" else table.kind for table in tables}
     if len(kinds) > 1 or len(windows) > 1 or (kinds == {"linear"} and len(tables) > 1):
         return []

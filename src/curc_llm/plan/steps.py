@@ -141,8 +141,8 @@ def _table(work: Arithmetic, wish: EngineWish, table: BlockTable) -> Step:
 
 def _block(work: Arithmetic, fullest: Stage) -> Step:
     tables = ", ".join(
-        f"{table.num_layers} {table.kind} layers in {table.num_tables} tables, {table.page_bytes / 1024:,.0f} KiB"
-        for table in work.cache.tables
+        f"{t.num_layers} {t.kind} layers in {t.num_tables} tables at {t.page_bytes / 1024:,.0f} KiB a page"
+        for t in work.cache.tables
     )
     return Step(
         name="One block on the fullest GPU",
@@ -167,7 +167,7 @@ def _longest(work: Arithmetic, fit: Fit, fullest: Stage) -> Step:
     return Step(
         name="Longest context",
         formula="largest max_model_len whose blocks fit, at most the model's own",
-        numbers=f"{max(0, fullest.num_blocks - 1):,} blocks; at most {work.model.max_context_tokens:,} tokens",
+        numbers=f"{max(0, fullest.num_blocks - 1):,} blocks; its own {work.model.max_context_tokens:,}",
         result=f"{fit.longest_context_tokens:,} tokens",
         source=f"{_GROUPS}, _estimate_max_model_len_from_groups",
     )

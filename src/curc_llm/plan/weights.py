@@ -41,6 +41,8 @@ _BF16_TO_FP8 = 8.002 / 16.0
 # is held in 13.7.
 _MXFP4_HIDDEN, _MXFP4_INNER = 256, 128
 
+_ALONE = Layout()
+
 
 @dataclass(frozen=True)
 class WeightParts:
@@ -76,7 +78,7 @@ def checkpoint_bytes(arch: Architecture, weights: Weights) -> int:
 
 
 def held_parts(
-    arch: Architecture, weights: Weights, quantisation: str, layout: Layout = Layout()
+    arch: Architecture, weights: Weights, quantisation: str, layout: Layout = _ALONE
 ) -> WeightParts:
     """One copy of the weights as GPUs hold them.
 
