@@ -40,6 +40,8 @@ class Start:
         port: the gateway's port, None for a free one.
         time_h: wall time in hours.
         detach: return when the session is ready, and leave it running.
+        repeats: the session that is done again; then `models` and `engine_flags` are empty.
+        idle_stop_min: minutes without a request until it ends; None for the settings' or the old session's.
     """
 
     models: tuple[str, ...]
@@ -47,17 +49,20 @@ class Start:
     port: int | None
     time_h: float | None
     detach: bool
+    repeats: str | None = None
+    idle_stop_min: float | None = None
 
 
 def run_session(settings: Settings, start: Start, output: Output) -> None:
     """Starts a session, shows its phases, prints its card, and stays until it ends unless detached.
 
     Raises:
+        ModelDoesNotFitError: it can't work on this machine; nothing was started.
         LaunchError, EngineError: it could not be started; nothing of it is left.
     """
     from curc_llm.launch import launch_local
 
-    spec = make_spec(settings, start)
+    spec = make_spec(settings, start, output)
     paths = SessionPaths(spec.session_dir)
     with _signals_as_interrupt():
         output.say(
@@ -77,19 +82,47 @@ def run_session(settings: Settings, start: Start, output: Output) -> None:
                 raise
 
 
-def make_spec(settings: Settings, start: Start) -> LaunchSpec:
-    """The spec of the session; what the command line says wins over the settings' own entries."""
-    from curc_llm.launch import detect_device, find_engine_python
-    from curc_llm.spec import make_launch_spec
+def make_spec(settings: Settings, start: Start, output: Output) -> LaunchSpec:
+    """The spec of the session, planned or repeated; what the command line says wins over the settings."""
+    if start.repeats is None:
+        spec = _make_planned_spec(settings, start, output)
+    else:
+        from curc_llm.cli.repeating import make_repeat_spec
 
-    device = settings.device or detect_device()
-    python = find_engine_python(settings, device)
-    spec = make_launch_spec(settings, start.models, device=device, engine_python=python, time_h=start.time_h)
-    given = {name: value for name, value in start.engine_flags.items() if value is not None}
-    update: dict[str, Any] = {"engines": tuple(e.model_copy(update=given) for e in spec.engines)}
+        spec = make_repeat_spec(settings, start.repeats, output)
+    update: dict[str, Any] = {}
+    if start.time_h is not None:
+        update |= {"wall_time_s": start.time_h * 3600}
+    if start.idle_stop_min is not None:
+        update |= {"idle_stop_min": start.idle_stop_min}
     if start.port is not None:
         update |= {"port_min": start.port, "port_max": start.port}
     return spec.model_copy(update=update)
+
+
+def _make_planned_spec(settings: Settings, start: Start, output: Output) -> LaunchSpec:
+    """The spec of new engines, each planned for this machine first."""
+    from curc_llm.engine.versions import read_versions
+    from curc_llm.launch import detect_device, find_engine_python
+    from curc_llm.launch.planning import plan_engines
+    from curc_llm.spec import choose_models, make_launch_spec
+
+    device = settings.device or detect_device()
+    python = find_engine_python(settings, device)
+    models = choose_models(settings, start.models)
+    planned = plan_engines(settings, models, start.engine_flags, device=device, time_h=start.time_h)
+    for note in planned.notes:
+        output.say(f"Note: {note}")
+    spec = make_launch_spec(
+        settings,
+        models,
+        device=device,
+        engine_python=python,
+        given=start.engine_flags,
+        origins=planned.origins,
+    )
+    more = {"site": planned.site, "facts_digest": planned.facts_digest}
+    return spec.model_copy(update={**more, "versions": read_versions(python, device)})
 
 
 def _wait(paths: SessionPaths, spec: LaunchSpec, pid: int) -> SessionRecord:

@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from curc_llm.cli.output import print_error
-from curc_llm.errors import CurcLlmError
+from curc_llm.errors import CurcLlmError, ModelDoesNotFitError
 
+REFUSED = 3  # a launch that is bound to fail
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended (128 + SIGINT)
 
 # In the order in which a new person needs them. The text is the verb's own first line; a test compares them.
@@ -59,7 +60,10 @@ class VerbGroup(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Runs the command line and leaves with 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
+        """Runs the command line and leaves with its exit status.
+
+        0; 1 for a failure, 2 for wrong usage, 3 for a launch that can't work, 130 for Ctrl-C.
+        """
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
@@ -69,6 +73,7 @@ class VerbGroup(click.Group):
             code = INTERRUPTED
         except CurcLlmError as error:
             code = _fail(error.message, error.remedy)
+            code = REFUSED if isinstance(error, ModelDoesNotFitError) else code
         except BrokenPipeError:
             # The reader (`| head`) has gone. Point stdout away, or Python complains again while it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
