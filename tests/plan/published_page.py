@@ -27,7 +27,7 @@ LOGS = """## Memory that vLLM logged
 
 The KV cache's memory on one GPU, as start-up logs state it and as the planner predicts it, in GiB. The
 planner describes vLLM 0.32; for older logs what changed since is undone (the sampler of the trial pass until
-0.16, CUDA graphs that weren't counted before 0.21). A prediction below the log is cautious; one above it would
+0.16, CUDA graphs that were not counted before 0.21). A prediction below the log is cautious; one above would
 promise memory that isn't there.
 
 | model | GPU | vLLM | weights logged | predicted | KV cache logged | predicted | difference | source |
