@@ -64,7 +64,6 @@ def model_from_config(config: Mapping[str, Any], title: str, hub_id: str = "") -
     context, no_context = _find_context(keys)
     return Model(
         source=SOURCE,
-        verified=False,
         title=title,
         uses=_find_uses(keys, architecture.class_name),
         modalities=_find_modalities(keys),

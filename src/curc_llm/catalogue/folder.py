@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from curc_llm.catalogue.config_json import SOURCE, model_from_config, read_config
+from curc_llm.catalogue.config_json import model_from_config, read_config
 from curc_llm.catalogue.context import read_context_limit
 from curc_llm.catalogue.model import Model
 from curc_llm.catalogue.weight_files import WeightFiles, find_weights
 from curc_llm.errors import ModelNotFoundError
 
+MAX_PATH = 200  # of a path within an error
 UNQUANTISED = {"fp32", "bf16", "fp16"}
 # How huggingface_hub names folders of its cache (file_download.py: repo_folder_name).
 CACHED = re.compile(r"models--(.+?)--(.+)")
@@ -36,7 +37,7 @@ def read_folder(folder: Path) -> Model:
     config = _read_configs(folder)
     model = model_from_config(config, title=_name(folder), hub_id=_hub_id(folder))
     files = find_weights(folder)
-    weights = model.weights[0].model_copy(update={"weight_bytes": files.weight_bytes, "source": SOURCE})
+    weights = model.weights[0].model_copy(update={"weight_bytes": files.weight_bytes})
     exact = _count_exactly(model, files)
     notes = [*model.assumed, *files.notes, *_explain_difference(model, exact)]
     is_embedding = (folder / "modules.json").is_file()  # as sentence-transformers writes them
@@ -60,13 +61,30 @@ def find_snapshot(folder: Path) -> Path:
     Raises:
         ModelNotFoundError: there is no such folder.
     """
-    if not folder.is_dir():
-        kind = "is a file, not a folder" if folder.exists() else "doesn't exist"
-        raise ModelNotFoundError(f"The folder {folder} {kind}.", "Name the folder that holds config.json.")
+    if not is_folder(folder):
+        kind = "is a file, not a folder" if is_file(folder) else "doesn't exist"
+        short = str(folder) if len(str(folder)) < MAX_PATH else f"{str(folder)[:MAX_PATH]}…"
+        raise ModelNotFoundError(f"The folder {short} {kind}.", "Name the folder that holds config.json.")
     snapshots = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]
     if snapshots and not (folder / "config.json").exists():
         return max(snapshots, key=lambda path: path.stat().st_mtime)
     return folder
+
+
+def is_folder(path: Path) -> bool:
+    """True when there is such a folder; False for texts that can't be paths, too."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """True when there is such a file; False for texts that can't be paths, too."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def has_chat_template(folder: Path) -> bool:

@@ -82,18 +82,17 @@ def _build(values: dict[str, Any], path: Path, text: str, other: Mapping[str, So
     """The file's catalogue. `other` are sources that entries may name besides the file's own."""
     catalogue = make_facts(Catalogue, values, path, text)
     for name, model in catalogue.models.items():
-        _check_sources(name, model, {**other, **catalogue.sources}, path, text)
+        for location, key in _list_sources(name, model):
+            if key not in catalogue.sources and key not in other:
+                raise _unknown_source(key, catalogue, path, line_of(text, location))
     return catalogue
 
 
-def _check_sources(name: str, model: Model, known: Mapping[str, Source], path: Path, text: str) -> None:
-    for location, key in _list_sources(name, model):
-        if key not in known:
-            line = line_of(text, location)
-            raise FactFileError(
-                f"{path}, line {line}: `{key}` is not one of this file's sources.",
-                f"Add it to `sources`, or use one of: {', '.join(sorted(known)) or 'none yet'}.",
-            )
+def _unknown_source(key: str, catalogue: Catalogue, path: Path, line: int) -> FactFileError:
+    return FactFileError(
+        f"{path}, line {line}: `{key}` is not one of this file's sources.",
+        f"Add it to `sources`, or use one of: {', '.join(sorted(catalogue.sources)) or 'none yet'}.",
+    )
 
 
 def _list_sources(name: str, model: Model) -> list[tuple[list[str], str]]:

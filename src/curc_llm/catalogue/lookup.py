@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from curc_llm.catalogue.folder import read_folder
+from curc_llm.catalogue.folder import is_folder, read_folder
 from curc_llm.catalogue.model import Catalogue, Model, Weights
 from curc_llm.errors import ModelNotFoundError
 
 # As huggingface_hub checks them (utils/_validators.py): owner/name, each of letters, digits, `-`, `_`, `.`.
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 NUM_NEAREST = 3
+MAX_SHOWN = 100  # characters of what was asked for, within an error
 
 
 class Found(NamedTuple):
@@ -53,7 +54,7 @@ def find_model(wanted: str, catalogue: Catalogue, ask_hub: Callable[[str], Model
         return found
     if why := _find_broken(wanted, catalogue):
         raise ModelNotFoundError(why, "Mend or remove that entry.")
-    if wanted and Path(wanted).is_dir():
+    if wanted and is_folder(Path(wanted)):
         return _find_folder(wanted)
     if HUB_ID.fullmatch(wanted) and ask_hub is not None:
         return Found(wanted, ask_hub(wanted))
@@ -114,6 +115,6 @@ def _not_found(wanted: str, catalogue: Catalogue) -> ModelNotFoundError:
             "config.json --local-dir FOLDER) and name that folder.",
         )
     return ModelNotFoundError(
-        f"There is no model {wanted!r} in the catalogue.",
+        f"There is no model {wanted[:MAX_SHOWN]!r} in the catalogue.",
         f"{hint}`curc-llm models` lists them all; a Hugging Face id or a folder does as well.",
     )
