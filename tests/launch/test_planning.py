@@ -21,7 +21,7 @@ from curc_llm.sites.load import LOCAL, load_cards
 from curc_llm.sites.site import Account, Billing, GpuType, Partition, Runtime, Site, Storage
 from curc_llm.spec import make_launch_spec
 
-A100 = "a100-80gb"
+A100 = "a100-80gb-sxm"
 # As the hub publishes it; small enough to plan with, and of an architecture that everybody knows.
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"],
