@@ -18,7 +18,7 @@ from curc_llm.factfile import make_facts, read_yaml
 
 FOLDER = Path(curc_llm.__file__).parent / "data" / "catalogue"
 CONFIGS = Path(__file__).parent / "configs"
-FILES = ["deepseek", "gemma", "gemma4", "glm", "gpt", "llama", "llama4", "mistral"]
+FILES = ["deepseek", "devstral", "gemma", "gemma4", "glm", "gpt", "llama", "llama4", "mistral"]
 # What the requirements, the second site's users and CURC's documentation name.
 REQUIRED = {
     "codellama-34b-instruct",
@@ -154,7 +154,9 @@ def test_every_layer_keeps_something_but_those_that_share(name: str) -> None:
     assert sum(g.num_layers for g in architecture.attention) == architecture.num_layers - sharing
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if "layer_types" in read_text_config(n)])
+@pytest.mark.parametrize(
+    "name", [n for n in MODELS if {"layer_types", "sliding_window"} <= read_text_config(n).keys()]
+)
 def test_layers_with_a_window_are_those_of_the_published_pattern(name: str) -> None:
     config, groups = read_text_config(name), {g.kind: g for g in MODELS[name].architecture.attention}
     own = config["layer_types"][: config["num_hidden_layers"] - config.get("num_kv_shared_layers", 0)]
@@ -173,7 +175,9 @@ def test_sparse_attention_counts_its_index_keys_where_a_layer_has_them(name: str
         assert MODELS[name].architecture.attention[0].num_layers == compressed.count(4)
         return
     key_bytes = config["index_head_dim"] + 4 * config["index_head_dim"] // 128
-    layers = config.get("indexer_types", ["full"] * config["num_hidden_layers"]).count("full")
+    key_bytes = -(-key_bytes // config.get("index_kpool", 1))
+    kinds = config.get("indexer_types", config.get("layer_types", ["full"] * config["num_hidden_layers"]))
+    layers = kinds.count("full") + kinds.count("full_attention")
     total = sum(g.num_layers * g.extra_bytes_per_token for g in MODELS[name].architecture.attention)
     assert total == layers * key_bytes
 
@@ -228,6 +232,13 @@ def total_of(parts: dict[str, int], *words: str) -> int:
     return sum(size for key, size in parts.items() if any(word in key for word in words))
 
 
+def count_biases(config: dict[str, Any], predicting: int) -> int:
+    """Routers' correction biases, which transformers holds as buffers."""
+    dense: int = config.get("first_k_dense_replace", 1)
+    layers: int = config["num_hidden_layers"] - dense + predicting
+    return layers * int(config["n_routed_experts"])
+
+
 def checkpoint_extra(name: str, parts: dict[str, int]) -> int:
     """What the checkpoint holds besides: routers' correction biases, and DeepSeek's kind of prediction layer.
 
@@ -237,13 +248,12 @@ def checkpoint_extra(name: str, parts: dict[str, int]) -> int:
     config, kind = read_text_config(name), read_config(name)["model_type"]
     if kind not in CORRECTION:
         return 0
-    predicting = config.get("num_nextn_predict_layers", 0) if kind != "glm4v_moe" else 0
-    dense = config.get("first_k_dense_replace", 1)
-    biases = (config["num_hidden_layers"] - dense + predicting) * config["n_routed_experts"]
-    hidden, last = config["hidden_size"], config["num_hidden_layers"] - 1
-    layer = total_of(parts, f"model.layers.{last}.") + 2 * hidden**2 + 3 * hidden
+    predicting: int = config.get("num_nextn_predict_layers", 0) if kind != "glm4v_moe" else 0
+    hidden: int = config["hidden_size"]
+    biases, last = count_biases(config, predicting), config["num_hidden_layers"] - 1
+    layer: int = total_of(parts, f"model.layers.{last}.") + 2 * hidden**2 + 3 * hidden
     if kind != "glm_moe_dsa":
-        return biases + predicting * (layer + 2 * config["vocab_size"] * hidden)
+        return biases + predicting * (layer + 2 * int(config["vocab_size"]) * hidden)
     first_indexer = total_of(parts, "model.layers.0.self_attn.indexer.")
     lacking = first_indexer - total_of(parts, f"model.layers.{last}.self_attn.indexer.")
     return biases + layer + lacking
