@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 from curc_llm.catalogue.load import load_catalogue
 from curc_llm.catalogue.lookup import Found as FoundModel
@@ -47,6 +48,7 @@ class Facts:
         presets: goals by name.
         find_model: from what a person typed to a model; raises ModelNotFoundError.
         defaults: the user's settings.
+        worked_out: searches that were made already, so that the next plan for the same model is quick.
     """
 
     site: Site
@@ -54,6 +56,7 @@ class Facts:
     presets: Presets
     find_model: Callable[[str], FoundModel]
     defaults: Wishes = field(default_factory=Wishes)
+    worked_out: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def cards(self) -> Mapping[str, Card]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from curc_llm.catalogue.model import Model
 from curc_llm.errors import PlanError
 from curc_llm.factfile import explain
 from curc_llm.plan.alternatives import make_alternatives, name_launch
@@ -15,7 +16,7 @@ from curc_llm.plan.cost import cost_steps
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.host import host_step
 from curc_llm.plan.plan import Alternative, Plan, Step
-from curc_llm.plan.presets import find_preset
+from curc_llm.plan.presets import Preset, find_preset
 from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.refusal import Refusal
 from curc_llm.plan.request import PlanRequest
@@ -24,6 +25,10 @@ from curc_llm.plan.speed import decode_tokens_per_s, load_time_s
 from curc_llm.plan.trial import Trial, with_steps
 from curc_llm.plan.wants import make_wants
 from curc_llm.plan.weights import checkpoint_bytes
+
+# Of a request, what the arithmetic of every launch depends on.
+_SHAPE = ("max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype")
+MOST_SEARCHES = 32
 
 
 def make_request(values: Mapping[str, Any]) -> PlanRequest:
@@ -78,7 +83,19 @@ def make_search(request: PlanRequest, facts: Facts) -> tuple[Search, PlanRequest
         others = tuple(weights for weights in model.weights if weights != named)
         model = model.model_copy(update={"weights": (named, *others)})
         request = request.model_copy(update={"quantisation": request.quantisation or named.format})
-    return Search(name, model, make_wants(request, model, preset, facts.defaults), facts), request
+    return _search_for(request, name, model, preset, facts), request
+
+
+def _search_for(request: PlanRequest, name: str, model: Model, preset: Preset, facts: Facts) -> Search:
+    """The search for these wants; one that was made already, where there is one."""
+    wants = make_wants(request, model, preset, facts.defaults)
+    key = (name, id(model), request.preset, *(getattr(request, field) for field in _SHAPE))
+    if key not in facts.worked_out:
+        while len(facts.worked_out) >= MOST_SEARCHES:
+            del facts.worked_out[next(iter(facts.worked_out))]
+        facts.worked_out[key] = Search(name, model, wants, facts)
+    search: Search = facts.worked_out[key]
+    return search
 
 
 def plan_with(search: Search, request: PlanRequest, with_why: bool = False) -> Plan:
@@ -90,7 +107,7 @@ def plan_with(search: Search, request: PlanRequest, with_why: bool = False) -> P
 
 
 def _refuse(search: Search, request: PlanRequest, refusal: Refusal) -> Plan:
-    alternatives = make_alternatives(request, refusal, _finder(search, request))
+    alternatives = make_alternatives(request, refusal, _finder(search))
     reason = refusal.reason
     if not alternatives:
         reason = f"{reason[:-1]}, and no other launch at {search.facts.site.title} fits either."
@@ -110,23 +127,14 @@ def _refuse(search: Search, request: PlanRequest, refusal: Refusal) -> Plan:
     )
 
 
-def _finder(search: Search, asked: PlanRequest) -> Any:
-    """Works requests out with the same search where they want the same, else with one of their own."""
-    searches = {_shape(asked): search}
+def _finder(search: Search) -> Callable[[PlanRequest], Found | Refusal]:
+    """Works other requests for the same model out."""
 
     def find(request: PlanRequest) -> Found | Refusal:
-        shape = _shape(request)
-        if shape not in searches:
-            facts = search.facts
-            wants = make_wants(request, search.model, search.wants.preset, facts.defaults)
-            searches[shape] = Search(search.name, search.model, wants, facts)
-        return searches[shape].find(request)
+        name, model, preset = search.name, search.model, search.wants.preset
+        return _search_for(request, name, model, preset, search.facts).find(request)
 
     return find
-
-
-def _shape(request: PlanRequest) -> tuple[object, ...]:
-    return (request.max_model_len, request.gpu_memory_utilization, request.max_num_seqs, request.hours)
 
 
 def _make_plan(search: Search, request: PlanRequest, found: Found, with_why: bool) -> Plan:

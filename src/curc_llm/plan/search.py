@@ -72,6 +72,7 @@ class Search:
         self.facts = facts
         self._trials: dict[tuple[object, ...], Trial | Refusal] = {}
         self._choices: dict[str | None, tuple[Choice, ...] | Refusal] = {}
+        self._found: dict[PlanRequest, Found | Refusal] = {}
 
     def find(self, request: PlanRequest) -> Found | Refusal:
         """The launch to recommend for a request, or why there is none.
@@ -80,6 +81,11 @@ class Search:
         one with the fewest GPUs, then the one with most room. Where none has useful room, the same among
         those that fit. For development the cheapest, whatever its quality.
         """
+        if request not in self._found:
+            self._found[request] = self._find(request)
+        return self._found[request]
+
+    def _find(self, request: PlanRequest) -> Found | Refusal:
         refusals: list[Refusal] = []
         found = list(self._launches(request, refusals))
         if not found:

@@ -24,7 +24,7 @@ class Wants:
         is_context_asked: True when a person named it; then it isn't lowered.
         least_tokens: context below which a launch is useless.
         room_tokens, room_requests: what a recommended GPU has room for.
-        hours: wall time that was asked for, in hours; None: default_hours will do.
+        default_hours: wall time when none is asked for, in hours.
     """
 
     preset: Preset
@@ -38,7 +38,6 @@ class Wants:
     kv_cache_dtype: str
     enforce_eager: bool
     is_pooling: bool
-    hours: float | None
     default_hours: float
 
 
@@ -69,6 +68,5 @@ def make_wants(request: PlanRequest, model: Model, preset: Preset, defaults: Wis
         kv_cache_dtype=request.kv_cache_dtype or own.kv_cache_dtype or "auto",
         enforce_eager=preset.enforce_eager,
         is_pooling=is_pooling,
-        hours=request.hours,
         default_hours=preset.hours or defaults.hours,
     )
