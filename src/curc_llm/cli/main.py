@@ -32,6 +32,8 @@ VERBS = {
     "keys": "Make, list and revoke API keys of a session.",
     "stop": "End a session and everything that it started.",
     "models": "List, show and verify the models of the catalogue.",
+    "plan": "Work out what a launch needs, costs and gives, or why it can't work and what can.",
+    "table": "Write the table of plans that the OnDemand form looks things up in.",
     "gpus": "List the GPUs that a site has, with their limits and prices.",
     "site": "List, show and check the descriptions of Slurm centres.",
     "doctor": "Check whether this machine can run sessions, and say what to mend.",

@@ -1,0 +1,79 @@
+"""A plan as JSON: the keys that scripts rely on, then more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curc_llm.plan.flags import render_flags
+from curc_llm.plan.plan import Alternative, Plan
+
+# Fixed: scripts read these. A refusal has the same ones; what could not be worked out is null.
+FIXED = (
+    "fits",
+    "reason",
+    "alternatives",
+    "partition",
+    "gpu_type",
+    "num_gpus",
+    "num_nodes",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "max_model_len",
+    "weights_gib",
+    "kv_cache_gib",
+    "kv_bytes_per_token",
+    "max_concurrency",
+    "su_per_h",
+    "su_total",
+    "vllm_args",
+    "warnings",
+)
+MORE = (
+    "site",
+    "model",
+    "title",
+    "hub_id",
+    "revision",
+    "folder",
+    "format",
+    "quantisation",
+    "quantisation_use",
+    "preset",
+    "qos",
+    "account",
+    "cpus",
+    "memory_gib",
+    "hours",
+    "enable_expert_parallel",
+    "max_num_seqs",
+    "kv_cache_tokens",
+    "load_time_s",
+    "decode_tokens_per_s",
+)
+
+
+def make_plan_json(plan: Plan, site: str | None = None) -> dict[str, Any]:
+    """The plan as plain JSON values: `FIXED` keys first, in this order.
+
+    `site` is the one that was named on the command line; alternatives' commands repeat it.
+    """
+    values = plan.model_dump(mode="json")
+    values["alternatives"] = [make_alternative_json(a, site) for a in plan.alternatives]
+    values["vllm_args"] = render_flags(plan.vllm_fields) if plan.fits else []
+    return {
+        **{name: values[name] for name in FIXED},
+        **{name: values[name] for name in MORE},
+        "memory": values["memory"],
+        "why": values["why"],
+    }
+
+
+def make_alternative_json(alternative: Alternative, site: str | None = None) -> dict[str, Any]:
+    """An alternative: what is different, the command, what it costs, and what it asks for."""
+    return {
+        "change": alternative.change,
+        "command": alternative.command + (f" --site {site}" if site else ""),
+        "su_total": alternative.su_total,
+        "request": alternative.request.model_dump(mode="json", exclude_none=True),
+    }

@@ -1,0 +1,200 @@
+"""A plan for people: what it needs, costs and gives, or why it can't work and what can."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from curc_llm.plan.flags import render_flags
+from curc_llm.plan.plan import Alternative, MemorySplit, Plan, Step
+
+if TYPE_CHECKING:
+    from curc_llm.sites.site import Site
+
+Pair = tuple[str, str]
+MOST_COLUMNS = 100
+FEWEST_COLUMNS = 60
+NAME_COLUMNS = 11
+BAR_COLUMNS = 50
+# weights, KV cache, what the engine works in, what vLLM leaves alone
+BLOCKS = ("█", "▒", "░", "·")
+PLAIN_BLOCKS = ("#", "=", "-", ".")
+
+
+def render_plan(plan: Plan, site: Site, columns: int | None = None) -> str:
+    """The plan as lines of at most `columns` characters (but commands, which are to be copied whole)."""
+    width = columns or max(FEWEST_COLUMNS, min(MOST_COLUMNS, shutil.get_terminal_size((80, 24)).columns))
+    parts = [_render_head(plan, site, width)]
+    if plan.fits:
+        parts.append(_render_pairs(list(_fitting_pairs(plan, site)), width))
+    elif plan.memory is not None:
+        parts.append(_render_pairs([("Memory", render_bar(plan.memory))], width))
+    parts += [_render_warnings(plan.warnings, width)] if plan.warnings else []
+    parts += [_render_alternatives(plan, width)] if plan.alternatives else []
+    parts += [_render_why(plan.why, width)] if plan.why else []
+    return "\n\n".join(parts)
+
+
+def render_bar(split: MemorySplit, columns: int = BAR_COLUMNS) -> str:
+    """Where the memory of the fullest GPU goes, as a bar and in numbers.
+
+    Example:
+        >>> split = MemorySplit(memory_gib=80, outside_gib=8, weights_gib=40, activations_gib=2,
+        ...     cuda_graphs_gib=1, runtime_gib=1, kv_cache_gib=28)
+        >>> render_bar(split, 20).splitlines()[1]
+        'weights 40.0 | KV cache 28.0 | work 4.0 | left alone 8.0 of 80.0 GiB'
+    """
+    work = split.activations_gib + split.cuda_graphs_gib + split.runtime_gib
+    sizes = (split.weights_gib, split.kv_cache_gib, work, split.outside_gib)
+    names = ("weights", "KV cache", "work", "left alone")
+    numbers = " | ".join(f"{name} {size:,.1f}" for name, size in zip(names, sizes, strict=True))
+    needed = sum(sizes)
+    over = f" ({needed - split.memory_gib:,.1f} too many)" if needed > split.memory_gib + 0.05 else ""
+    return f"{_draw(sizes, split.memory_gib, columns)}\n{numbers} of {split.memory_gib:,.1f} GiB{over}"
+
+
+def _draw(sizes: Sequence[float], whole: float, columns: int) -> str:
+    """The bar; what doesn't fit any more is cut off at its end, which then bears a `>`."""
+    blocks = BLOCKS if _can_show("".join(BLOCKS)) else PLAIN_BLOCKS
+    marks = [round(sum(sizes[: i + 1]) / whole * columns) for i in range(len(sizes))]
+    starts = [0, *marks[:-1]]
+    drawn = "".join(b * (end - start) for b, start, end in zip(blocks, starts, marks, strict=True))
+    return f"[{drawn[: columns - 1]}>" if len(drawn) > columns else f"[{drawn.ljust(columns)}]"
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def render_request(plan: Plan, site: Site) -> str:
+    """What Slurm is asked for, as options of sbatch; empty at a site without Slurm.
+
+    Example:
+        >>> render_request(plan, load_site("alpine"))
+        '--partition=al40 --qos=gpu-normal --nodes=1 --ntasks=1 --cpus-per-task=9 --mem=29G --gres=gpu:l40:1'
+    """
+    from curc_llm.sites.lookup import find_gpu
+
+    if not plan.qos or not plan.hours:
+        return ""
+    gres = find_gpu(site, plan.gpu_type, plan.partition).gres
+    nodes = plan.num_nodes or 1
+    minutes = max(1, round(plan.hours * 60))
+    options = {
+        "partition": plan.partition,
+        "qos": plan.qos,
+        "account": plan.account,
+        "nodes": nodes,
+        "ntasks": nodes,
+        "cpus-per-task": plan.cpus,
+        "mem": f"{plan.memory_gib}G",
+        "gres": f"{gres}:{(plan.num_gpus or 1) // nodes}",
+        "time": f"{minutes // 60:02}:{minutes % 60:02}:00",
+    }
+    return " ".join(f"--{name}={value}" for name, value in options.items() if value != "")
+
+
+def _render_head(plan: Plan, site: Site, width: int) -> str:
+    if plan.fits:
+        return f"{plan.title} on {plan.num_gpus} x {plan.gpu_type} at {site.title}: fits"
+    return _wrap(f"This can't work: {plan.reason}", width)
+
+
+def _fitting_pairs(plan: Plan, site: Site) -> Iterator[Pair]:
+    unit = site.billing.unit
+    use = f", {plan.quantisation_use}" if plan.quantisation_use else ""
+    yield "Weights", f"{plan.folder or plan.hub_id} ({plan.quantisation}{use}), {plan.weights_gib:,.1f} GiB"
+    yield "GPUs", _describe_gpus(plan)
+    if plan.memory is not None:
+        yield "Memory", render_bar(plan.memory)
+    yield "Context", _describe_context(plan)
+    speed, ready = f"{plan.decode_tokens_per_s:,.0f} tokens/s", _minutes(plan.load_time_s or 0)
+    yield "Speed", f"about {speed} for one request, ready after about {ready} (estimates)"
+    yield "Cost", f"{plan.su_per_h:,.1f} {unit} per hour, {plan.su_total:,.0f} {unit} for {plan.hours:g} h"
+    if request := render_request(plan, site):
+        yield "Slurm", request
+    yield "vLLM", shlex.join(render_flags(plan.vllm_fields))
+
+
+def _describe_gpus(plan: Plan) -> str:
+    nodes = "1 node" if plan.num_nodes == 1 else f"{plan.num_nodes} nodes"
+    sizes = {
+        "tensor": plan.tensor_parallel_size,
+        "pipeline": plan.pipeline_parallel_size,
+        "data": plan.data_parallel_size,
+    }
+    spread = ", ".join(f"{name} parallel {size}" for name, size in sizes.items() if (size or 1) > 1)
+    return f"{plan.num_gpus} x {plan.gpu_type} on {nodes} of {plan.partition}" + (
+        f", {spread}" if spread else ""
+    )
+
+
+def _describe_context(plan: Plan) -> str:
+    parts = [f"{plan.max_model_len:,} tokens"]
+    if plan.kv_cache_tokens:
+        kib = (plan.kv_bytes_per_token or 0) / 1024
+        parts.append(f"{plan.max_concurrency:,.1f} requests of that length at once")
+        parts.append(f"room for {plan.kv_cache_tokens:,} tokens of {kib:,.1f} KiB")
+    return "; ".join(parts)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _render_pairs(pairs: Sequence[Pair], width: int) -> str:
+    return "\n".join(line for name, value in pairs for line in _pair_lines(name, value, width))
+
+
+def _pair_lines(name: str, value: str, width: int) -> Iterator[str]:
+    room = width - NAME_COLUMNS - 2
+    lines = [piece for line in value.split("\n") for piece in _fold(line, room)]
+    for place, line in enumerate(lines):
+        yield f"  {(name if place == 0 else '').ljust(NAME_COLUMNS)}{line}".rstrip()
+
+
+def _fold(line: str, room: int) -> list[str]:
+    return textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _wrap(text: str, width: int, first: str = "", rest: str = "") -> str:
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _render_warnings(warnings: Sequence[str], width: int) -> str:
+    return "\n".join(["Worth knowing:", *(_wrap(warning, width, "  - ", "    ") for warning in warnings)])
+
+
+def _render_alternatives(plan: Plan, width: int) -> str:
+    head = "Others:" if plan.fits else "These would work, the nearest first:"
+    return "\n".join([head, *(_render_alternative(other, width) for other in plan.alternatives)])
+
+
+def _render_alternative(other: Alternative, width: int) -> str:
+    change = other.change[0].upper() + other.change[1:]
+    return f"{_wrap(change, width, '  - ', '    ')}\n      {other.command}"
+
+
+def _render_why(steps: Sequence[Step], width: int) -> str:
+    blocks = ["How this was worked out:"]
+    for step in steps:
+        lines = [f"{step.formula}", f"= {step.numbers}", f"= {step.result}"]
+        lines += [f"({step.source})"] if step.source else []
+        body = "\n".join(_wrap(line, width, "      ", "        ") for line in lines)
+        blocks.append(f"  {step.name}\n{body}")
+    return "\n".join(blocks)
