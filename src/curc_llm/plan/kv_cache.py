@@ -59,7 +59,7 @@ class BlockTable:
         """Blocks that one request of max_model_len tokens takes from all tables of this kind.
 
         Sliding: window - 1 tokens and those in flight, and one block more since a window may begin inside a
-        block (SlidingWindowSpec.max_admission_blocks_per_request). Chunked: the chunk and the tokens in flight
+        block (SlidingWindowSpec.max_admission_blocks_per_request). Chunked: the chunk and those in flight
         (ChunkedLocalAttentionSpec).
         """
         if self.kind == "linear":

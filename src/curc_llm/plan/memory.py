@@ -54,6 +54,8 @@ class Fit:
         steps: the arithmetic, when it was asked for.
         outside_missing_gib: what gpu_memory_utilization leaves too little for the CUDA context and NCCL; 0
             unless it is set very high. vLLM then refuses to start ("Free memory on device … is less than …").
+        most_num_seqs: the largest max_num_seqs with which graphs can be captured: models with `linear` layers
+            need a block for each request (vllm/config/compilation.py); None: no such limit.
     """
 
     fits: bool
@@ -67,6 +69,7 @@ class Fit:
     missing_gib: float
     steps: tuple[Step, ...] = ()
     outside_missing_gib: float = 0.0
+    most_num_seqs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,9 @@ def fit(
     fullest = min(stages, key=lambda stage: (stage.num_blocks, stage.room_bytes))
     flight = in_flight_tokens(batched, layout.pipeline_parallel_size, card)
     needed = cache.blocks_per_request(wish.max_model_len, flight)
-    missing = _missing_bytes(fullest, needed)
+    most_num_seqs = _most_num_seqs(cache, fullest, wish)
+    wanted = needed if most_num_seqs is None else max(needed, seqs - 1)
+    missing = _missing_bytes(fullest, wanted)
     outside_missing = max(0.0, reserve.context_gib - card.memory_gib * (1 - wish.gpu_memory_utilization))
     concurrency = fullest.num_blocks / needed if needed else float(seqs)
     request = request_bytes(arch, card, wish.max_model_len, batched, wish.kv_cache_dtype)
@@ -132,6 +137,7 @@ def fit(
         longest_context_tokens=_longest_context(cache, fullest, flight, model.max_context_tokens),
         missing_gib=max(0.0, missing) / GIB,
         outside_missing_gib=outside_missing,
+        most_num_seqs=most_num_seqs,
     )
     if not with_steps:
         return found
@@ -164,6 +170,12 @@ def _missing_bytes(stage: Stage, needed_blocks: int) -> float:
     """What a stage lacks for one request; negative when there is room."""
     needed = (needed_blocks + 1) * stage.block_bytes if needed_blocks else 0
     return needed - stage.room_bytes
+
+
+def _most_num_seqs(cache: KvCache, fullest: Stage, wish: EngineWish) -> int | None:
+    if wish.enforce_eager or not any(table.kind == "linear" for table in cache.tables):
+        return None
+    return fullest.num_blocks
 
 
 def _cache_bytes(stages: list[Stage], fullest: Stage) -> float:
