@@ -15,6 +15,7 @@ from curc_llm.catalogue.model import Format, Model, Weights
 from curc_llm.factfile import Frozen, Source
 from curc_llm.plan.layout import Layout
 from curc_llm.plan.memory import EngineWish, Fit, fit
+from curc_llm.plan.reserve import activations_gib
 from curc_llm.sites.card import Card
 from curc_llm.sites.load import load_cards
 
@@ -163,9 +164,9 @@ class LogEntry(Published):
             room -= split.cuda_graphs_gib
         if version >= OLD_SAMPLER:
             return room - split.activations_gib
-        seqs = self.make_wish(cards()[self.card]).max_num_seqs
-        sampler_gib = OLD_SAMPLER_BYTES * seqs * self.find_model().architecture.vocab_size / GIB
-        return room - max(sampler_gib, split.activations_gib)
+        wish, arch = self.make_wish(cards()[self.card]), self.find_model().architecture
+        seqs, batched = wish.max_num_seqs, wish.max_num_batched_tokens
+        return room - activations_gib(arch, self.layout, seqs, batched, OLD_SAMPLER_BYTES)
 
 
 @functools.cache
