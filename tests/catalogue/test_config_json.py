@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curc_llm.catalogue.config_json import model_from_config, read_config
 from curc_llm.catalogue.model import Catalogue
@@ -133,3 +135,44 @@ def test_the_text_part_of_mistrals_own_file_is_understood() -> None:
     model = model_from_config({**params, "vocab_size": 100, "max_position_embeddings": 4096}, title="x")
     assert model.architecture.total_params == LLAMA_PARAMS
     assert model.architecture.attention[0].num_kv_heads == 2
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+TOUCHY = (
+    *("architectures", "layer_types", "linear_attn_config", "intermediate_size", "head_dim", "vision_config"),
+    *(
+        "num_experts",
+        "moe_layers",
+        "attn_layer_indices",
+        "quantization_config",
+        "rope_scaling",
+        "text_config",
+    ),
+    *(
+        "sliding_window",
+        "sliding_window_pattern",
+        "no_rope_layers",
+        "num_key_value_heads",
+        "model_type",
+        "moe",
+    ),
+    *(
+        "kv_lora_rank",
+        "compress_ratios",
+        "hybrid_override_pattern",
+        "audio_config",
+        "max_position_embeddings",
+    ),
+)
+
+
+@given(st.dictionaries(st.sampled_from(TOUCHY), ANY_JSON, max_size=4))
+def test_whatever_stands_in_a_config_it_is_a_model_or_told(changes: dict[str, Any]) -> None:
+    try:
+        assert model_from_config({**LLAMA, **changes}, title="x").architecture.total_params > 0
+    except ModelNotFoundError as error:
+        assert error.remedy  # noqa: PT017 - either is right

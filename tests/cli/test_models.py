@@ -149,6 +149,22 @@ def test_show_of_an_unknown_model_names_the_nearest(run: Run) -> None:
     assert run("models", "show").exit_code == 2
 
 
+def test_an_id_that_nobody_entered_is_shown_from_the_hub(run: Run, hub: FakeHub) -> None:
+    result = run("models", "show", "me/tiny")
+    assert "LlamaForCausalLM: 2 layers, 64 wide" in result.stdout
+    hub.broken = True
+    away = run("models", "show", "me/tiny")
+    assert (away.exit_code, "can't be looked up from here" in away.stderr) == (1, True)
+
+
+def test_the_hub_is_not_asked_when_the_settings_say_offline(
+    run: Run, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURC_LLM_OFFLINE", "true")
+    assert "can't be looked up from here" in run("models", "show", "me/tiny").stderr
+    assert hub.seen == []
+
+
 def test_verify_tells_what_is_the_same(run: Run, own: Path, hub: FakeHub) -> None:
     result = run("models", "verify", "tiny")
     assert result.exit_code == 0

@@ -23,6 +23,8 @@ FALLBACK_CONTEXT_TOKENS = 2048
 # Positions of these start behind the padding token's, so the last two can't be used.
 SHIFTED_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 SOURCE = "config.json"
+# What values of the wrong kind end in: a list where a number should be, say.
+NONSENSE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -58,6 +60,17 @@ def model_from_config(config: Mapping[str, Any], title: str, hub_id: str = "") -
         >>> model_from_config(read_config(Path("Qwen3-8B/config.json")), "mine").max_context_tokens
         40960
     """
+    try:
+        return _make_model(config, title, hub_id)
+    except NONSENSE as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise ModelNotFoundError(
+            f"The config.json of {title} holds something that makes no sense ({why}).",
+            "Fetch the file again, or enter the model in your own catalogue; see docs/adding-a-model.md.",
+        ) from error
+
+
+def _make_model(config: Mapping[str, Any], title: str, hub_id: str) -> Model:
     keys = Keys(config)
     architecture, parameters = _make_architecture(keys)
     format_, assumed = read_format(config)

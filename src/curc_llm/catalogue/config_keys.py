@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -156,8 +156,3 @@ def read_defaults() -> dict[str, dict[str, Any]]:
     text = (files("curc_llm") / "data" / "config_defaults.json").read_text(encoding="utf-8")
     defaults: dict[str, dict[str, Any]] = json.loads(text)["defaults"]
     return defaults
-
-
-def count_true(values: Iterable[object]) -> int:
-    """How many of them are true."""
-    return sum(1 for value in values if value)

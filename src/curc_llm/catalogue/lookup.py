@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from curc_llm.catalogue.folder import is_folder, read_folder
 from curc_llm.catalogue.model import Catalogue, Model, Weights
-from curc_llm.errors import ModelNotFoundError
+from curc_llm.errors import DownloadError, ModelNotFoundError
 
 # As huggingface_hub checks them (utils/_validators.py): owner/name, each of letters, digits, `-`, `_`, `.`.
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -38,7 +38,8 @@ def find_model(wanted: str, catalogue: Catalogue, ask_hub: Callable[[str], Model
     Args:
         wanted: a short name or a Hugging Face id (in upper or lower case), or a folder.
         catalogue: where to look.
-        ask_hub: reads the numbers of a model with this Hugging Face id; None: the hub can't be asked here.
+        ask_hub: reads the numbers of a model with this Hugging Face id, such as `hub.read_hub_model`; None:
+            the hub isn't asked.
 
     Raises:
         ModelNotFoundError: there is no such model; names the nearest ones.
@@ -57,7 +58,10 @@ def find_model(wanted: str, catalogue: Catalogue, ask_hub: Callable[[str], Model
     if wanted and is_folder(Path(wanted)):
         return _find_folder(wanted)
     if HUB_ID.fullmatch(wanted) and ask_hub is not None:
-        return Found(wanted, ask_hub(wanted))
+        try:
+            return Found(wanted, ask_hub(wanted))
+        except DownloadError as error:  # the hub is out of reach
+            raise _not_found(wanted, catalogue) from error
     raise _not_found(wanted, catalogue)
 
 

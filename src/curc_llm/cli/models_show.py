@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curc_llm.cli.options import verb_options
+from curc_llm.cli.options import load, verb_options
 from curc_llm.cli.output import Output, render_pairs, render_table
 
 if TYPE_CHECKING:
@@ -30,11 +30,12 @@ def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
 @verb_options
 def show(name: str, config: Path | None, as_json: bool) -> None:
     """Show all figures of a model (a name, a Hugging Face id or a folder), and where each comes from."""
+    from curc_llm.catalogue.hub import read_hub_model
     from curc_llm.catalogue.lookup import find_model
     from curc_llm.cli.models import read_catalogue
 
     catalogue = read_catalogue(config)
-    found = find_model(name, catalogue)
+    found = find_model(name, catalogue, None if load(config).offline else read_hub_model)
     sources = list_sources(found.model, catalogue)
     named = {key: source.model_dump(mode="json") for key, (source, _) in sources.items()}
     data = {"name": found.name, **found.model.model_dump(mode="json"), "source_details": named}
