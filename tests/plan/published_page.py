@@ -123,7 +123,7 @@ def _memory_row(entry: LogEntry, sources: dict[str, Source]) -> str:
     weights = f"{entry.weights_gib:.1f}" if entry.weights_gib else ""
     return (
         f"| {entry.model} | {card}{spread} | {entry.vllm} | {weights} | {entry.plan().split.weights_gib:.1f}"
-        f" | {logged:.1f} | {predicted:.1f} | {predicted - logged:+.1f} | {_link(entry, sources)} |\n"
+        f" | {logged:.1f} | {predicted:.1f} | {round(predicted - logged, 1) + 0.0:+.1f} | {_link(entry, sources)} |\n"
     )
 
 
