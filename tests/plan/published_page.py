@@ -118,12 +118,14 @@ def _memory_rows(logs: list[LogEntry], sources: dict[str, Source]) -> str:
 
 def _memory_row(entry: LogEntry, sources: dict[str, Source]) -> str:
     logged, predicted = entry.kv_cache_gib or 0.0, entry.predict_kv_gib()
+    # Adding zero turns -0.0 into 0.0.
+    difference = round(predicted - logged, 1) + 0.0
     card = cards()[entry.card].title.removeprefix("NVIDIA ")
     spread = f", TP {entry.tensor_parallel_size}" if entry.tensor_parallel_size > 1 else ""
     weights = f"{entry.weights_gib:.1f}" if entry.weights_gib else ""
     return (
         f"| {entry.model} | {card}{spread} | {entry.vllm} | {weights} | {entry.plan().split.weights_gib:.1f}"
-        f" | {logged:.1f} | {predicted:.1f} | {round(predicted - logged, 1) + 0.0:+.1f} | {_link(entry, sources)} |\n"
+        f" | {logged:.1f} | {predicted:.1f} | {difference:+.1f} | {_link(entry, sources)} |\n"
     )
 
 
