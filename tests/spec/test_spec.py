@@ -159,7 +159,7 @@ def test_code_that_a_model_brings_runs_only_when_the_person_says_so(tmp_path: Pa
 
 def test_without_a_gpu_only_what_the_model_is_counts_of_a_plan(tmp_path: Path) -> None:
     engine = make_engine_spec(make_settings(tmp_path), "big", plan=make_plan(), device="cpu")
-    assert (engine.tensor_parallel_size, engine.max_model_len) == (None, 32768)
+    assert (engine.tensor_parallel_size, engine.max_model_len) == (None, 8192)
     assert (engine.reasoning_parser, engine.model) == ("qwen3", "org/Big-FP8")
 
 

@@ -52,6 +52,12 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def choose_cpu_kv_cache_gib(*, is_toy: bool = False) -> int:
+    """GiB of KV cache on a machine without GPU: a quarter of its memory, up to 8; 1 for the bundled model."""
+    total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return 1 if is_toy else max(1, min(8, int(total_gib / 4)))
+
+
 async def run_question(command: list[str], *, timeout_s: float = ASK_TIMEOUT_S) -> str:
     """What a short command prints; empty when it is missing, fails, or takes longer than `timeout_s`."""
     try:

@@ -17,7 +17,13 @@ from curc_llm.engine.environment import EngineCaches, make_environment
 from curc_llm.engine.history import StartHistory
 from curc_llm.engine.host_memory import read_host_memory
 from curc_llm.engine.log import EngineLog
-from curc_llm.engine.machine import count_cores, find_nvcc, read_engine_version, read_gpu_type
+from curc_llm.engine.machine import (
+    choose_cpu_kv_cache_gib,
+    count_cores,
+    find_nvcc,
+    read_engine_version,
+    read_gpu_type,
+)
 from curc_llm.engine.phases import PhaseReader
 from curc_llm.engine.probe import check_completion, check_health, read_context_length
 from curc_llm.engine.process import EngineProcess
@@ -171,8 +177,9 @@ class EngineKeeper:
         version = await read_engine_version(self._spec.engine_python) or "unknown"
         caches = EngineCaches(self._spec.cache_dir, self._spec.hf_home, version, self._gpu_type)
         cores = max(1, count_cores() // len(self._spec.engines))
+        is_toy = self._engine.model == str(DEMO_MODEL_DIR)
         return make_environment(
-            {"VLLM_CPU_KVCACHE_SPACE": str(choose_cpu_kv_cache_gib(self._engine.model))} | os.environ,
+            {"VLLM_CPU_KVCACHE_SPACE": str(choose_cpu_kv_cache_gib(is_toy=is_toy))} | os.environ,
             device=self._spec.device,
             caches=caches,
             runtime_dir=self.socket.parent,
@@ -264,12 +271,6 @@ class EngineKeeper:
 
     def _show(self, **changes: object) -> None:
         self._board.update_engine(self._index, **changes)
-
-
-def choose_cpu_kv_cache_gib(model: str) -> int:
-    """GiB of KV cache on a machine without GPU: a quarter of its memory, up to 8; 1 for the toy model."""
-    total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return 1 if model == str(DEMO_MODEL_DIR) else max(1, min(8, int(total_gib / 4)))
 
 
 def _may_retry(trouble: Trouble, run: _Run | None) -> bool:

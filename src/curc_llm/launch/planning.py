@@ -10,6 +10,7 @@ from typing import Any, Literal
 from curc_llm.catalogue.weight_files import find_weights
 from curc_llm.errors import LaunchError, ModelDoesNotFitError, ModelNotFoundError
 from curc_llm.launch.asked import make_local_request
+from curc_llm.launch.cpu_context import limit_context
 from curc_llm.launch.fact_files import digest_facts
 from curc_llm.launch.hub_cache import find_downloaded, keep_downloaded
 from curc_llm.launch.remedy import render_remedy
@@ -79,6 +80,8 @@ def plan_engines(
         plan, told = _plan_one(request, facts, settings)
         if plan is not None:
             _check_code(settings, name, plan)
+            if device == "cpu":
+                plan = limit_context(plan, is_asked=request.max_model_len is not None)
             told += plan.warnings if device == "cuda" else ()
         origins.append(Origin(wanted=name, request=request, plan=plan))
         notes += [f"{name}: {text}" for text in told]

@@ -15,8 +15,8 @@ DEMO_MODEL_NAME = "curc-guide"
 DEFAULT_SEED = 0
 # The planner's answer doesn't decide these: who may run a model's code, what it is called, and what it is.
 NOT_PLANNED = {"model", "revision", "served_model_name", "trust_remote_code"}
-# Without a GPU vLLM's CPU build sets its own limits: only what the model is counts there.
-PLANNED_ON_CPU = {"tool_call_parser", "reasoning_parser", "runner", "quantization"}
+# Without a GPU vLLM's CPU build sets its own limits: only what the model is counts there, and the context.
+PLANNED_ON_CPU = {"tool_call_parser", "reasoning_parser", "runner", "quantization", "max_model_len"}
 
 
 class EngineSpec(Frozen):
