@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,8 +29,8 @@ SHIPPED_TABLE = Path("ood_app") / "launch_table.json"
 def table(site: str, path: Path, check: bool, config: Path | None, as_json: bool) -> None:
     """Write the table of plans that the OnDemand form looks things up in.
 
-    Every model of the catalogue on every GPU type and count of a site. It depends on what curc-llm ships and on
-    the site's file alone, never on your settings, unless you name some with -c.
+    Every model of the catalogue on every GPU type and count of a site. It depends on what curc-llm ships and
+    on the site's file alone, never on your settings, unless you name some with -c.
     """
     from curc_llm.plan.table import render_table
 
@@ -48,7 +49,7 @@ def table(site: str, path: Path, check: bool, config: Path | None, as_json: bool
     output.say(f"{path} is {done}: {len(made['models'])} models, {plans:,} plans.")
 
 
-def _make(site: str, config: Path | None) -> dict[str, object]:
+def _make(site: str, config: Path | None) -> dict[str, Any]:
     from curc_llm.plan.facts import load_facts
     from curc_llm.plan.table import make_table
     from curc_llm.settings import load_settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from curc_llm.plan.plan import Alternative
@@ -57,18 +57,24 @@ def make_alternatives(
         more: what every command ends in, such as ` --site capella`.
     """
     found: dict[tuple[object, ...], Alternative] = {}
-    for patch in _patches(request, refusal):
-        wanted = request.model_copy(update=patch)
-        if wanted == request:
-            continue
-        launch = find(wanted)
-        if isinstance(launch, Refusal):
-            continue
-        alternative = _make_alternative(request, wanted, launch, more)
-        found.setdefault(_key(alternative.request), alternative)
+    for group in _groups(request, refusal):
+        alternative = _first_that_fits(request, group, find, more)
+        if alternative is not None:
+            found.setdefault(_key(alternative.request), alternative)
         if len(found) == MOST:
             break
     return tuple(found.values())
+
+
+def _first_that_fits(
+    request: PlanRequest, group: Sequence[Patch], find: Find, more: str
+) -> Alternative | None:
+    for patch in group:
+        wanted = request.model_copy(update=patch)
+        launch = find(wanted) if wanted != request else None
+        if isinstance(launch, Found):
+            return _make_alternative(request, wanted, launch, more)
+    return None
 
 
 def name_launch(request: PlanRequest, launch: Found, change: str, more: str = "") -> Alternative:
@@ -91,26 +97,33 @@ def render_command(request: PlanRequest, more: str = "") -> str:
     return " ".join(parts) + more
 
 
-def _patches(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:
-    """Changes of the request, the nearest first: of what is in the way, of the GPUs, of everything."""
-    yield from _direct(request, refusal)
+def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]:
+    """Changes of the request, the nearest first; of each group the first that fits is named."""
+    for patch in _direct(request, refusal):
+        yield (patch,)
     if refusal.kind in ("weights", "context", "format", "layout"):
         if request.quantisation is not None:
-            yield {"quantisation": "online-fp8"}
-            yield {"quantisation": None}
-        if request.num_gpus is not None:
-            for more in (request.num_gpus + 1, request.num_gpus * 2):
-                yield {"num_gpus": more, "num_nodes": None, **_ANY_LAYOUT}
-        if request.num_gpus is not None or request.num_nodes is not None:
-            yield _ANY_COUNT
-            yield {**_ANY_COUNT, "quantisation": None}
-    if any(getattr(request, name) is not None for name in _ANY_LAYOUT):
-        yield _ANY_LAYOUT
-    yield _ANY_TYPE
-    yield {**_ANY_TYPE, **_ANY_COUNT}
-    yield {**_ANY_TYPE, **_ANY_COUNT, "quantisation": None}
-    yield {**_ANY_TYPE, **_ANY_COUNT, "quantisation": None, **_shorter(request, refusal)}
-    yield {**_ANY_TYPE, **_ANY_COUNT, "quantisation": None, "max_model_len": None, "hours": None}
+            online: Sequence[Patch] = (
+                ({"quantisation": "online-fp8"},) if request.quantisation == "fp8" else ()
+            )
+            yield (*online, {"quantisation": None})
+        yield tuple(_more_gpus(request))
+        yield (_ANY_COUNT, {**_ANY_COUNT, "quantisation": None})
+    yield (_ANY_LAYOUT,)
+    yield (_ANY_TYPE,)
+    anywhere: Patch = {**_ANY_TYPE, **_ANY_COUNT}
+    yield (anywhere, {**anywhere, "quantisation": None})
+    yield ({**anywhere, "quantisation": None, **_shorter(request, refusal)},)
+    yield ({**anywhere, "quantisation": None, "max_model_len": None, "hours": None},)
+
+
+def _more_gpus(request: PlanRequest) -> Iterator[Patch]:
+    """The next numbers of GPUs that could do, in the asked weights and then in others."""
+    if request.num_gpus is not None:
+        counts = sorted({request.num_gpus + step for step in (1, 2, 4, 8, request.num_gpus)})
+        for patch in ({}, {"quantisation": None}) if request.quantisation else ({},):
+            for num_gpus in counts:
+                yield {"num_gpus": num_gpus, "num_nodes": None, **_ANY_LAYOUT, **patch}
 
 
 def _direct(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:

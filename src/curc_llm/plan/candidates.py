@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from curc_llm.catalogue.model import Model, Weights
 from curc_llm.errors import PlanError
 from curc_llm.plan.layout import Layout, make_layouts
-from curc_llm.plan.limits import max_gpus, nodes_for
+from curc_llm.plan.limits import max_gpus
 from curc_llm.plan.names import nearest
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.presets import Goal, Preset
@@ -146,7 +146,7 @@ def asked_gpus(request: PlanRequest, offer: Offer) -> int | None:
 
 
 def order_layouts(
-    model: Model, offer: Offer, num_gpus: int, quantisation: str, goal: Goal
+    model: Model, offer: Offer, num_gpus: int, num_nodes: int, quantisation: str, goal: Goal
 ) -> tuple[Layout, ...]:
     """Layouts for so many GPUs, best for the goal first.
 
@@ -155,12 +155,12 @@ def order_layouts(
     when the copies of a mixture-of-experts model would have to exchange tokens; pipeline stages last.
     """
     arch = model.architecture
-    layouts = make_layouts(arch, offer.card, num_gpus, offer.gpus_per_node, quantisation)
+    layouts = make_layouts(arch, offer.card, num_gpus, num_gpus // num_nodes, quantisation)
     if goal == "throughput":
         return tuple(
             sorted(layouts, key=lambda lay: (lay.pipeline_parallel_size > 1, -lay.data_parallel_size))
         )
-    may_copy = nodes_for(offer, num_gpus) == 1 or not arch.num_experts
+    may_copy = num_nodes == 1 or not arch.num_experts
     return tuple(sorted(layouts, key=lambda lay: _layout_rank(lay, may_copy)))
 
 

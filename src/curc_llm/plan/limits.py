@@ -78,8 +78,10 @@ def _explain_nodes(offer: Offer, num_gpus: int, nodes: int) -> str:
 
 
 def nodes_for(offer: Offer, num_gpus: int) -> int:
-    """The fewest nodes that hold so many GPUs."""
-    return math.ceil(num_gpus / offer.gpus_per_node)
+    """The fewest nodes that hold so many GPUs, each as many; the fewest at all where none are even."""
+    fewest = math.ceil(num_gpus / offer.gpus_per_node)
+    even = (n for n in range(fewest, min(offer.max_nodes, num_gpus) + 1) if num_gpus % n == 0)
+    return next(even, fewest)
 
 
 def find_qos(wanted: str, site: Site) -> str:

@@ -177,7 +177,7 @@ class Search:
     def _work_out(self, grant: Grant, choice: Choice, sizes: Sizes) -> Trial | Refusal:
         """The best layout's trial: the first with useful room, else the one with most."""
         offer, num_gpus, num_nodes = grant.offer, grant.num_gpus, grant.num_nodes
-        layouts = self._layouts(offer, num_gpus, choice, sizes)
+        layouts = self._layouts(grant, choice, sizes)
         if isinstance(layouts, Refusal):
             return layouts
         best = None
@@ -190,10 +190,9 @@ class Search:
         assert best is not None  # noqa: S101 - `layouts` is never empty
         return best if best.fit.fits else self._refuse(best)
 
-    def _layouts(
-        self, offer: Offer, num_gpus: int, choice: Choice, sizes: Sizes
-    ) -> tuple[Layout, ...] | Refusal:
-        layouts = order_layouts(self.model, offer, num_gpus, choice.quantisation, self.wants.preset.goal)
+    def _layouts(self, grant: Grant, choice: Choice, sizes: Sizes) -> tuple[Layout, ...] | Refusal:
+        offer, num_gpus, goal = grant.offer, grant.num_gpus, self.wants.preset.goal
+        layouts = order_layouts(self.model, offer, num_gpus, grant.num_nodes, choice.quantisation, goal)
         chosen = tuple(layout for layout in layouts if _has_sizes(layout, sizes))
         return chosen or Refusal("layout", self._explain_layouts(offer, num_gpus, sizes))
 

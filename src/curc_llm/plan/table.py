@@ -44,9 +44,9 @@ Row = list[Any]
 def make_table(facts: Facts) -> dict[str, Any]:
     """Every model on every GPU type and count of a site, for every goal, as plain JSON values.
 
-    `plans` is model → `GPU:COUNT` → preset → row. A row is a list with the values of `columns` when the launch
-    fits, else `[reason, alternatives]`. The preset `""` is the plan without one; a preset that is missing has the
-    same row as that.
+    `plans` is model → `GPU:COUNT` → preset → row. A row is a list with the values of `columns` when the
+    launch fits, else `[reason, alternatives]`. The preset `""` is the plan without one; one that is missing has
+    that row, and where both are refused the plain one's reason says enough.
     """
     return {
         "version": TABLE_VERSION,
@@ -158,13 +158,8 @@ def _describe_model(model: Model) -> dict[str, Any]:
 
 def _planned_presets(facts: Facts) -> tuple[str, ...]:
     """The presets that change a plan: those that only name a model are the plan of that model."""
-    plain = ("title", "description", "model", "source", "sources", "verified")
-    empty = {name: None for name in plain}
-    changed = []
-    for name, preset in facts.presets.presets.items():
-        fields = {field for field in preset.model_fields_set if field not in empty}
-        changed += [name] if fields else []
-    return tuple(changed)
+    plain = {"title", "description", "model", "source", "sources", "verified"}
+    return tuple(name for name, preset in facts.presets.presets.items() if preset.model_fields_set - plain)
 
 
 def _plan_model(name: str, facts: Facts) -> dict[str, dict[str, Row]]:
@@ -173,9 +168,14 @@ def _plan_model(name: str, facts: Facts) -> dict[str, dict[str, Row]]:
         for offer in facts.offers:
             for key, request in _requests(name, preset, offer, facts):
                 row = _make_row(make_plan(request, facts))
-                if not preset or row != rows[key][""]:
-                    rows.setdefault(key, {})[preset] = row
+                plain = rows.setdefault(key, {}).setdefault("", row)
+                if row != plain and not (_is_refusal(row) and _is_refusal(plain)):
+                    rows[key][preset] = row
     return rows
+
+
+def _is_refusal(row: Row) -> bool:
+    return len(row) == 2
 
 
 def _requests(name: str, preset: str, offer: Offer, facts: Facts) -> Iterator[tuple[str, PlanRequest]]:
