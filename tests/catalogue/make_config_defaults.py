@@ -53,7 +53,7 @@ siglip2_vision_model internvl_vision gemma3 gemma3n gemma4 mistral3 llama4 mllam
 qwen3_vl qwen3_vl_moe qwen3_5 qwen3_5_moe glm4v glm4v_moe glm46v llava internvl kimi_k25 gemma4_audio
 gemma3n_audio hunyuan_v1_moe hunyuan_v1_dense mimo_v2_flash step3p5 longcat_flash dots1
 minimax_m3_vl glm5_next
-gemma4_unified gemma4_unified_text
+gemma4_unified gemma4_unified_text glm5_next_text glm5_next_vision
 """.split()  # noqa: SIM905 - a list of words
 
 

@@ -84,7 +84,7 @@ def _index_bytes(keys: Keys, index: int) -> int:
     kinds = keys.words("indexer_types")
     if not keys.number("index_n_heads") or (index < len(kinds) and kinds[index] != "full"):
         return 0
-    return _one_index_bytes(keys)
+    return -(-_one_index_bytes(keys) // (keys.number("index_kpool") or 1))  # GLM-5.3 pools keys of 16 tokens
 
 
 def _one_index_bytes(keys: Keys) -> int:

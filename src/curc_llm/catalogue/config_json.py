@@ -104,7 +104,7 @@ def _make_architecture(keys: Keys) -> tuple[Architecture, Parameters]:
         attention=make_groups(keys, layers),
         total_params=count.total,
         active_params=count.active if count.active < count.total else None,
-        embedding_params=count.embeddings,
+        embedding_params=count.embeddings + count.per_layer_embeddings,
         num_experts=num_experts,
         num_experts_per_token=keys.number("num_experts_per_tok", 1) if num_experts else 0,
         expert_params=count.experts,

@@ -44,6 +44,9 @@ def read_linear(keys: Keys) -> Linear:
     """
     if isinstance(keys.get("linear_attn_config"), dict):
         return _read_kda(keys, keys.get("linear_attn_config"))
+    if keys.number("linear_num_heads"):  # GLM-5.3
+        names = {"num_heads": "linear_num_heads", "head_dim": "linear_head_dim"}
+        return _read_kda(keys, {name: keys.need(key) for name, key in names.items()})
     if keys.number("linear_num_value_heads"):
         return _read_gated_delta(keys)
     if keys.number("conv_L_cache"):

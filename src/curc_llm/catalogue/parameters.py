@@ -30,7 +30,8 @@ class Parameters:
     """How many parameters each part of a model has.
 
     Args:
-        embeddings: input and output embeddings, once when they are tied; learned positions; per-layer ones.
+        embeddings: input and output embeddings, once when they are tied; learned positions.
+        per_layer_embeddings: a table for each layer (Gemma 3n and 4), of which a token reads one row.
         attention: of layers that look back on keys and values.
         linear: of layers that keep a state.
         dense: MLPs that every token passes.
@@ -44,6 +45,7 @@ class Parameters:
     """
 
     embeddings: int
+    per_layer_embeddings: int
     attention: int
     linear: int
     dense: int
@@ -58,8 +60,9 @@ class Parameters:
     @property
     def text(self) -> int:
         """Of the language model without prediction layers."""
-        parts = (self.embeddings, self.attention, self.linear, self.dense, self.experts)
-        return sum(parts) + self.shared + self.routers + self.other
+        tables = self.embeddings + self.per_layer_embeddings
+        layers = self.attention + self.linear + self.dense + self.experts + self.shared + self.routers
+        return tables + layers + self.other
 
     @property
     def total(self) -> int:
@@ -69,7 +72,8 @@ class Parameters:
     @property
     def active(self) -> int:
         """Those of the language model that one token passes through."""
-        return self.text - self.experts + round(self.experts * self.share_active)
+        idle = self.experts - round(self.experts * self.share_active)
+        return self.text - self.per_layer_embeddings - idle
 
 
 def count_parameters(keys: Keys, class_name: str = "") -> Parameters:
@@ -94,6 +98,7 @@ def count_parameters(keys: Keys, class_name: str = "") -> Parameters:
     experts = keys.number("num_experts")
     return Parameters(
         embeddings=count_embeddings(keys, class_name),
+        per_layer_embeddings=_count_per_layer_embeddings(keys, len(layers)),
         attention=sum(count_attention(keys, layer) for layer in layers if _looks_back(layer)),
         linear=_count_linear(keys, layers),
         dense=sum(part.dense for part in forward),
@@ -114,9 +119,12 @@ def count_embeddings(keys: Keys, class_name: str = "") -> int:
     count = tables * vocab * hidden
     if keys.model_type in LEARNED_POSITIONS:
         count += hidden * (keys.number("max_position_embeddings") + keys.number("type_vocab_size"))
-    per_layer = keys.number("hidden_size_per_layer_input")  # Gemma 3n and 4
-    num_tokens = keys.number("vocab_size_per_layer_input") if per_layer else 0
-    return count + num_tokens * per_layer * (keys.number("num_hidden_layers") if per_layer else 0)
+    return count
+
+
+def _count_per_layer_embeddings(keys: Keys, num_layers: int) -> int:
+    per_layer = keys.number("hidden_size_per_layer_input")
+    return num_layers * per_layer * keys.number("vocab_size_per_layer_input") if per_layer else 0
 
 
 def is_tied(keys: Keys) -> bool:
