@@ -24,7 +24,7 @@ _VALUE_BYTES = 2
 SAMPLER_BYTES = 12
 # Workspaces that don't follow from sizes: Triton's and Marlin's for MoE (gpt-oss-120b with 6 requests and
 # 2048 tokens: 1.05 GiB for everything, https://blog.huikang.dev/2025/12/28/vllm-logs.html), else cuBLAS's.
-_MOE_WORKSPACE_GIB, _WORKSPACE_GIB = 0.32, 0.1
+_MOE_WORKSPACE_GIB, _WORKSPACE_GIB = 0.34, 0.1
 # An image of the largest size goes through the vision part, and its output is kept: 16384 tokens in today's
 # models ("Encoder cache will be initialized with a budget of 16384 tokens"). Fitted to Qwen3.8-27B: 2.8 GiB
 # on one GPU with a drafter (https://github.com/Tanguille/cluster/pull/4670), about 1.7 on each of two

@@ -29,6 +29,9 @@ _BITS: dict[str, tuple[float, float]] = {
     "mxfp4": (4.25, 16.0),
     "nvfp4": (4.5, 4.5),
 }
+# Mixture-of-experts models in these formats keep everything but the routed experts in 16 bits, and w4a16 has groups
+# of 32 (Kimi-K2-Thinking's config.json; what NVIDIA publishes of GLM and Nemotron).
+_BITS_OF_EXPERTS_ONLY = {"w4a16": (4.5, 16.0), "nvfp4": (4.5, 16.0)}
 # vLLM turns fp32 checkpoints into 16 bits while it loads them (vllm/config/model.py, _resolve_auto_dtype).
 _FP32_TO_16_BIT = 0.5
 # online-fp8 halves linear layers and leaves the rest (quantization/online/base.py: LinearBase,
@@ -183,7 +186,7 @@ def _file_parts(arch: Architecture, weights: Weights) -> WeightParts:
 
     Where the exact bytes are known, the linear layers get what the 16-bit parts leave.
     """
-    expert_bits, other_bits = _BITS[weights.format]
+    expert_bits, other_bits = _bits(arch, weights.format)
     wide = 4.0 if weights.format == "fp32" else 2.0
     other_params = max(0, arch.total_params - arch.embedding_params - arch.vision_params - arch.expert_params)
     fixed = wide * (arch.embedding_params + arch.vision_params)
@@ -203,6 +206,12 @@ def _file_parts(arch: Architecture, weights: Weights) -> WeightParts:
         replicated=replicated,
         body=other - replicated,
     )
+
+
+def _bits(arch: Architecture, format_: str) -> tuple[float, float]:
+    if arch.num_experts and format_ in _BITS_OF_EXPERTS_ONLY:
+        return _BITS_OF_EXPERTS_ONLY[format_]
+    return _BITS[format_]
 
 
 def _fit_to_exact(fixed: float, linear: float, exact: int | None) -> tuple[float, float]:
