@@ -38,8 +38,8 @@ def limit_context(plan: Plan, is_asked: bool, environ: Mapping[str, str] | None 
     if is_asked or room < min(tokens, CLEAN_TOKENS):
         needed_gib = tokens * per_token / GIB
         raise ModelDoesNotFitError(
-            f"{tokens:,} tokens of {plan.title} need {needed_gib:,.1f} GiB of KV cache; without a GPU a session "
-            f"here has {cache_gib:g} GiB.",
+            f"{tokens:,} tokens of {plan.title} need {needed_gib:,.1f} GiB of KV cache; without a GPU a "
+            f"session here has {cache_gib:g} GiB.",
             f"What fits here: --max-model-len {clean}; or set VLLM_CPU_KVCACHE_SPACE, the cache's GiB.",
         )
     fields = {**plan.vllm_fields, "max_model_len": clean}
