@@ -29,8 +29,8 @@ _BITS: dict[str, tuple[float, float]] = {
     "mxfp4": (4.25, 16.0),
     "nvfp4": (4.5, 4.5),
 }
-# Mixture-of-experts models in these formats keep everything but the routed experts in 16 bits, and w4a16 has groups
-# of 32 (Kimi-K2-Thinking's config.json; what NVIDIA publishes of GLM and Nemotron).
+# Mixture-of-experts models in these formats keep everything but the routed experts in 16 bits, and w4a16 has
+# groups of 32 (Kimi-K2-Thinking's config.json; what NVIDIA publishes of GLM and Nemotron).
 _BITS_OF_EXPERTS_ONLY = {"w4a16": (4.5, 16.0), "nvfp4": (4.5, 16.0)}
 # vLLM turns fp32 checkpoints into 16 bits while it loads them (vllm/config/model.py, _resolve_auto_dtype).
 _FP32_TO_16_BIT = 0.5
