@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,7 @@ from curc_llm.cli.options import load, verb_options
 from curc_llm.cli.output import Output
 
 if TYPE_CHECKING:
+    from curc_llm.plan.plan import Plan
     from curc_llm.plan.request import PlanRequest
     from curc_llm.settings import ModelSettings, Settings
 
@@ -79,10 +81,17 @@ def plan(
     settings = load(config)
     facts = load_facts(settings, site)
     made = make_plan(read_request(model, asked, settings), facts, with_why=why)
-    output = Output(as_json)
-    output.data(render_plan(made, facts.site), make_plan_json(made, site))
+    made = _repeat_options(made, {"--site": site, "-c": config})
+    Output(as_json).data(render_plan(made, facts.site), make_plan_json(made))
     if not made.fits:
         click.get_current_context().exit(REFUSED)
+
+
+def _repeat_options(made: Plan, options: dict[str, object]) -> Plan:
+    """The plan with commands that name the same site and settings file."""
+    more = "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value)
+    others = tuple(a.model_copy(update={"command": a.command + more}) for a in made.alternatives)
+    return made.model_copy(update={"alternatives": others})
 
 
 def read_request(model: str | None, asked: dict[str, Any], settings: Settings) -> PlanRequest:

@@ -53,13 +53,10 @@ MORE = (
 )
 
 
-def make_plan_json(plan: Plan, site: str | None = None) -> dict[str, Any]:
-    """The plan as plain JSON values: `FIXED` keys first, in this order.
-
-    `site` is the one that was named on the command line; alternatives' commands repeat it.
-    """
+def make_plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as plain JSON values: `FIXED` keys first, in this order."""
     values = plan.model_dump(mode="json")
-    values["alternatives"] = [make_alternative_json(a, site) for a in plan.alternatives]
+    values["alternatives"] = [make_alternative_json(a) for a in plan.alternatives]
     values["vllm_args"] = render_flags(plan.vllm_fields) if plan.fits else []
     return {
         **{name: values[name] for name in FIXED},
@@ -69,11 +66,11 @@ def make_plan_json(plan: Plan, site: str | None = None) -> dict[str, Any]:
     }
 
 
-def make_alternative_json(alternative: Alternative, site: str | None = None) -> dict[str, Any]:
+def make_alternative_json(alternative: Alternative) -> dict[str, Any]:
     """An alternative: what is different, the command, what it costs, and what it asks for."""
     return {
         "change": alternative.change,
-        "command": alternative.command + (f" --site {site}" if site else ""),
+        "command": alternative.command,
         "su_total": alternative.su_total,
         "request": alternative.request.model_dump(mode="json", exclude_none=True),
     }

@@ -30,9 +30,9 @@ def render_plan(plan: Plan, site: Site, columns: int | None = None) -> str:
     width = columns or max(FEWEST_COLUMNS, min(MOST_COLUMNS, shutil.get_terminal_size((80, 24)).columns))
     parts = [_render_head(plan, site, width)]
     if plan.fits:
-        parts.append(_render_pairs(list(_fitting_pairs(plan, site)), width))
+        parts.append(_render_pairs(list(_fitting_pairs(plan, site, width)), width))
     elif plan.memory is not None:
-        parts.append(_render_pairs([("Memory", render_bar(plan.memory))], width))
+        parts.append(_render_pairs([("Memory", render_bar(plan.memory, _bar_columns(width)))], width))
     parts += [_render_warnings(plan.warnings, width)] if plan.warnings else []
     parts += [_render_alternatives(plan, width)] if plan.alternatives else []
     parts += [_render_why(plan.why, width)] if plan.why else []
@@ -108,13 +108,13 @@ def _render_head(plan: Plan, site: Site, width: int) -> str:
     return _wrap(f"This can't work: {plan.reason}", width)
 
 
-def _fitting_pairs(plan: Plan, site: Site) -> Iterator[Pair]:
+def _fitting_pairs(plan: Plan, site: Site, width: int) -> Iterator[Pair]:
     unit = site.billing.unit
     use = f", {plan.quantisation_use}" if plan.quantisation_use else ""
     yield "Weights", f"{plan.folder or plan.hub_id} ({plan.quantisation}{use}), {plan.weights_gib:,.1f} GiB"
     yield "GPUs", _describe_gpus(plan)
     if plan.memory is not None:
-        yield "Memory", render_bar(plan.memory)
+        yield "Memory", render_bar(plan.memory, _bar_columns(width))
     yield "Context", _describe_context(plan)
     speed, ready = f"{plan.decode_tokens_per_s:,.0f} tokens/s", _minutes(plan.load_time_s or 0)
     yield "Speed", f"about {speed} for one request, ready after about {ready} (estimates)"
@@ -122,6 +122,10 @@ def _fitting_pairs(plan: Plan, site: Site) -> Iterator[Pair]:
     if request := render_request(plan, site):
         yield "Slurm", request
     yield "vLLM", shlex.join(render_flags(plan.vllm_fields))
+
+
+def _bar_columns(width: int) -> int:
+    return min(BAR_COLUMNS, width - NAME_COLUMNS - 4)
 
 
 def _describe_gpus(plan: Plan) -> str:

@@ -45,20 +45,17 @@ _OPTIONS = {  # in the order of the command
 }
 
 
-def make_alternatives(
-    request: PlanRequest, refusal: Refusal, find: Find, more: str = ""
-) -> tuple[Alternative, ...]:
+def make_alternatives(request: PlanRequest, refusal: Refusal, find: Find) -> tuple[Alternative, ...]:
     """The nearest launches that work, the nearest first; at most four, never what was asked.
 
     Args:
         request: what was asked.
         refusal: why it doesn't work.
         find: works a request out.
-        more: what every command ends in, such as ` --site capella`.
     """
     found: dict[tuple[object, ...], Alternative] = {}
     for group in _groups(request, refusal):
-        alternative = _first_that_fits(request, group, find, more)
+        alternative = _first_that_fits(request, group, find)
         if alternative is not None:
             found.setdefault(_key(alternative.request), alternative)
         if len(found) == MOST:
@@ -66,23 +63,21 @@ def make_alternatives(
     return tuple(found.values())
 
 
-def _first_that_fits(
-    request: PlanRequest, group: Sequence[Patch], find: Find, more: str
-) -> Alternative | None:
+def _first_that_fits(request: PlanRequest, group: Sequence[Patch], find: Find) -> Alternative | None:
     for patch in group:
         wanted = request.model_copy(update=patch)
         launch = find(wanted) if wanted != request else None
         if isinstance(launch, Found):
-            return _make_alternative(request, wanted, launch, more)
+            return _make_alternative(request, wanted, launch)
     return None
 
 
-def name_launch(request: PlanRequest, launch: Found, change: str, more: str = "") -> Alternative:
+def name_launch(request: PlanRequest, launch: Found, change: str) -> Alternative:
     """A launch that was found, as an alternative with these words for what is different."""
-    return _make_alternative(request, request, launch, more, change)
+    return _make_alternative(request, request, launch, change)
 
 
-def render_command(request: PlanRequest, more: str = "") -> str:
+def render_command(request: PlanRequest) -> str:
     """The shell command that plans a request.
 
     Example:
@@ -94,7 +89,7 @@ def render_command(request: PlanRequest, more: str = "") -> str:
         value = getattr(request, name)
         if value is not None:
             parts += [option, shlex.quote(f"{value:g}" if isinstance(value, float) else str(value))]
-    return " ".join(parts) + more
+    return " ".join(parts)
 
 
 def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]:
@@ -156,13 +151,13 @@ def _shorter(request: PlanRequest, refusal: Refusal) -> Patch:
 
 
 def _make_alternative(
-    asked: PlanRequest, wanted: PlanRequest, launch: Found, more: str, change: str = ""
+    asked: PlanRequest, wanted: PlanRequest, launch: Found, change: str = ""
 ) -> Alternative:
     exact = wanted.model_copy(update=_exact(wanted, launch))
     return Alternative(
         change=change or _describe(asked, exact, launch),
         request=exact,
-        command=render_command(exact, more),
+        command=render_command(exact),
         su_total=round(launch.su_total, 2),
     )
 

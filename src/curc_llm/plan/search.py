@@ -26,10 +26,11 @@ from curc_llm.plan.refusal import (
     first_of,
 )
 from curc_llm.plan.request import PlanRequest
-from curc_llm.plan.trial import Trial, try_launch
+from curc_llm.plan.trial import GOOD_CONTEXT_TOKENS, Trial, try_launch
 from curc_llm.plan.wants import Wants
 from curc_llm.plan.weights import checkpoint_bytes
 
+FAR_MORE = 1.5  # room that makes up for a layout that answers more slowly
 Sizes = tuple[int | None, int | None, int | None]
 
 
@@ -79,7 +80,8 @@ class Search:
 
         Of launches with useful room: on the fewest nodes, in the best quality, then the cheapest, then the
         one with the fewest GPUs, then the one with most room. Where none has useful room, the same among
-        those that fit. For development the cheapest, whatever its quality.
+        those that fit. On GPUs that were named in type and number, a good context is room enough. For
+        development the cheapest, whatever its quality.
         """
         if request not in self._found:
             self._found[request] = self._find(request)
@@ -90,11 +92,19 @@ class Search:
         found = list(self._launches(request, refusals))
         if not found:
             return first_of(refusals)
-        roomy = [launch for launch in found if launch.trial.is_roomy]
+        roomy = [launch for launch in found if launch.trial.is_roomy or self._is_enough(launch, request)]
         if self.wants.preset.goal == "development":
             return min(roomy or found, key=_cost_rank)
         choices = self.choices(request.quantisation)
         return min(roomy or found, key=lambda launch: _rank(launch, choices))
+
+    def _is_enough(self, launch: Found, request: PlanRequest) -> bool:
+        """Whether a launch on GPUs that were named will do, though with less room than a recommended one."""
+        trial = launch.trial
+        if request.gpu_type is None or request.num_gpus is None:
+            return False
+        good = min(GOOD_CONTEXT_TOKENS, trial.wanted_tokens)
+        return trial.wish.max_model_len >= good and trial.max_concurrency >= self.wants.preset.min_concurrency
 
     def smallest(self, request: PlanRequest) -> Found | None:
         """The cheapest launch that fits at all, whatever its room and quality; None when there is none."""
@@ -175,7 +185,7 @@ class Search:
         return self._trials[key]
 
     def _work_out(self, grant: Grant, choice: Choice, sizes: Sizes) -> Trial | Refusal:
-        """The best layout's trial: the first with useful room, else the one with most."""
+        """The best layout's trial: the first with useful room, else the first unless one has far more."""
         offer, num_gpus, num_nodes = grant.offer, grant.num_gpus, grant.num_nodes
         layouts = self._layouts(grant, choice, sizes)
         if isinstance(layouts, Refusal):
@@ -243,7 +253,7 @@ def _is_better(trial: Trial, best: Trial) -> bool:
     if trial.fit.fits != best.fit.fits:
         return trial.fit.fits
     if trial.fit.fits:
-        return trial.room > best.room
+        return trial.room > best.room * FAR_MORE
     return trial.fit.missing_gib < best.fit.missing_gib
 
 

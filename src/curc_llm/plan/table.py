@@ -45,7 +45,7 @@ def make_table(facts: Facts) -> dict[str, Any]:
     """Every model on every GPU type and count of a site, for every goal, as plain JSON values.
 
     `plans` is model → `GPU:COUNT` → preset → row. A row is a list with the values of `columns` when the
-    launch fits, else `[reason, alternatives]`. The preset `""` is the plan without one; one that is missing has
+    launch fits, else `[reason, alternatives]`. The preset `""` is the plan without one; a missing one has
     that row, and where both are refused the plain one's reason says enough.
     """
     return {

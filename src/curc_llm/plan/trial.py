@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curc_llm.catalogue.model import Model
 from curc_llm.plan.candidates import Choice
@@ -127,8 +127,7 @@ class _Maker:
         same = trial.wish.max_model_len == tokens
         room = trial.max_concurrency if same else self.at(tokens).max_concurrency
         is_roomy = wants.is_pooling or (room >= wants.room_requests and trial.wish.max_model_len >= tokens)
-        base = (self.model, self.offer, self.num_gpus, self.num_nodes, self.choice, self.layout)
-        return Trial(*base, trial.wish, trial.fit, trial.wanted_tokens, room, is_roomy)
+        return replace(trial, room=room, is_roomy=is_roomy)
 
 
 def make_wish(offer: Offer, wants: Wants, tokens: int) -> EngineWish:

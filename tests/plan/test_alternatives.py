@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from curc_llm.plan.alternatives import MOST, make_alternatives, render_command
+from curc_llm.plan.planner import make_plan
+from curc_llm.plan.refusal import Refusal
+from curc_llm.plan.request import PlanRequest
+from tests.plan.shipped import facts_of, plan
+
+
+def changes(model: str, site: str = "alpine", **asked: Any) -> list[str]:
+    made = plan(model, site, **asked)
+    assert not made.fits
+    return [alternative.change for alternative in made.alternatives]
+
+
+def test_a_context_that_is_too_long_is_answered_with_fewer_tokens_first() -> None:
+    found = changes(
+        "llama-3.1-70b-instruct",
+        gpu_type="a100_80gb",
+        num_gpus=2,
+        max_model_len=100_000,
+        quantisation="bf16",
+    )
+    assert found[0].endswith("tokens instead of 100,000")
+    assert found[1:] == [
+        "fp8 instead of bf16",
+        "3 GPUs instead of 2",
+        "2 x rtx_pro_6000 instead of 2 x a100_80gb",
+    ]
+
+
+def test_weights_that_are_too_large_are_answered_with_more_gpus_then_other_ones() -> None:
+    found = changes("qwen2.5-72b-instruct", gpu_type="l40", num_gpus=1)
+    assert found[0] == "2 GPUs instead of 1, in online-fp8"
+    assert any("instead of 1 x l40" in change for change in found)
+
+
+def test_hours_that_are_too_many_are_answered_with_fewer_hours_or_fewer_gpus() -> None:
+    found = changes("qwen3-8b", gpu_type="a100_80gb", num_gpus=3, hours=30)
+    assert found[:2] == ["24 h instead of 30", "1 GPU instead of 3"]
+
+
+def test_a_qos_that_is_too_short_is_answered_with_the_one_that_isn_t() -> None:
+    found = changes("qwen3-8b", gpu_type="l40", num_gpus=1, qos="gpu-normal", hours=48)
+    assert found[0] == "QoS gpu-long instead of gpu-normal"
+
+
+def test_fp8_that_is_not_published_is_answered_with_vllm_s_own() -> None:
+    found = changes("qwen2.5-72b-instruct", gpu_type="h200", num_gpus=2, quantisation="fp8")
+    assert found[0] == "online-fp8 instead of fp8" or found[0].endswith("online-fp8 instead of fp8")
+
+
+def test_cores_and_memory_share_go_back_to_what_is_allowed() -> None:
+    assert changes("qwen3-8b", gpu_type="l40", num_gpus=1, cpus_per_task=64)[0] == "21 cores instead of 64"
+    assert (
+        changes("qwen3-8b", gpu_type="l40", num_gpus=1, gpu_memory_utilization=0.999)[0]
+        == "gpu_memory_utilization 0.9 instead of 0.999"
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"gpu_type": "l40", "num_gpus": 1},
+        {"gpu_type": "a100_80gb", "num_gpus": 8},
+        {"gpu_type": "h200", "hours": 500},
+        {"gpu_type": "mi100"},
+        {"max_model_len": 10_000_000},
+        {"gpu_type": "h200", "tensor_parallel_size": 3, "num_gpus": 4},
+    ],
+)
+def test_alternatives_are_few_different_and_fit_when_they_are_planned_again(asked: dict[str, Any]) -> None:
+    made = plan("qwen2.5-72b-instruct", **asked)
+    assert not made.fits
+    assert 0 < len(made.alternatives) <= MOST
+    assert len({a.command for a in made.alternatives}) == len(made.alternatives)
+    for alternative in made.alternatives:
+        again = make_plan(alternative.request, facts_of("alpine"))
+        assert again.fits
+        assert again.su_total == pytest.approx(alternative.su_total, abs=0.02)
+        assert alternative.request != made.request
+
+
+def test_nothing_is_named_that_was_not_found_to_fit() -> None:
+    refusal = Refusal("weights", "Too large.")
+    assert make_alternatives(PlanRequest(model="m", num_gpus=1), refusal, lambda _: refusal) == ()
+
+
+def test_a_command_can_be_pasted() -> None:
+    request = PlanRequest(model="/my models/x", hours=1.5, preset="large", cpus_per_task=4)
+    assert render_command(request) == (
+        "curc-llm plan '/my models/x' --hours 1.5 --preset large --cpus-per-task 4"
+    )
