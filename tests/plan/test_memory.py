@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -235,6 +236,14 @@ def test_why_tells_every_formula_with_its_numbers_and_source() -> None:
     assert steps[2].result == "71.33 GiB"
     states = fit_of(QWEN3_NEXT, A100, Layout(4)).steps
     assert any(step.result == "6 blocks" for step in states)
+
+
+def test_the_worked_example_of_the_docs_is_what_comes_out() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-the-arithmetic-works.md").read_text(encoding="utf-8")
+    steps = fit_of(LLAMA_70B, A100, Layout(4), context(32768)).steps
+    assert len(steps) == 9
+    for step in steps:
+        assert f"| {step.name} | {step.formula} | {step.numbers} | {step.result} |" in page
 
 
 def test_without_steps_none_are_made() -> None:
