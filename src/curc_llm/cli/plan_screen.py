@@ -190,8 +190,7 @@ def _render_alternatives(plan: Plan, width: int) -> str:
 
 
 def _render_alternative(other: Alternative, width: int) -> str:
-    change = other.change[0].upper() + other.change[1:]
-    return f"{_wrap(change, width, '  - ', '    ')}\n      {other.command}"
+    return f"{_wrap(other.change, width, '  - ', '    ')}\n      {other.command}"
 
 
 def _render_why(steps: Sequence[Step], width: int) -> str:

@@ -99,11 +99,7 @@ class _Maker:
         if longest < self.wants.least_tokens:
             return first
         tokens = self._most_with(self.wants.preset.min_concurrency, round_down(longest))
-        trial = self.at(tokens)
-        while not trial.fit.fits and tokens - CLEAN_TOKENS >= self.wants.least_tokens:
-            tokens -= CLEAN_TOKENS
-            trial = self.at(tokens)
-        return trial
+        return self.at(tokens)
 
     def _most_with(self, concurrency: float, longest: int) -> int:
         """The longest clean context at which so many requests fit, but at least a good one."""
