@@ -31,5 +31,7 @@ def render_changes(request: PlanRequest, asked: PlanRequest) -> str:
         '--max-model-len 8192'
     """
     before, after = asked.model_dump(), request.model_dump()
+    if request.gpu_type == "cpu":  # the local site's name for a machine without GPUs
+        after["num_gpus"] = None
     changed = {n: v for n, v in after.items() if v is not None and v != before[n] and n in SERVE_OPTIONS}
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
