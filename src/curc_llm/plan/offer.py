@@ -62,7 +62,8 @@ def find_offers(
     Raises:
         SiteError: one of the names is unknown at the site, or could mean several; names the nearest.
     """
-    name = None if gpu_type is None else find_gpus(site, gpu_type)[0].name
+    known = {offer.gpu_name for offer in offers}
+    name = gpu_type if gpu_type is None or gpu_type in known else find_gpus(site, gpu_type)[0].name
     place = None if partition is None else _find_partition(site, partition)
     return tuple(o for o in offers if place in (None, o.partition_name) and name in (None, o.gpu_name))
 

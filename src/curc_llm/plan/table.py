@@ -12,7 +12,8 @@ from curc_llm.plan.facts import Facts
 from curc_llm.plan.limits import allowed_qos
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.plan import Plan
-from curc_llm.plan.planner import make_plan
+from curc_llm.plan.planner import make_search, plan_with
+from curc_llm.plan.refusal import Refusal
 from curc_llm.plan.request import PlanRequest
 from curc_llm.sites.lookup import find_gpu
 
@@ -167,15 +168,19 @@ def _plan_model(name: str, facts: Facts) -> dict[str, dict[str, Row]]:
     for preset in ("", *_planned_presets(facts)):
         for offer in facts.offers:
             for key, request in _requests(name, preset, offer, facts):
-                row = _make_row(make_plan(request, facts))
-                plain = rows.setdefault(key, {}).setdefault("", row)
-                if row != plain and not (_is_refusal(row) and _is_refusal(plain)):
+                row = _plan_row(request, rows.get(key, {}).get(""), facts)
+                if row != rows.setdefault(key, {}).setdefault("", row):
                     rows[key][preset] = row
     return rows
 
 
-def _is_refusal(row: Row) -> bool:
-    return len(row) == 2
+def _plan_row(request: PlanRequest, plain: Row | None, facts: Facts) -> Row:
+    """The row of a request; `plain` (the row without a preset) where both are refused."""
+    search, wanted = make_search(request, facts)
+    was_refused = plain is not None and len(plain) == 2
+    if plain is not None and was_refused and isinstance(search.find(wanted), Refusal):
+        return plain
+    return _make_row(plan_with(search, wanted))
 
 
 def _requests(name: str, preset: str, offer: Offer, facts: Facts) -> Iterator[tuple[str, PlanRequest]]:
