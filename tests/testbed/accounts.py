@@ -40,21 +40,34 @@ def _exists(name: str) -> bool:
     return True
 
 
-def render_accounting(site: Site, ground: Ground) -> str:
-    """What `sacctmgr` is told: each QoS with its limits, each person with their accounts."""
-    return "\n".join([*_qos_lines(site), *_account_lines(site, ground)]) + "\n"
+def render_people(site: Site, ground: Ground) -> str:
+    """What `sacctmgr` is told first: the QoS by name, the accounts, who may use which."""
+    own = [name for name in site.qos if name != "normal"]
+    *shared, other = ACCOUNTS
+    lines = ["add cluster testbed", f"add qos {','.join(own)} Flags=DenyOnLimit"] if own else ["add cluster testbed"]
+    lines.append(f"add account {','.join(ACCOUNTS)} Description=test Organization=test")
+    people = ",".join(user for user in ("root", *ground.users) if user != ground.neighbour)
+    for users, names in ((people, shared), (ground.neighbour, [other])):
+        accounts = f"Account={','.join(names)} DefaultAccount={names[0]}"
+        lines.append(f"add user {users} {accounts} QOS={','.join(['normal', *own])}")
+    return "\n".join(lines) + "\n"
 
 
-def _qos_lines(site: Site) -> Iterator[str]:
-    for name, qos in site.qos.items():
-        yield f"add qos {name}"
-        limits = [f"MaxWall={int(qos.max_time_h * 60)}", f"UsageFactor={qos.billing_factor}"]
-        if qos.max_jobs_per_user:
-            limits.append(f"MaxSubmitJobsPerUser={qos.max_jobs_per_user}")
-        per_user = _tres(site, name, "max_gpus_per_user")
-        in_all = _tres(site, name, "max_gpus_in_qos")
-        limits += [f"MaxTRESPerUser={per_user}"] * bool(per_user) + [f"GrpTRES={in_all}"] * bool(in_all)
-        yield f"modify qos {name} set Flags=DenyOnLimit {' '.join(limits)}"
+def render_limits(site: Site) -> str:
+    """What it is told once the kinds of GPU are known: each QoS with its limits."""
+    return "".join(f"modify qos {name} set {' '.join(_limits(site, name))}\n" for name in site.qos)
+
+
+def _limits(site: Site, name: str) -> Iterator[str]:
+    qos = site.qos[name]
+    yield f"MaxWall={int(qos.max_time_h * 60)}"
+    yield f"UsageFactor={qos.billing_factor}"
+    if qos.max_jobs_per_user:
+        yield f"MaxSubmitJobsPerUser={qos.max_jobs_per_user}"
+    for slurm_name, ours in (("MaxTRESPerUser", "max_gpus_per_user"), ("GrpTRES", "max_gpus_in_qos")):
+        tres = _tres(site, name, ours)
+        if tres:
+            yield f"{slurm_name}={tres}"
 
 
 def _tres(site: Site, qos: str, limit: str) -> str:
@@ -65,14 +78,3 @@ def _tres(site: Site, qos: str, limit: str) -> str:
         if most is not None:
             parts.append(f"gres/{gpu.gres}={most}")
     return ",".join(parts)
-
-
-def _account_lines(site: Site, ground: Ground) -> Iterator[str]:
-    names = ",".join(["normal", *(name for name in site.qos if name != "normal")])
-    for account in ACCOUNTS:
-        yield f"add account {account} Description=test Organization=test"
-    for user in ("root", *ground.users):
-        first, second, other = ACCOUNTS
-        accounts = [other] if user == ground.neighbour else [first, second]
-        yield f"add user {user} Account={','.join(accounts)} DefaultAccount={accounts[0]}"
-        yield f"modify user {user} set QOS={names}"

@@ -23,6 +23,7 @@ PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "
 # Memory and file syncs that a test doesn't need.
 DATABASE_OPTIONS = (
     "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=8M",
+    "--innodb-doublewrite=0", "--innodb-file-per-table=0", "--innodb-flush-method=nosync", "--aria-sync-log-dir=NEVER",
     "--performance-schema=off", "--skip-log-bin", "--skip-name-resolve",
 )  # fmt: skip
 
@@ -219,7 +220,7 @@ class Bed:
         self._wait("munged", ["munge", "-S", self.ground.munge_socket, "-n"])
 
     def _start_database(self) -> None:
-        data, socket = self.ground.folder / "database", self.ground.database_socket
+        data = self.ground.folder / "database"
         is_new = not (data / "mysql").exists()
         if is_new:
             run("mariadb-install-db", "--no-defaults", "--user=slurm", f"--datadir={data}", "--skip-test-db",
@@ -233,20 +234,22 @@ class Bed:
         self._wait("mariadbd", [*client, "-e", "select 1"])
         if is_new:
             run(*client, text=_DATABASE)
-        del socket
 
     def _start_slurm(self) -> None:
-        is_new = not (self.ground.folder / "accounting").exists()
         self._start("slurmdbd", "slurmdbd", "-D")
         self._wait("slurmdbd", ["sacctmgr", "-n", "list", "cluster"])
-        accounting = accounts.render_accounting(self.site, self.ground)
-        if is_new:
-            self.run("sacctmgr", "-i", "add", "cluster", "testbed")
+        # As much as possible before the controller runs: it would be told of each line, which takes time. But the
+        # kinds of GPU, and so limits on them, are known only once it has run.
+        self._tell_accounting("people", accounts.render_people(self.site, self.ground))
         self._start_controller()
-        if _read(self.ground.folder / "accounting") != accounting:
-            self.run("sacctmgr", "-i", input=accounting)
-            (self.ground.folder / "accounting").write_text(accounting)
+        self._tell_accounting("limits", accounts.render_limits(self.site))
         self._start_nodes()
+
+    def _tell_accounting(self, what: str, text: str) -> None:
+        told = self.ground.folder / f"accounting-{what}"
+        if _read(told) != text:
+            self.run("sacctmgr", "-i", input=text)
+            told.write_text(text)
 
     def _start_controller(self) -> None:
         self._start("slurmctld", "unshare", "-u", "sh", "-c", f"hostname {CONTROLLER}; exec slurmctld -D")

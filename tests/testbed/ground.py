@@ -66,10 +66,6 @@ class Ground:
         return self.folder / "munge" / "socket"
 
     @property
-    def database_socket(self) -> Path:
-        return self.folder / "mariadb.sock"
-
-    @property
     def network(self) -> str:
         return f"10.21.{self.number}"
 
