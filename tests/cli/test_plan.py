@@ -41,7 +41,7 @@ def test_a_plan_that_fits_tells_what_it_needs_gives_and_costs(run: Run) -> None:
         "--gres=gpu:l40:1",
         "--time=08:00:00",
         "--max-model-len 32768",
-        "Worth knowing:",
+        "Figures not checked first-hand: Llama 3.1 8B Instruct (curc-llm models verify)",
     ):
         assert words in " ".join(result.stdout.split()), words
 
@@ -168,7 +168,7 @@ def test_the_bar_is_as_wide_as_the_memory_and_shows_what_is_too_much() -> None:
     bar, numbers = render_bar(SPLIT, 40).splitlines()
     assert len(bar) == 42
     assert bar.count("█") + bar.count("#") == 20
-    assert numbers == "weights 40.0 | KV cache 28.0 | work 4.0 | left alone 8.0 of 80.0 GiB"
+    assert numbers == "weights 40.0 | KV cache 28.0 | work 4.0 | not used 8.0 of 80.0 GiB"
     over = SPLIT.model_copy(update={"weights_gib": 120.0, "kv_cache_gib": 0.0})
     bar, numbers = render_bar(over, 40).splitlines()
     assert bar.endswith(">")

@@ -35,7 +35,7 @@ def test_a_context_that_is_too_long_is_answered_with_fewer_tokens_first() -> Non
 
 def test_weights_that_are_too_large_are_answered_with_more_gpus_then_other_ones() -> None:
     found = changes("qwen2.5-72b-instruct", gpu_type="l40", num_gpus=1)
-    assert found[0] == "2 GPUs instead of 1, in online-fp8"
+    assert found[0] == "2 GPUs instead of 1, in awq-int4"
     assert any("instead of 1 x l40" in change for change in found)
 
 

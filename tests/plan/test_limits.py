@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from curc_llm.errors import SiteError
-from curc_llm.plan.host import explain_cores, make_host, max_cores, max_memory_gib
+from curc_llm.plan.host import cores_to_read_ahead, explain_cores, make_host, max_cores, max_memory_gib
 from curc_llm.plan.limits import Term, choose_term, explain_place, find_qos, max_gpus, nodes_for
 from curc_llm.plan.offer import find_offers
 from curc_llm.plan.refusal import Refusal
@@ -158,7 +158,7 @@ def test_cores_beyond_the_gpus_share_are_refused() -> None:
 
 def test_host_memory_holds_the_checkpoint_with_room_so_that_vllm_reads_it_ahead() -> None:
     offer = offer_of("h200")
-    host = make_host(offer, 2, 140 * GIB)
+    host = make_host(offer, 2, 140 * GIB, SITE.billing)
     assert host.memory_gib * 0.9 > 140
     assert host.holds_checkpoint
     assert host.memory_gib <= host.cpus * offer.partition.memory_per_core_gib
@@ -166,12 +166,33 @@ def test_host_memory_holds_the_checkpoint_with_room_so_that_vllm_reads_it_ahead(
 
 def test_host_memory_and_cores_never_exceed_what_the_site_gives() -> None:
     offer = offer_of("a100_80gb")
-    host = make_host(offer, 2, 800 * GIB)
+    host = make_host(offer, 2, 800 * GIB, SITE.billing)
     assert not host.holds_checkpoint
     assert host.memory_gib <= max_memory_gib(offer, 2)
     assert host.cpus <= max_cores(offer, 2) == 42
-    assert make_host(offer, 1, 1 * GIB).cpus == 6
-    assert make_host(offer, 1, 1 * GIB, cores=12).cpus == 12
+    assert make_host(offer, 1, 1 * GIB, SITE.billing).cpus == 6
+    assert make_host(offer, 1, 1 * GIB, SITE.billing, cores=12).cpus == 12
+
+
+def test_cores_that_only_bring_memory_for_reading_ahead_are_asked_for_where_they_cost_little() -> None:
+    dear, cheap = offer_of("a100_80gb"), offer_of("h200")
+    checkpoint = 70 * GIB
+    host = make_host(dear, 2, checkpoint, SITE.billing)
+    assert (host.cpus, host.memory_gib, host.holds_checkpoint) == (8, 28, False)
+    assert host.memory_gib <= host.cpus * dear.partition.memory_per_core_gib
+    with_it = make_host(dear, 2, checkpoint, SITE.billing, cores=cores_to_read_ahead(dear, 2, checkpoint))
+    assert with_it.holds_checkpoint
+    for offer, gib in ((cheap, 140), (dear, 16)):
+        near = make_host(offer, 1, gib * GIB, SITE.billing)
+        assert near.holds_checkpoint
+        assert near.memory_gib <= near.cpus * offer.partition.memory_per_core_gib
+    free = make_host(dear, 2, checkpoint, SITE.billing.model_copy(update={"su_per_core_h": 0.0}))
+    assert free.holds_checkpoint
+
+
+def test_no_more_memory_is_asked_for_than_is_needed() -> None:
+    assert make_host(offer_of("h200"), 1, 1 * GIB, SITE.billing).memory_gib == 14
+    assert cores_to_read_ahead(offer_of("a100_80gb"), 1, 800 * GIB) is None
 
 
 def test_a_gpu_is_found_however_its_name_is_written_and_only_where_it_is() -> None:

@@ -51,7 +51,7 @@ def test_70b_on_four_a100_is_refused_on_alpine_whose_nodes_have_three() -> None:
     made = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=4, tensor_parallel_size=4)
     assert not made.fits
     assert "3 a100_80gb each" in made.reason
-    assert made.alternatives[0].change == "3 GPUs instead of 4"
+    assert made.alternatives[0].change == "3 GPUs instead of 4, in fp8"
     elsewhere = plan("llama-3.1-70b-instruct", "capella", num_gpus=4, tensor_parallel_size=4)
     assert elsewhere.fits
     assert (elsewhere.tensor_parallel_size, elsewhere.num_nodes) == (4, 1)
@@ -104,13 +104,15 @@ def test_what_the_documents_run_on_the_second_site_fits_there(
 # -- Choices ----------------------------------------------------------------------------------------------
 
 
-def test_the_best_quality_that_fits_the_named_gpus_is_chosen_and_said() -> None:
+def test_the_best_quality_with_useful_room_on_the_named_gpus_is_chosen_and_said() -> None:
     two = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=2)
-    assert two.quantisation == "bf16"
-    long = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=2, max_model_len=65536)
-    assert long.quantisation == "fp8"
-    assert long.quantisation_use == "weight-only"
-    assert any("fp8 weights were chosen" in warning for warning in long.warnings)
+    assert (two.quantisation, two.quantisation_use) == ("fp8", "weight-only")
+    assert any("fp8 weights were chosen" in warning for warning in two.warnings)
+    assert two.alternatives[0].change.startswith("finer weights: 2 x a100_80gb in bf16")
+    assert "1 request of that length" in two.alternatives[0].change
+    asked = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=2, quantisation="bf16")
+    assert (asked.quantisation, asked.fits, asked.alternatives) == ("bf16", True, ())
+    assert plan("llama-3.1-8b-instruct", gpu_type="a100_80gb", num_gpus=1).quantisation == "bf16"
     one = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=1)
     assert one.quantisation in ("awq-int4", "w4a16", "gptq-int4")
 
@@ -127,12 +129,61 @@ def test_without_wishes_the_cheapest_gpu_with_useful_room_is_recommended() -> No
             assert (smaller.max_concurrency or 0) < 4 or offer.gpu_name == "a100_3g.20gb"
 
 
+def test_70b_gets_fp8_on_the_cheapest_useful_gpus_and_16_bits_are_named_beside() -> None:
+    made = plan("llama-3.1-70b-instruct")
+    assert (made.quantisation, made.tensor_parallel_size) == ("fp8", 2)
+    assert (made.su_per_h or 0) < (plan("llama-3.1-70b-instruct", gpu_type="h200").su_per_h or 0)
+    assert (made.decode_tokens_per_s or 0) >= 15
+    finer, smallest = made.alternatives
+    assert "in bf16" in finer.change
+    assert make_plan(finer.request, ALPINE).fits
+    assert (smallest.change.startswith("smallest: 1 x "), "int4" in smallest.change) == (True, True)
+
+
+def test_eight_bits_and_what_the_maker_released_are_as_good_as_16_bits_and_4_bit_copies_are_not() -> None:
+    for name in ALPINE.models:
+        made = plan(name)
+        if made.fits and made.quantisation in ("awq-int4", "gptq-int4", "nvfp4", "w4a16", "mxfp4"):
+            best = plan(name, quantisation=ALPINE.models[name].weights[0].format)
+            is_released = made.quantisation == ALPINE.models[name].weights[0].format
+            assert is_released or not best.fits or "There is little room" in " ".join(best.warnings), name
+    assert plan("gpt-oss-120b").quantisation == "mxfp4"
+
+
+def test_tensor_parallelism_is_not_given_up_for_pipeline_stages_with_a_little_more_room() -> None:
+    for num_gpus in (2, 4):
+        made = plan("llama-3.1-70b-instruct", "capella", num_gpus=num_gpus, quantisation="bf16")
+        assert (made.tensor_parallel_size, made.pipeline_parallel_size) == (num_gpus, 1)
+    three = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=3, quantisation="bf16")
+    assert three.pipeline_parallel_size == 3
+    assert "It answers slowly: about 11 tokens a second" in " ".join(three.warnings)
+
+
+def test_a_preset_for_quick_answers_takes_a_quicker_gpu_than_the_cheapest() -> None:
+    made, plain = plan("llama-3.1-8b-instruct", preset="low-latency"), plan("llama-3.1-8b-instruct")
+    assert (made.decode_tokens_per_s or 0) >= 50 > (plain.decode_tokens_per_s or 0)
+    faster = next(a for a in plain.alternatives if a.change.startswith("faster: "))
+    assert (make_plan(faster.request, ALPINE).decode_tokens_per_s or 0) >= 2 * (
+        plain.decode_tokens_per_s or 0
+    )
+
+
+def test_no_more_requests_at_once_than_a_model_with_states_has_blocks_for() -> None:
+    asked = {"gpu_type": "rtx_pro_6000", "num_gpus": 1, "quantisation": "bf16", "max_num_seqs": 2000}
+    made = plan("qwen3.8-27b", **asked)
+    assert made.fits, made.reason
+    assert (made.max_num_seqs or 0) < 1000
+    assert made.vllm_fields["max_num_seqs"] == made.max_num_seqs
+    assert f"At most {made.max_num_seqs:,} of the 2,000 requests" in " ".join(made.warnings)
+
+
 def test_the_smallest_launch_is_named_beside_the_recommended_one() -> None:
     made = plan("llama-3.1-405b-instruct")
     assert made.fits
-    assert made.alternatives[0].change.startswith("smallest: ")
-    assert made.alternatives[0].su_total < (made.su_total or 0)
-    assert make_plan(made.alternatives[0].request, ALPINE).fits
+    smallest = made.alternatives[-1]
+    assert smallest.change.startswith("smallest: ")
+    assert smallest.su_total < (made.su_total or 0)
+    assert make_plan(smallest.request, ALPINE).fits
 
 
 def test_gpus_that_need_permission_or_serve_tests_are_never_chosen_unasked() -> None:
@@ -186,6 +237,10 @@ def test_an_embedding_model_is_run_as_one_and_reads_a_whole_text_in_a_step() -> 
     assert made.vllm_fields["runner"] == "pooling"
     assert made.max_model_len == 8192
     assert int(made.vllm_fields["max_num_batched_tokens"]) >= 8192
+    assert made.decode_tokens_per_s is None
+    text = " ".join(plan("bge-m3").warnings)
+    assert "makes embeddings (/v1/embeddings)" in text
+    assert "completes text" not in text
 
 
 def test_online_fp8_is_a_flag_for_the_16_bit_weights() -> None:
@@ -211,7 +266,7 @@ def test_a_seed_that_was_asked_for_is_passed_on() -> None:
 def test_every_formula_comes_with_its_numbers_when_it_is_asked_for() -> None:
     made = make_plan(PlanRequest(model="llama-3.1-8b-instruct", gpu_type="l40"), ALPINE, with_why=True)
     names = [step.name for step in made.why]
-    assert {"Host memory of a node", "SU per hour", "SU of the whole job"} <= set(names)
+    assert {"Cores and host memory of a node", "SU per hour", "SU of the whole job"} <= set(names)
     assert len(names) > 6
     assert all(step.formula and step.numbers and step.result for step in made.why)
     assert plan("llama-3.1-8b-instruct", gpu_type="l40").why == ()
@@ -252,7 +307,7 @@ def test_requests_that_cannot_all_run_at_once_are_said() -> None:
 def test_a_checkpoint_beyond_the_host_memory_is_said() -> None:
     small = _alpine_with(max_memory_per_gpu_gib=20.0)
     made = make_plan(PlanRequest(model="qwen3-32b", gpu_type="a100_80gb", num_gpus=1), small)
-    assert "won't read it ahead" in " ".join(made.warnings)
+    assert "isn't read ahead into 20 GiB" in " ".join(made.warnings)
     assert made.memory_gib == 20
 
 

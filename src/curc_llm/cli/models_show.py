@@ -82,10 +82,7 @@ def _pairs(model: Model) -> list[tuple[str, str]]:
         ("architecture", f"{arch.class_name}: {arch.num_layers} layers, {arch.hidden_size} wide"),
         ("experts", experts if arch.num_experts else ""),
         ("memory", "; ".join(map(_render_group, arch.attention)) or "none between tokens (an encoder)"),
-        (
-            "chat",
-            "has a chat template" if model.has_chat_template else "no chat template: /v1/completions only",
-        ),
+        ("chat", _describe_chat(model)),
         ("tool calls", model.tool_call_parser or ""),
         ("reasoning", model.reasoning_parser or ""),
         ("needs vLLM", model.min_vllm_version or ""),
@@ -94,6 +91,12 @@ def _pairs(model: Model) -> list[tuple[str, str]]:
         ("verified", "yes" if model.verified else "not yet compared with the first-hand source"),
     ]
     return [(name, value) for name, value in pairs if value]
+
+
+def _describe_chat(model: Model) -> str:
+    if model.uses[0] == "embeddings":
+        return "no: it makes embeddings (/v1/embeddings)"
+    return "has a chat template" if model.has_chat_template else "no chat template: /v1/completions only"
 
 
 def _render_group(group: AttentionGroup) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -35,11 +37,13 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
 
-    def data(self, text: str, value: Any) -> None:
-        """Writes the verb's result: `text` for people, or `value` as one line of JSON."""
+    def data(self, text: str, value: Any, footnote: str = "") -> None:
+        """Writes the verb's result: `text` for people and below it a dim footnote, or `value` as JSON."""
         shown = json.dumps(value, ensure_ascii=False) if self.as_json else make_printable(text)
         if shown:
             click.echo(shown)
+        if footnote and not self.as_json:
+            click.echo(f"\n{_dim(make_printable(footnote))}")
 
     def say(self, text: str) -> None:
         """Writes talk, which no script reads."""
@@ -71,6 +75,16 @@ def render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def screen_columns() -> int | None:
+    """Columns of the terminal that a table has to fit into; None in a pipe, where nothing is folded."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _dim(text: str) -> str:
+    """The text in a fainter colour where a person looks at it and didn't refuse colours (no-color.org)."""
+    return click.style(text, dim=True) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def render_pairs(pairs: Sequence[tuple[str, str]]) -> str:

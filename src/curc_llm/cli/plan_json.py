@@ -50,6 +50,7 @@ MORE = (
     "kv_cache_tokens",
     "load_time_s",
     "decode_tokens_per_s",
+    "unverified",
 )
 
 
@@ -57,6 +58,8 @@ def make_plan_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON values: `FIXED` keys first, in this order."""
     values = plan.model_dump(mode="json")
     values["alternatives"] = [make_alternative_json(a) for a in plan.alternatives]
+    if values["memory"] is not None:
+        values["memory"] = {name: round(gib, 3) for name, gib in values["memory"].items()}
     values["vllm_args"] = render_flags(plan.vllm_fields) if plan.fits else []
     return {
         **{name: values[name] for name in FIXED},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from curc_llm.plan.flags import render_flags
 from curc_llm.plan.plan import Alternative, MemorySplit, Plan, Step
+from curc_llm.plan.refusal import count_requests
 
 if TYPE_CHECKING:
     from curc_llm.sites.site import Site
@@ -20,14 +21,14 @@ MOST_COLUMNS = 100
 FEWEST_COLUMNS = 60
 NAME_COLUMNS = 11
 BAR_COLUMNS = 50
-# weights, KV cache, what the engine works in, what vLLM leaves alone
+# weights, KV cache, what the engine works in, what vLLM may not use
 BLOCKS = ("█", "▒", "░", "·")
 PLAIN_BLOCKS = ("#", "=", "-", ".")
 
 
 def render_plan(plan: Plan, site: Site, columns: int | None = None) -> str:
     """The plan as lines of at most `columns` characters (but commands, which are to be copied whole)."""
-    width = columns or max(FEWEST_COLUMNS, min(MOST_COLUMNS, shutil.get_terminal_size((80, 24)).columns))
+    width = columns or _width()
     parts = [_render_head(plan, site, width)]
     if plan.fits:
         parts.append(_render_pairs(list(_fitting_pairs(plan, site, width)), width))
@@ -39,18 +40,20 @@ def render_plan(plan: Plan, site: Site, columns: int | None = None) -> str:
     return "\n\n".join(parts)
 
 
-def render_bar(split: MemorySplit, columns: int = BAR_COLUMNS) -> str:
+def render_bar(split: MemorySplit, columns: int = BAR_COLUMNS, has_kv_cache: bool = True) -> str:
     """Where the memory of the fullest GPU goes, as a bar and in numbers.
+
+    An encoder keeps nothing of what it has read: without a KV cache the rest is free.
 
     Example:
         >>> split = MemorySplit(memory_gib=80, outside_gib=8, weights_gib=40, activations_gib=2,
         ...     cuda_graphs_gib=1, runtime_gib=1, kv_cache_gib=28)
         >>> render_bar(split, 20).splitlines()[1]
-        'weights 40.0 | KV cache 28.0 | work 4.0 | left alone 8.0 of 80.0 GiB'
+        'weights 40.0 | KV cache 28.0 | work 4.0 | not used 8.0 of 80.0 GiB'
     """
     work = split.activations_gib + split.cuda_graphs_gib + split.runtime_gib
     sizes = (split.weights_gib, split.kv_cache_gib, work, split.outside_gib)
-    names = ("weights", "KV cache", "work", "left alone")
+    names = ("weights", "KV cache" if has_kv_cache else "free", "work", "not used")
     numbers = " | ".join(f"{name} {size:,.1f}" for name, size in zip(names, sizes, strict=True))
     needed = sum(sizes)
     over = f" ({needed - split.memory_gib:,.1f} too many)" if needed > split.memory_gib + 0.05 else ""
@@ -99,7 +102,7 @@ def render_request(plan: Plan, site: Site) -> str:
         "gres": f"{gres}:{(plan.num_gpus or 1) // nodes}",
         "time": f"{minutes // 60:02}:{minutes % 60:02}:00",
     }
-    return " ".join(f"--{name}={value}" for name, value in options.items() if value != "")
+    return " ".join(f"--{name}={shlex.quote(str(value))}" for name, value in options.items() if value != "")
 
 
 def _render_head(plan: Plan, site: Site, width: int) -> str:
@@ -114,10 +117,14 @@ def _fitting_pairs(plan: Plan, site: Site, width: int) -> Iterator[Pair]:
     yield "Weights", f"{plan.folder or plan.hub_id} ({plan.quantisation}{use}), {plan.weights_gib:,.1f} GiB"
     yield "GPUs", _describe_gpus(plan)
     if plan.memory is not None:
-        yield "Memory", render_bar(plan.memory, _bar_columns(width))
+        yield "Memory", render_bar(plan.memory, _bar_columns(width), bool(plan.kv_cache_tokens))
     yield "Context", _describe_context(plan)
-    speed, ready = f"{plan.decode_tokens_per_s:,.0f} tokens/s", _minutes(plan.load_time_s or 0)
-    yield "Speed", f"about {speed} for one request, ready after about {ready} (estimates)"
+    ready = f"ready after about {_minutes(plan.load_time_s or 0)}"
+    if plan.decode_tokens_per_s is None:
+        yield "Speed", f"{ready} (an estimate)"
+    else:
+        speed = f"about {plan.decode_tokens_per_s:,.0f} tokens/s"
+        yield "Speed", f"{speed} for one request, {ready} (estimates)"
     yield "Cost", f"{plan.su_per_h:,.1f} {unit} per hour, {plan.su_total:,.0f} {unit} for {plan.hours:g} h"
     if request := render_request(plan, site):
         yield "Slurm", request
@@ -143,10 +150,18 @@ def _describe_gpus(plan: Plan) -> str:
 
 def _describe_context(plan: Plan) -> str:
     parts = [f"{plan.max_model_len:,} tokens"]
-    if plan.kv_cache_tokens:
-        kib = (plan.kv_bytes_per_token or 0) / 1024
-        parts.append(f"{plan.max_concurrency:,.1f} requests of that length at once")
-        parts.append(f"room for {plan.kv_cache_tokens:,} tokens of {kib:,.1f} KiB")
+    runs = (plan.max_num_seqs or 1) * (plan.data_parallel_size or 1)
+    if not plan.kv_cache_tokens:
+        return f"{parts[0]}; up to {runs:,} requests at once"
+    held = plan.max_concurrency or 0.0
+    if held >= runs:
+        parts.append(f"up to {runs:,} requests at once (memory would hold {int(held):,} of that length)")
+    else:
+        parts.append(f"{count_requests(held)} of that length at once, or up to {runs:,} shorter ones")
+    kib = (plan.kv_bytes_per_token or 0) / 1024
+    parts.append(
+        f"room for {plan.kv_cache_tokens * (plan.data_parallel_size or 1):,} tokens of {kib:,.1f} KiB"
+    )
     return "; ".join(parts)
 
 
@@ -178,6 +193,17 @@ def _wrap(text: str, width: int, first: str = "", rest: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def render_unverified(plan: Plan, columns: int | None = None) -> str:
+    """The last line: what has figures that nobody checked first-hand; empty when there is nothing."""
+    if not plan.unverified:
+        return ""
+    return _wrap(f"Figures not checked first-hand: {', '.join(plan.unverified)}.", columns or _width())
+
+
+def _width() -> int:
+    return max(FEWEST_COLUMNS, min(MOST_COLUMNS, shutil.get_terminal_size((80, 24)).columns))
 
 
 def _render_warnings(warnings: Sequence[str], width: int) -> str:

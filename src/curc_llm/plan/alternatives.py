@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from curc_llm.plan.plan import Alternative
-from curc_llm.plan.refusal import Refusal, count_gpus
+from curc_llm.plan.refusal import Refusal, count_gpus, count_requests
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found
 from curc_llm.plan.trial import round_down
@@ -77,6 +77,28 @@ def name_launch(request: PlanRequest, launch: Found, change: str) -> Alternative
     return _make_alternative(request, request, launch, change)
 
 
+def describe_launch(launch: Found, unit: str) -> str:
+    """A launch in a line: GPUs, weights, price, speed, context and room.
+
+    Args:
+        launch: one that works.
+        unit: what the site's service units are called.
+    """
+    trial = launch.trial
+    speed = [] if trial.is_pooling else [f"about {trial.tokens_per_s:,.0f} tokens/s"]
+    room = [f"{count_requests(trial.max_concurrency)} of that length"] if trial.fit.kv_cache_tokens else []
+    is_for_tests = launch.term.qos is not None and launch.term.qos.is_for_tests
+    parts = [
+        f"{trial.gpus} in {trial.choice.quantisation}",
+        f"{launch.su_per_h:,.1f} {unit} per hour",
+        *speed,
+        f"{trial.wish.max_model_len:,} tokens of context",
+        *room,
+        *(["for tests only"] if is_for_tests else []),
+    ]
+    return ", ".join(parts)
+
+
 def render_command(request: PlanRequest) -> str:
     """The shell command that plans a request.
 
@@ -96,6 +118,8 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
     """Changes of the request, the nearest first; of each group the first that fits is named."""
     for patch in _direct(request, refusal):
         yield (patch,)
+    if request.gpu_memory_utilization is not None and refusal.kind in ("weights", "context"):
+        yield ({"gpu_memory_utilization": None},)
     if refusal.kind in ("weights", "context", "format", "layout"):
         if request.quantisation is not None:
             online: Sequence[Patch] = (
@@ -131,6 +155,11 @@ def _direct(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:
     if refusal.kind == "hours" and limit:
         yield {"qos": None, "hours": limit}
         yield {"qos": None, **_ANY_COUNT}
+    if refusal.kind == "nodes" and request.num_nodes is not None:
+        yield {"num_nodes": None}
+        if request.num_gpus is not None and limit:
+            even = -(-request.num_gpus // request.num_nodes) * request.num_nodes
+            yield {"num_gpus": even, **_ANY_LAYOUT}
     if refusal.kind in ("count", "nodes") and limit:
         yield {"num_gpus": int(limit), "num_nodes": None, **_ANY_LAYOUT}
         yield {"num_gpus": int(limit), "num_nodes": None, **_ANY_LAYOUT, "quantisation": None}
@@ -199,6 +228,8 @@ def _describe_gpus(asked: PlanRequest, exact: PlanRequest, launch: Found) -> lis
     if asked.gpu_type is not None and asked.gpu_type != gpu_type:
         before = count_gpus(asked.num_gpus, asked.gpu_type) if asked.num_gpus else asked.gpu_type
         return [f"{launch.trial.gpus} instead of {before}"]
+    if asked.num_gpus == num_gpus and asked.num_nodes not in (None, launch.trial.num_nodes):
+        return [f"{launch.trial.gpus} on {launch.trial.num_nodes} node instead of {asked.num_nodes}"]
     if asked.num_gpus is not None and asked.num_gpus != num_gpus:
         noun = "GPU" if num_gpus == 1 else "GPUs"
         return [f"{num_gpus} {noun} instead of {asked.num_gpus}"]

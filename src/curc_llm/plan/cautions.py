@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from curc_llm.plan.facts import Facts
+from curc_llm.plan.host import cores_to_read_ahead
 from curc_llm.plan.quantisation import use_of
+from curc_llm.plan.refusal import count_requests
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found
+from curc_llm.plan.weights import checkpoint_bytes
 from curc_llm.sites.card import Card
 
 TIME_BUFFER = 0.2  # CURC advises to ask for about 20 % more time than a job needs
@@ -31,6 +34,15 @@ def make_warnings(request: PlanRequest, launch: Found, facts: Facts, load_s: flo
     )
 
 
+def list_unverified(launch: Found) -> tuple[str, ...]:
+    """What has figures that nobody could check first-hand, each with the command that shows them."""
+    model, weights, offer = launch.trial.model, launch.trial.choice.weights, launch.trial.offer
+    found = [] if model.verified and weights.verified else [f"{model.title} (curc-llm models verify)"]
+    if not (offer.card.verified and offer.gpu.verified and offer.partition.verified):
+        found.append(f"{offer.gpu_name} (curc-llm site show)")
+    return tuple(found)
+
+
 def _about_choice(request: PlanRequest, launch: Found) -> Iterator[str]:
     trial = launch.trial
     length = trial.wish.max_model_len
@@ -40,11 +52,17 @@ def _about_choice(request: PlanRequest, launch: Found) -> Iterator[str]:
     chosen = trial.choice.quantisation
     if request.quantisation is None and chosen != first:
         yield f"{chosen} weights were chosen; {first} takes more memory (--quantisation {first} asks for it)."
-    if request.max_num_seqs is not None and trial.max_concurrency < request.max_num_seqs:
-        fitting = f"{trial.max_concurrency:.1f} of the {request.max_num_seqs} requests"
+    asked, seqs = request.max_num_seqs, trial.wish.max_num_seqs
+    if asked is not None and seqs < asked:
+        yield f"At most {seqs:,} of the {asked:,} requests run at once: there is no memory for more."
+    elif asked is not None and trial.max_concurrency < asked and trial.fit.kv_cache_tokens:
+        fitting = f"{int(trial.max_concurrency):,} of the {asked:,} requests"
         yield f"Only {fitting} fit at once when each uses all of its {length:,} tokens; the others wait."
     if not trial.is_roomy:
-        yield f"There is little room: {trial.max_concurrency:.1f} requests of {length:,} tokens fit at once."
+        room = count_requests(trial.max_concurrency)
+        yield f"There is little room: memory for {room} of {length:,} tokens at once."
+    if not trial.is_fast:
+        yield f"It answers slowly: about {trial.tokens_per_s:,.0f} tokens a second, by estimate."
 
 
 def _about_access(launch: Found) -> Iterator[str]:
@@ -56,7 +74,9 @@ def _about_access(launch: Found) -> Iterator[str]:
         yield f"Licence ({model.licence}): {model.licence_note}"
     if model.trust_remote_code:
         yield "vLLM runs Python code that comes with this model (trust_remote_code): read it beforehand."
-    if not model.has_chat_template:
+    if launch.trial.is_pooling:
+        yield "This model makes embeddings (/v1/embeddings); it doesn't chat."
+    elif not model.has_chat_template:
         yield "This model has no chat template: it completes text (/v1/completions), it doesn't chat."
 
 
@@ -87,15 +107,22 @@ def _about_site(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[s
     if launch.term.qos is not None and launch.term.qos.is_for_tests:
         yield f"The QoS {launch.term.name} is meant for tests, not for work."
     if not launch.host.holds_checkpoint:
-        most = f"{launch.host.memory_gib} GiB of host memory that a node may have"
-        yield (
-            f"The checkpoint is more than 90 % of the {most}, so vLLM won't read it ahead and loading takes "
-            "longer."
-        )
+        held = f"{launch.host.memory_gib} GiB of host memory"
+        yield f"Loading may take longer: the checkpoint isn't read ahead into {held}{_more_memory(launch)}."
     yield from _about_driver(offer.card, site.runtime.cuda_driver)
     link = offer.partition.node_link
     if launch.trial.num_nodes > 1 and link not in ("infiniband", "roce"):
         yield f"Nodes of {offer.partition_name} are joined by {link}: expect slow answers."
+
+
+def _more_memory(launch: Found) -> str:
+    """How more cores would bring the memory, where they can."""
+    trial = launch.trial
+    gpus_on_node = trial.num_gpus // trial.num_nodes
+    cores = cores_to_read_ahead(
+        trial.offer, gpus_on_node, checkpoint_bytes(trial.model.architecture, trial.choice.weights)
+    )
+    return f" (--cpus-per-task {cores} brings enough)" if cores else ""
 
 
 def _about_driver(card: Card, cuda_driver: float | None) -> Iterator[str]:
@@ -121,12 +148,7 @@ def _about_time(request: PlanRequest, launch: Found, load_s: float) -> Iterator[
 
 
 def _about_facts(launch: Found) -> Iterator[str]:
-    model, weights, offer = launch.trial.model, launch.trial.choice.weights, launch.trial.offer
+    model = launch.trial.model
     if model.is_estimate:
         yield "The model's size is an estimate from its config.json (within about 3 %)."
     yield from model.assumed
-    doubted = [] if model.verified and weights.verified else [f"{model.title} (curc-llm models verify)"]
-    if not (offer.card.verified and offer.gpu.verified and offer.partition.verified):
-        doubted.append(f"{offer.gpu_name} (curc-llm site show)")
-    if doubted:
-        yield f"Not all figures could be checked first-hand: {' and '.join(doubted)}."

@@ -39,9 +39,9 @@ def choose_offers(request: PlanRequest, wants: Wants, facts: Facts) -> tuple[Off
     offers = find_offers(facts.offers, facts.site, request.partition, request.gpu_type)
     if not offers:
         return _explain_mismatch(request, facts)
-    if request.partition or request.gpu_type or request.qos:
+    if request.gpu_type or request.qos:
         return offers
-    usual = tuple(offer for offer in offers if offer.is_free_choice)
+    usual = offers if request.partition else tuple(offer for offer in offers if offer.is_free_choice)
     for_work = tuple(o for o in usual if wants.preset.uses_test_qos or _is_for_work(o, facts))
     return for_work or usual or offers
 

@@ -1,4 +1,12 @@
-"""Host: cores and host memory of a job's nodes."""
+"""Host: cores and host memory of a job's nodes.
+
+Each core is paid for, and where a site gives so much memory with each core, memory is paid in cores:
+whoever asks for more than comes with the cores is refused, or gets more cores (Slurm's MaxMemPerCPU). So a
+job asks for the cores that vLLM needs and the memory that comes with them. vLLM reads a checkpoint ahead
+only when it fits into the job's memory. That saves some of the minutes that loading takes, while the cores
+are paid for as long as the job lasts; so they are asked for where they add at most a twentieth to the
+price, which is about what loading a few times more slowly costs a session of four hours.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +16,13 @@ from dataclasses import dataclass
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.plan import Step
 from curc_llm.plan.refusal import Refusal
+from curc_llm.sites.site import Billing
 
 GIB = 2**30
 # vLLM reads a checkpoint ahead only when it is smaller than 90 % of the memory that the job may use
-# (vllm/model_executor/model_loader/weight_utils.py); without that, loading from a shared disk is far slower.
+# (vllm/model_executor/model_loader/weight_utils.py, for NFS and Lustre); without that, loading is slower.
 PREFETCH_SHARE = 0.9
+WORTH_SHARE = 0.05  # of the price: what cores may add that only bring memory for reading ahead; our choice
 BASE_MEMORY_GIB = 8.0  # API server, engine core, gateway, chat: our own measurement on CPU, rounded up
 MEMORY_PER_GPU_GIB = 4.0  # a worker: CUDA libraries and pinned buffers; an estimate
 # vLLM: "a minimum of 2 + N physical CPU cores" for N GPUs (docs/configuration/optimization.md). Two more for
@@ -60,33 +70,71 @@ def explain_cores(offer: Offer, gpus_on_node: int, cores: int | None) -> Refusal
     return Refusal("cores", reason, limit=most)
 
 
-def make_host(offer: Offer, gpus_on_node: int, weight_bytes: float, cores: int | None = None) -> Host:
-    """What to ask for on each node: enough to read the checkpoint ahead, within the site's caps.
+def make_host(
+    offer: Offer, gpus_on_node: int, weight_bytes: float, billing: Billing, cores: int | None = None
+) -> Host:
+    """What to ask for on each node, within the site's caps.
 
     Args:
         offer: the GPU type, which says what the site allows.
         gpus_on_node: GPUs on one node.
         weight_bytes: of the checkpoint on disk.
+        billing: what cores and GPUs cost.
         cores: what was asked for; None: as many as are needed.
     """
     most_gib = max_memory_gib(offer, gpus_on_node)
-    checkpoint_gib = weight_bytes / GIB / PREFETCH_SHARE
-    wanted_gib = checkpoint_gib + BASE_MEMORY_GIB + MEMORY_PER_GPU_GIB * gpus_on_node
-    memory_gib = max(1, min(math.ceil(wanted_gib), math.floor(most_gib)))
-    with_memory = math.ceil(memory_gib / offer.partition.memory_per_core_gib)
-    needed = max(BASE_CORES + CORES_PER_GPU * gpus_on_node, with_memory)
-    cpus = cores or min(needed, max_cores(offer, gpus_on_node))
-    return Host(cpus, memory_gib, holds_checkpoint=memory_gib >= checkpoint_gib)
+    per_core_gib = offer.partition.memory_per_core_gib
+    working_gib = _working_gib(gpus_on_node)
+    reading_gib = working_gib + weight_bytes / GIB / PREFETCH_SHARE
+    needed = cores or least_cores(offer, gpus_on_node)
+    more = math.ceil(min(reading_gib, most_gib) / per_core_gib) - needed
+    if (
+        cores is None
+        and more > 0
+        and reading_gib <= most_gib
+        and _is_worth(more, offer, gpus_on_node, billing)
+    ):
+        needed = min(needed + more, max_cores(offer, gpus_on_node))
+    with_cores_gib = max(needed * per_core_gib, working_gib)
+    memory_gib = max(1, math.floor(min(math.ceil(reading_gib), with_cores_gib, most_gib)))
+    return Host(needed, memory_gib, holds_checkpoint=memory_gib >= weight_bytes / GIB / PREFETCH_SHARE)
+
+
+def least_cores(offer: Offer, gpus_on_node: int) -> int:
+    """Cores of a node that vLLM, gateway and chat need, and that bring the memory which they work in."""
+    with_memory = math.ceil(_working_gib(gpus_on_node) / offer.partition.memory_per_core_gib)
+    return min(max(BASE_CORES + CORES_PER_GPU * gpus_on_node, with_memory), max_cores(offer, gpus_on_node))
+
+
+def cores_to_read_ahead(offer: Offer, gpus_on_node: int, weight_bytes: float) -> int | None:
+    """Cores of a node whose memory holds the whole checkpoint; None when the site doesn't give so many."""
+    reading_gib = _working_gib(gpus_on_node) + weight_bytes / GIB / PREFETCH_SHARE
+    cores = math.ceil(reading_gib / offer.partition.memory_per_core_gib)
+    return cores if reading_gib <= max_memory_gib(offer, gpus_on_node) else None
 
 
 def host_step(offer: Offer, gpus_on_node: int, weight_bytes: float, host: Host) -> Step:
-    """The arithmetic of the host memory, for `--why`."""
-    gib, most_gib = weight_bytes / GIB, max_memory_gib(offer, gpus_on_node)
-    parts = f"{gib:,.1f} / {PREFETCH_SHARE} + {BASE_MEMORY_GIB:g} + {MEMORY_PER_GPU_GIB:g} x {gpus_on_node}"
+    """The arithmetic of cores and host memory, for `--why`."""
+    gib, per_core_gib = weight_bytes / GIB, offer.partition.memory_per_core_gib
+    reading = f"{gib:,.1f} / {PREFETCH_SHARE:g} + {_working_gib(gpus_on_node):g} GiB to read it ahead"
+    why = (
+        "worth its cores" if host.holds_checkpoint else "which isn't worth its cores, so it loads more slowly"
+    )
     return Step(
-        name="Host memory of a node",
-        formula="checkpoint / 0.9 + base + workers, at most what the site allows",
-        numbers=f"{parts}, at most {most_gib:,.0f}",
-        result=f"{host.memory_gib} GiB, {host.cpus} cores",
+        name="Cores and host memory of a node",
+        formula="cores that vLLM needs and the memory that comes with them; enough to read the checkpoint "
+        f"ahead where that adds at most {WORTH_SHARE:.0%} to the price",
+        numbers=f"{least_cores(offer, gpus_on_node)} cores x {per_core_gib:g} GiB; {reading}, {why}",
+        result=f"{host.cpus} cores, {host.memory_gib} GiB",
         source="vllm/model_executor/model_loader/weight_utils.py (prefetch below 90 % of available memory)",
     )
+
+
+def _working_gib(gpus_on_node: int) -> float:
+    return BASE_MEMORY_GIB + MEMORY_PER_GPU_GIB * gpus_on_node
+
+
+def _is_worth(more_cores: int, offer: Offer, gpus_on_node: int, billing: Billing) -> bool:
+    """Whether cores for reading ahead add little to the price."""
+    least = billing.su_per_core_h * least_cores(offer, gpus_on_node) + offer.gpu.su_per_gpu_h * gpus_on_node
+    return billing.su_per_core_h * more_cores <= WORTH_SHARE * least

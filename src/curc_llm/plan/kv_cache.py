@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from curc_llm.catalogue.architecture import Architecture, AttentionGroup
 from curc_llm.sites.card import Card
@@ -111,12 +112,9 @@ def make_kv_cache(
             (vllm/config/model.py, get_num_kv_heads); MLA's latent vector is whole on every GPU.
         kv_cache_dtype: vLLM's own; `fp8` takes half of `auto`.
     """
-    value_bytes = value_bytes_of(kv_cache_dtype)
-    tables = [_make_table(group, tensor_parallel_size, value_bytes) for group in arch.attention]
-    tables = _set_block_tokens(tables, card, _state_blocks(arch.class_name))
-    if not tables:  # an encoder keeps nothing of what it has read
-        return KvCache(tables=(), num_layers=arch.num_layers)
-    return KvCache(tables=tuple(_join(tables) or _deal(_unify_pages(tables))), num_layers=arch.num_layers)
+    is_cpu = card.vendor == "cpu"
+    tables = _make_tables(arch.attention, arch.class_name, is_cpu, tensor_parallel_size, kv_cache_dtype)
+    return KvCache(tables, arch.num_layers)
 
 
 def in_flight_tokens(max_num_batched_tokens: int, pipeline_parallel_size: int, card: Card) -> int:
@@ -178,6 +176,23 @@ def token_bytes(group: AttentionGroup, tensor_parallel_size: int, value_bytes: f
     return heads * width * value_bytes + group.extra_bytes_per_token
 
 
+@lru_cache(maxsize=256)
+def _make_tables(
+    groups: tuple[AttentionGroup, ...],
+    class_name: str,
+    is_cpu: bool,
+    tensor_parallel_size: int,
+    kv_cache_dtype: str,
+) -> tuple[BlockTable, ...]:
+    """The tables of a model; remembered, since the planner asks for the same ones on every GPU type."""
+    if not groups:  # an encoder keeps nothing of what it has read
+        return ()
+    value_bytes = value_bytes_of(kv_cache_dtype)
+    tables = [_make_table(group, tensor_parallel_size, value_bytes) for group in groups]
+    tables = _set_block_tokens(tables, is_cpu, _state_blocks(class_name))
+    return tuple(_join(tables) or _deal(_unify_pages(tables)))
+
+
 def _make_table(group: AttentionGroup, tensor_parallel_size: int, value_bytes: float) -> BlockTable:
     """A kind of layers with blocks of one token, or of one state."""
     page = token_bytes(group, tensor_parallel_size, value_bytes)
@@ -187,13 +202,13 @@ def _make_table(group: AttentionGroup, tensor_parallel_size: int, value_bytes: f
     return BlockTable(group.kind, group.num_layers, page, 1, window)
 
 
-def _set_block_tokens(layers: Sequence[BlockTable], card: Card, state_blocks: int) -> list[BlockTable]:
+def _set_block_tokens(layers: Sequence[BlockTable], is_cpu: bool, state_blocks: int) -> list[BlockTable]:
     """The tables with vLLM's block sizes; a linear layer's state is padded to an attention layer's block.
 
     vllm/platforms/interface.py, _align_hybrid_block_size: the block grows until it holds a state.
     """
     is_mla = any(layer.kind == "mla" for layer in layers)
-    tokens = _block_tokens(is_mla, card)
+    tokens = _block_tokens(is_mla, is_cpu)
     states = [layer.page_bytes for layer in layers if layer.kind == "linear"]
     keepers = [layer.page_bytes for layer in layers if layer.kind != "linear"]
     if not keepers:
@@ -215,8 +230,8 @@ def _state_blocks(class_name: str) -> int:
     return next(known, _STATE_BLOCKS)
 
 
-def _block_tokens(is_mla: bool, card: Card) -> int:
-    if card.vendor == "cpu":
+def _block_tokens(is_mla: bool, is_cpu: bool) -> int:
+    if is_cpu:
         return _CPU_MLA_BLOCK_TOKENS if is_mla else _CPU_BLOCK_TOKENS
     return _GPU_MLA_BLOCK_TOKENS if is_mla else _GPU_BLOCK_TOKENS
 

@@ -199,6 +199,8 @@ def _longest_context(cache: KvCache, fullest: Stage, flight: int, limit: int) ->
     free = fullest.num_blocks - 1
     if not cache.tables:
         return limit if fullest.room_bytes >= 0 else 0
+    if cache.blocks_per_request(limit, flight) <= free:
+        return limit
     low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2

@@ -80,8 +80,10 @@ class Plan(Frozen):
         kv_bytes_per_token: of one request at full context, over all GPUs of one replica, without replication.
         kv_cache_tokens: tokens that fit into one replica's KV cache.
         max_concurrency: requests of max_model_len tokens each that fit at once, over all replicas.
+        max_num_seqs: requests that vLLM runs at once, of each replica, however many more the memory holds.
         load_time_s: until it answers; an estimate.
-        decode_tokens_per_s: of one request alone; an estimate from memory bandwidth.
+        decode_tokens_per_s: of one request alone; an estimate from memory bandwidth; None for embeddings.
+        unverified: what has figures that nobody could check first-hand.
         vllm_fields: vLLM's settings by their names; `flags.render_flags` makes the command line of them.
     """
 
@@ -126,4 +128,5 @@ class Plan(Frozen):
     su_total: float | None = None
     vllm_fields: dict[str, str | int | float | bool] = {}
     warnings: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
     why: tuple[Step, ...] = ()

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from curc_llm.catalogue.model import Model
 from curc_llm.errors import PlanError
 from curc_llm.factfile import explain
-from curc_llm.plan.alternatives import make_alternatives, name_launch
-from curc_llm.plan.cautions import make_warnings
+from curc_llm.plan.alternatives import describe_launch, make_alternatives, name_launch
+from curc_llm.plan.cautions import list_unverified, make_warnings
 from curc_llm.plan.cost import cost_steps
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.host import host_step
@@ -21,7 +21,7 @@ from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.refusal import Refusal
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found, Search
-from curc_llm.plan.speed import decode_tokens_per_s, load_time_s
+from curc_llm.plan.speed import load_time_s
 from curc_llm.plan.trial import Trial, with_steps
 from curc_llm.plan.wants import make_wants
 from curc_llm.plan.weights import checkpoint_bytes
@@ -44,7 +44,8 @@ def make_request(values: Mapping[str, Any]) -> PlanRequest:
     try:
         return PlanRequest.model_validate(dict(values))
     except ValidationError as error:
-        raise PlanError(explain(error.errors()[0]).capitalize(), "Mend that value.") from error
+        text = explain(error.errors()[0])
+        raise PlanError(f"{text[:1].upper()}{text[1:]}", "Mend that value.") from error
 
 
 def make_plan(request: PlanRequest, facts: Facts, with_why: bool = False) -> Plan:
@@ -98,12 +99,13 @@ def _search_for(request: PlanRequest, name: str, model: Model, preset: Preset, f
     return search
 
 
-def plan_with(search: Search, request: PlanRequest, with_why: bool = False) -> Plan:
-    """Plans with a search that may know some of it already."""
+def plan_with(search: Search, request: PlanRequest, with_why: bool = False, with_others: bool = True) -> Plan:
+    """Plans with a search that may know some of it already; of a plan that fits, others only when wanted."""
     found = search.find(request)
     if isinstance(found, Refusal):
         return _refuse(search, request, found)
-    return _make_plan(search, request, found, with_why)
+    others = _others(search, request, found) if with_others else ()
+    return _make_plan(search, request, found, others, with_why)
 
 
 def _refuse(search: Search, request: PlanRequest, refusal: Refusal) -> Plan:
@@ -137,16 +139,17 @@ def _finder(search: Search) -> Callable[[PlanRequest], Found | Refusal]:
     return find
 
 
-def _make_plan(search: Search, request: PlanRequest, found: Found, with_why: bool) -> Plan:
+def _make_plan(
+    search: Search, request: PlanRequest, found: Found, others: tuple[Alternative, ...], with_why: bool
+) -> Plan:
     trial, facts = found.trial, search.facts
     model, weights, offer = trial.model, trial.choice.weights, trial.offer
     load_s = load_time_s(
         checkpoint_bytes(model.architecture, weights), facts.site.storage.read_gb_per_s, trial.num_nodes
     )
-    decode = decode_tokens_per_s(model, weights, trial.choice.quantisation, offer.card, trial.layout)
     return Plan(
         fits=True,
-        alternatives=_others(search, request, found),
+        alternatives=others,
         request=request,
         site=facts.site.name,
         model=search.name,
@@ -161,11 +164,12 @@ def _make_plan(search: Search, request: PlanRequest, found: Found, with_why: boo
         memory_gib=found.host.memory_gib,
         hours=found.term.hours,
         load_time_s=round(load_s, 1),
-        decode_tokens_per_s=round(decode, 1),
+        decode_tokens_per_s=None if trial.is_pooling else round(trial.tokens_per_s, 1),
         su_per_h=round(found.su_per_h, 2),
         su_total=round(found.su_total, 2),
         vllm_fields=_vllm_fields(request, trial),
         warnings=make_warnings(request, found, facts, load_s),
+        unverified=list_unverified(found),
         why=_why(found, facts) if with_why else (),
         **_numbers(trial),
     )
@@ -199,24 +203,26 @@ def _numbers(trial: Trial) -> dict[str, Any]:
 
 
 def _others(search: Search, request: PlanRequest, found: Found) -> tuple[Alternative, ...]:
-    """Where GPU or count was left open: the cheapest launch that fits at all, if it is another one."""
-    if request.gpu_type is not None and (request.num_gpus or request.num_nodes):
-        return ()
-    smallest = search.smallest(request)
-    if smallest is None or smallest.su_per_h >= found.su_per_h - 0.01:
-        return ()
-    trial = smallest.trial
-    change = (
-        f"smallest: {trial.gpus} in {trial.choice.quantisation}, {smallest.su_per_h:,.1f} per hour, "
-        f"{trial.wish.max_model_len:,} tokens, {trial.max_concurrency:.1f} requests of that length"
+    """What else is worth a look: finer weights; where GPU or count was left open, faster and smaller too."""
+    is_open = request.gpu_type is None or not (request.num_gpus or request.num_nodes)
+    others = {"finer weights": search.finer(request, found)}
+    if is_open:
+        others["faster"] = search.faster(request, found)
+        smallest = search.smallest(request)
+        if smallest is not None and smallest.gpu_su_per_h < found.gpu_su_per_h - 0.01:
+            others["smallest"] = smallest
+    unit = search.facts.site.billing.unit
+    return tuple(
+        name_launch(request, other, f"{kind}: {describe_launch(other, unit)}")
+        for kind, other in others.items()
+        if other is not None
     )
-    return (name_launch(request, smallest, change),)
 
 
 def _vllm_fields(request: PlanRequest, trial: Trial) -> dict[str, str | int | float | bool]:
     """The engine's settings by vLLM's names (vllm/engine/arg_utils.py); its defaults are left out."""
     model, wish, layout = trial.model, trial.wish, trial.layout
-    is_pooling = model.uses[0] == "embeddings"
+    is_pooling = trial.is_pooling
     fields: dict[str, str | int | float | bool | None] = {
         "revision": None if model.folder else trial.choice.weights.revision,
         "runner": "pooling" if is_pooling else None,
@@ -241,10 +247,6 @@ def _vllm_fields(request: PlanRequest, trial: Trial) -> dict[str, str | int | fl
         "seed": request.seed,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _unless_one(size: int) -> int | None:
-    return size if size > 1 else None
 
 
 def _why(found: Found, facts: Facts) -> tuple[Step, ...]:

@@ -26,6 +26,7 @@ BATCHED_TOKENS: dict[Goal, tuple[int, int]] = {
     "development": (2048, 2048),
 }
 LARGE_GPU_GIB = 70.0
+MIN_TOKENS_PER_S = 15.0  # more than twice as fast as people read; slower answers feel stuck. Our choice
 
 
 class Preset(Fact):
@@ -40,6 +41,7 @@ class Preset(Fact):
         max_num_seqs: requests at once; None: as settings say.
         min_concurrency: requests of full context that should fit, else the context is lowered.
         room_context_tokens, room_requests: a GPU is recommended when so many requests of such a length fit.
+        min_tokens_per_s: what a recommended GPU gives one request alone, as long as some GPU does.
         max_num_batched_tokens: tokens of one step; None: by goal and GPU.
         enforce_eager: leave out CUDA graphs: starts sooner, answers slower.
         hours: wall time when none is asked for, in hours.
@@ -57,6 +59,7 @@ class Preset(Fact):
     min_concurrency: float = Field(default=1.0, gt=0)
     room_context_tokens: int = Field(default=8192, ge=1024)
     room_requests: int = Field(default=4, ge=1)
+    min_tokens_per_s: float = Field(default=MIN_TOKENS_PER_S, ge=0)
     max_num_batched_tokens: int | None = Field(default=None, ge=256)
     enforce_eager: bool = False
     hours: float | None = Field(default=None, gt=0)

@@ -67,6 +67,17 @@ def count_gpus(num_gpus: int, gpu_name: str) -> str:
     return f"{num_gpus} x {gpu_name}"
 
 
+def count_requests(concurrency: float) -> str:
+    """Requests of full length that fit at once, in words: no part of a request ever runs.
+
+    Example:
+        >>> count_requests(1.04), count_requests(2665.6)
+        ('1 request', '2,665 requests')
+    """
+    whole = int(concurrency)
+    return f"{whole:,} {'request' if whole == 1 else 'requests'}"
+
+
 def explain_weights(trial: Trial) -> str:
     """The sentence for weights that are too large for the GPUs."""
     split = trial.fit.split

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curc_llm.catalogue.model import Model
 from curc_llm.plan.candidates import Choice, make_choices, order_layouts
@@ -15,6 +15,7 @@ from curc_llm.plan.layout import Layout, explain_layout
 from curc_llm.plan.limits import Term
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.quantisation import use_of
+from curc_llm.plan.ranking import choose_best, choose_faster, choose_finer, choose_smallest
 from curc_llm.plan.refusal import (
     Refusal,
     count_gpus,
@@ -26,7 +27,7 @@ from curc_llm.plan.refusal import (
     first_of,
 )
 from curc_llm.plan.request import PlanRequest
-from curc_llm.plan.trial import GOOD_CONTEXT_TOKENS, Trial, try_launch
+from curc_llm.plan.trial import Trial, try_launch
 from curc_llm.plan.wants import Wants
 from curc_llm.plan.weights import checkpoint_bytes
 
@@ -43,12 +44,14 @@ class Found:
         term: QoS and hours.
         host: cores and memory.
         su_per_h: what it costs for an hour.
+        gpu_su_per_h: of that, the GPUs.
     """
 
     trial: Trial
     term: Term
     host: Host
     su_per_h: float
+    gpu_su_per_h: float
 
     @property
     def su_total(self) -> float:
@@ -76,13 +79,7 @@ class Search:
         self._found: dict[PlanRequest, Found | Refusal] = {}
 
     def find(self, request: PlanRequest) -> Found | Refusal:
-        """The launch to recommend for a request, or why there is none.
-
-        Of launches with useful room: on the fewest nodes, in the best quality, then the cheapest, then the
-        one with the fewest GPUs, then the one with most room. Where none has useful room, the same among
-        those that fit. On GPUs that were named in type and number, a good context is room enough. For
-        development the cheapest, whatever its quality.
-        """
+        """The launch to recommend for a request (ranking.choose_best), or why there is none."""
         if request not in self._found:
             self._found[request] = self._find(request)
         return self._found[request]
@@ -91,25 +88,30 @@ class Search:
         refusals: list[Refusal] = []
         found = list(self._launches(request, refusals))
         if not found:
-            return first_of(refusals)
-        roomy = [launch for launch in found if launch.trial.is_roomy or self._is_enough(launch, request)]
-        if self.wants.preset.goal == "development":
-            return min(roomy or found, key=_cost_rank)
-        choices = self.choices(request.quantisation)
-        return min(roomy or found, key=lambda launch: _rank(launch, choices))
+            refusal = first_of(refusals)
+            is_open = request.gpu_type is None and request.partition is None
+            is_one_of_many = is_open and len(refusals) > 1 and len(self.facts.offers) > 1
+            return replace(refusal, reason=self._of_all(refusal.reason)) if is_one_of_many else refusal
+        return choose_best(found, self.choices(request.quantisation), self.wants.preset)
 
-    def _is_enough(self, launch: Found, request: PlanRequest) -> bool:
-        """Whether a launch on GPUs that were named will do, though with less room than a recommended one."""
-        trial = launch.trial
-        if request.gpu_type is None or request.num_gpus is None:
-            return False
-        good = min(GOOD_CONTEXT_TOKENS, trial.wanted_tokens)
-        return trial.wish.max_model_len >= good and trial.max_concurrency >= self.wants.preset.min_concurrency
+    def _of_all(self, reason: str) -> str:
+        """The reason of the nearest launch, where no GPU type was asked for."""
+        return f"No GPU type at {self.facts.site.title} will do: {reason}"
 
     def smallest(self, request: PlanRequest) -> Found | None:
         """The cheapest launch that fits at all, whatever its room and quality; None when there is none."""
-        found = list(self._launches(request, [], stop_at_first=True))
-        return min(found, key=_cost_rank, default=None)
+        return choose_smallest(list(self._launches(request, [], stop_at_first=True)))
+
+    def finer(self, request: PlanRequest, best: Found) -> Found | None:
+        """The best launch with finer weights than the recommended one; None when there is none."""
+        if request.quantisation is not None:
+            return None
+        found = list(self._launches(request, []))
+        return choose_finer(found, best, self.choices(None), self.wants.preset)
+
+    def faster(self, request: PlanRequest, best: Found) -> Found | None:
+        """The cheapest launch that answers much faster with the same weights; None when there is none."""
+        return choose_faster(list(self._launches(request, [])), best)
 
     def choices(self, wanted: str | None) -> tuple[Choice, ...]:
         """The weights to try for a wish; the same objects every time, none when there are no such weights."""
@@ -167,7 +169,7 @@ class Search:
                 refusals.append(trial)
                 continue
             yield self._price(trial, grant.term, request)
-            if trial.is_roomy or stop_at_first:
+            if trial.is_useful or stop_at_first:
                 return
 
     def _is_hopeless(self, choice: Choice, grant: Grant) -> bool:
@@ -185,16 +187,24 @@ class Search:
         return self._trials[key]
 
     def _work_out(self, grant: Grant, choice: Choice, sizes: Sizes) -> Trial | Refusal:
-        """The best layout's trial: the first with useful room, else the first unless one has far more."""
+        """The best layout's trial: the first with useful room, else the first unless one has far more.
+
+        Pipeline stages make no single request faster, so tensor parallelism that fits is never given up for
+        them.
+        """
         offer, num_gpus, num_nodes = grant.offer, grant.num_gpus, grant.num_nodes
         layouts = self._layouts(grant, choice, sizes)
         if isinstance(layouts, Refusal):
             return layouts
-        best = None
+        best, fewest_stages = None, num_gpus
         for layout in layouts:
+            if layout.pipeline_parallel_size > fewest_stages:
+                continue
             trial = try_launch(self.model, offer, num_gpus, num_nodes, choice, layout, self.wants)
             if best is None or _is_better(trial, best):
                 best = trial
+            if trial.fit.fits and layout.tensor_parallel_size > 1:
+                fewest_stages = min(fewest_stages, layout.pipeline_parallel_size)
             if trial.is_roomy:
                 break
         assert best is not None  # noqa: S101 - `layouts` is never empty
@@ -229,24 +239,14 @@ class Search:
 
     def _price(self, trial: Trial, term: Term, request: PlanRequest) -> Found:
         weight_bytes = checkpoint_bytes(self.model.architecture, trial.choice.weights)
-        host = make_host(trial.offer, trial.num_gpus // trial.num_nodes, weight_bytes, request.cpus_per_task)
-        rate = su_per_h(
-            self.facts.site.billing,
-            term.qos,
-            trial.offer.gpu,
-            num_gpus=trial.num_gpus,
-            cores=host.cpus * trial.num_nodes,
+        gpus_on_node, billing = trial.num_gpus // trial.num_nodes, self.facts.site.billing
+        host = make_host(trial.offer, gpus_on_node, weight_bytes, billing, request.cpus_per_task)
+        cores = host.cpus * trial.num_nodes
+        rate, of_gpus = (
+            su_per_h(billing, term.qos, trial.offer.gpu, num_gpus=trial.num_gpus, cores=number)
+            for number in (cores, 0)
         )
-        return Found(trial, term, host, rate)
-
-
-def _rank(launch: Found, choices: Sequence[Choice]) -> tuple[float, ...]:
-    quality = choices.index(launch.trial.choice)
-    return (launch.trial.num_nodes, quality, *_cost_rank(launch))
-
-
-def _cost_rank(launch: Found) -> tuple[float, ...]:
-    return (round(launch.su_per_h, 2), launch.trial.num_gpus, -launch.trial.room)
+        return Found(trial, term, host, rate, of_gpus)
 
 
 def _is_better(trial: Trial, best: Trial) -> bool:

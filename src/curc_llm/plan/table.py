@@ -180,7 +180,7 @@ def _plan_row(request: PlanRequest, plain: Row | None, facts: Facts) -> Row:
     was_refused = plain is not None and len(plain) == 2
     if plain is not None and was_refused and isinstance(search.find(wanted), Refusal):
         return plain
-    return _make_row(plan_with(search, wanted))
+    return _make_row(plan_with(search, wanted, with_others=False))
 
 
 def _requests(name: str, preset: str, offer: Offer, facts: Facts) -> Iterator[tuple[str, PlanRequest]]:

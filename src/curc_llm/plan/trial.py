@@ -11,6 +11,7 @@ from curc_llm.plan.memory import EngineWish, Fit, fit
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.presets import batched_tokens
 from curc_llm.plan.refusal import count_gpus
+from curc_llm.plan.speed import decode_tokens_per_s
 from curc_llm.plan.wants import Wants
 
 CLEAN_TOKENS = 1024  # a context that the planner chose is a multiple of this
@@ -33,6 +34,8 @@ class Trial:
         wanted_tokens: context that was wanted; that of `wish` may be lower.
         room: requests of the wanted room's length that fit at once, over all copies.
         is_roomy: True when that is as many as a recommended launch has.
+        tokens_per_s: of one request alone, an estimate; 0 for models that don't write.
+        is_fast: True when that is as much as a recommended launch gives.
     """
 
     model: Model
@@ -46,6 +49,23 @@ class Trial:
     wanted_tokens: int
     room: float = 0.0
     is_roomy: bool = False
+    tokens_per_s: float = 0.0
+    is_fast: bool = False
+
+    @property
+    def is_useful(self) -> bool:
+        """True when it has the room and the speed of a recommended launch."""
+        return self.is_roomy and self.is_fast
+
+    @property
+    def is_good_context(self) -> bool:
+        """True when a request may be long enough for most uses, or as long as was wanted."""
+        return self.wish.max_model_len >= min(GOOD_CONTEXT_TOKENS, self.wanted_tokens)
+
+    @property
+    def is_pooling(self) -> bool:
+        """True when the model makes embeddings and writes nothing."""
+        return self.model.uses[0] == "embeddings"
 
     @property
     def title(self) -> str:
@@ -88,10 +108,17 @@ class _Maker:
     def at(self, tokens: int) -> Trial:
         """The launch with a context of so many tokens."""
         wish = make_wish(self.offer, self.wants, tokens)
-        choice = self.choice
-        found = fit(self.model, choice.weights, choice.quantisation, self.offer.card, self.layout, wish)
+        found = self._fit(wish)
+        most = found.most_num_seqs
+        if most and most < wish.max_num_seqs:  # else vLLM refuses to start: each request needs a block
+            wish = replace(wish, max_num_seqs=most)
+            found = self._fit(wish)
         base = (self.model, self.offer, self.num_gpus, self.num_nodes, self.choice, self.layout)
         return Trial(*base, wish, found, self.wants.context_tokens)
+
+    def _fit(self, wish: EngineWish) -> Fit:
+        choice = self.choice
+        return fit(self.model, choice.weights, choice.quantisation, self.offer.card, self.layout, wish)
 
     def lowered(self, first: Trial) -> Trial:
         """The launch with the longest context that fits; `first` itself when even the least doesn't."""
@@ -116,14 +143,22 @@ class _Maker:
         return max(good, low * CLEAN_TOKENS) if high else longest
 
     def with_room(self, trial: Trial) -> Trial:
-        """The launch with its room counted."""
+        """The launch with its room counted and its speed estimated."""
         if not trial.fit.fits:
             return trial
         wants, tokens = self.wants, self.wants.room_tokens
         same = trial.wish.max_model_len == tokens
         room = trial.max_concurrency if same else self.at(tokens).max_concurrency
         is_roomy = wants.is_pooling or (room >= wants.room_requests and trial.wish.max_model_len >= tokens)
-        return replace(trial, room=room, is_roomy=is_roomy)
+        speed = 0.0 if wants.is_pooling else self._tokens_per_s()
+        is_fast = wants.is_pooling or speed >= wants.preset.min_tokens_per_s
+        return replace(trial, room=room, is_roomy=is_roomy, tokens_per_s=speed, is_fast=is_fast)
+
+    def _tokens_per_s(self) -> float:
+        choice = self.choice
+        return decode_tokens_per_s(
+            self.model, choice.weights, choice.quantisation, self.offer.card, self.layout
+        )
 
 
 def make_wish(offer: Offer, wants: Wants, tokens: int) -> EngineWish:

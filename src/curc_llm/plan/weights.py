@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from curc_llm.catalogue.architecture import Architecture
 from curc_llm.catalogue.model import Weights
@@ -77,7 +78,7 @@ class WeightParts:
 
 def checkpoint_bytes(arch: Architecture, weights: Weights) -> int:
     """Bytes that are read from disk: exact where they are known, else from the parameters."""
-    return weights.weight_bytes or round(_file_parts(arch, weights).total)
+    return weights.weight_bytes or round(_file_parts(arch, weights.format, weights.weight_bytes).total)
 
 
 def held_parts(
@@ -94,7 +95,7 @@ def held_parts(
         quantisation: a format, or `online-fp8`.
         layout: how the model is spread: mxfp4 pads each GPU's slice of an expert.
     """
-    parts = _file_parts(arch, weights)
+    parts = _file_parts(arch, weights.format, weights.weight_bytes)
     if weights.format == "fp32":
         return _scale(parts, _FP32_TO_16_BIT, _FP32_TO_16_BIT)
     if quantisation == ONLINE_FP8:
@@ -181,17 +182,19 @@ def replicated_params(arch: Architecture) -> int:
     return min(routers + latent, max(0, rest))
 
 
-def _file_parts(arch: Architecture, weights: Weights) -> WeightParts:
+@lru_cache(maxsize=512)
+def _file_parts(arch: Architecture, format_: str, weight_bytes: int | None) -> WeightParts:
     """The parts as they lie in the checkpoint.
 
-    Where the exact bytes are known, the linear layers get what the 16-bit parts leave.
+    Where the exact bytes are known, the linear layers get what the 16-bit parts leave. Remembered, since the
+    planner asks for the same ones on every GPU type.
     """
-    expert_bits, other_bits = _bits(arch, weights.format)
-    wide = 4.0 if weights.format == "fp32" else 2.0
+    expert_bits, other_bits = _bits(arch, format_)
+    wide = 4.0 if format_ == "fp32" else 2.0
     other_params = max(0, arch.total_params - arch.embedding_params - arch.vision_params - arch.expert_params)
     fixed = wide * (arch.embedding_params + arch.vision_params)
     linear = arch.expert_params * expert_bits / 8 + other_params * other_bits / 8
-    whole, narrow = _fit_to_exact(fixed, linear, weights.weight_bytes)
+    whole, narrow = _fit_to_exact(fixed, linear, weight_bytes)
     other = other_params * other_bits / 8 * narrow
     replicated = other * replicated_params(arch) / other_params if other_params else 0.0
     table = arch.vocab_size * arch.hidden_size
