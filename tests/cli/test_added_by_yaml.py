@@ -41,7 +41,13 @@ runtime: {source: us}
 qos:
   day: {source: us, max_time_h: 24}
 cards:
-  x9: {source: us, title: Example X9, memory_gb: 64, memory_gib: 60, memory_bandwidth_gb_per_s: 2000, compute_capability: 9.0}
+  x9:
+    source: us
+    title: Example X9
+    memory_gb: 64
+    memory_gib: 60
+    memory_bandwidth_gb_per_s: 2000
+    compute_capability: 9.0
 partitions:
   big:
     source: us
