@@ -30,7 +30,9 @@ def _run(bed: Bed, options: argparse.Namespace) -> int:
     if options.verb in ("up", "restart"):
         seconds = bed.up()
         sys.stdout.write(f"Up in {seconds:.1f} s. In your shell: export SLURM_CONF={bed.ground.slurm_conf}\n")
-        sys.stdout.write(f"Users: {', '.join(bed.ground.users)}. Nodes: /etc/hosts as in {bed.ground.hosts}\n")
+        sys.stdout.write(
+            f"Users: {', '.join(bed.ground.users)}. Nodes: /etc/hosts as in {bed.ground.hosts}\n"
+        )
     parts = bed.status()
     if options.verb == "status":
         sys.stdout.write("".join(f"{name:12} {'up' if runs else 'down'}\n" for name, runs in parts.items()))

@@ -44,7 +44,11 @@ def render_people(site: Site, ground: Ground) -> str:
     """What `sacctmgr` is told first: the QoS by name, the accounts, who may use which."""
     own = [name for name in site.qos if name != "normal"]
     *shared, other = ACCOUNTS
-    lines = ["add cluster testbed", f"add qos {','.join(own)} Flags=DenyOnLimit"] if own else ["add cluster testbed"]
+    lines = (
+        ["add cluster testbed", f"add qos {','.join(own)} Flags=DenyOnLimit"]
+        if own
+        else ["add cluster testbed"]
+    )
     lines.append(f"add account {','.join(ACCOUNTS)} Description=test Organization=test")
     people = ",".join(user for user in ("root", *ground.users) if user != ground.neighbour)
     for users, names in ((people, shared), (ground.neighbour, [other])):

@@ -91,7 +91,13 @@ class Bed:
 
     def status(self) -> dict[str, bool]:
         """Which parts run."""
-        names = ["munged", "mariadbd", "slurmdbd", "slurmctld", *(f"slurmd.{n.name}" for n in self.ground.nodes)]
+        names = [
+            "munged",
+            "mariadbd",
+            "slurmdbd",
+            "slurmctld",
+            *(f"slurmd.{n.name}" for n in self.ground.nodes),
+        ]
         return {name: daemon.is_running(self.ground, name) for name in names}
 
     def run(
@@ -117,9 +123,13 @@ class Bed:
         """The environment of a login: nothing of the caller's but the path."""
         home = str(self.ground.home / user) if user else os.environ.get("HOME", "/root")
         name = user or "root"
-        return {"PATH": os.environ["PATH"], "HOME": home, "USER": name, "LOGNAME": name, "LANG": "C.UTF-8"} | (
-            self.environment
-        )
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": home,
+            "USER": name,
+            "LOGNAME": name,
+            "LANG": "C.UTF-8",
+        } | (self.environment)
 
     def knowing_nodes(self) -> list[str]:
         """What stands in front of a command (as root) so that it finds the nodes by name."""
@@ -189,9 +199,13 @@ class Bed:
         run("chown", "slurm:", secret)
 
     def _start(self, name: str, *command: str | Path) -> None:
-        daemon.start(self.ground, name, command, self.environment | {"PATH": f"{os.environ['PATH']}:/usr/sbin"})
+        daemon.start(
+            self.ground, name, command, self.environment | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
+        )
 
-    def _wait(self, name: str, command: Sequence[str | Path], expected: str = "", seconds: float = 30) -> None:
+    def _wait(
+        self, name: str, command: Sequence[str | Path], expected: str = "", seconds: float = 30
+    ) -> None:
         """Waits until a command works (and prints what is expected)."""
 
         def answers() -> bool:

@@ -15,7 +15,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 FILTERED_SITE = "alpine"
 
 
-def render_configuration(site: Site, ground: Ground, *, kill_wait_s: int, min_job_age_s: int) -> dict[str, str]:
+def render_configuration(
+    site: Site, ground: Ground, *, kill_wait_s: int, min_job_age_s: int
+) -> dict[str, str]:
     """File name → text, of all files in the folder `etc`."""
     values = _values(site, ground) | {"kill_wait_s": kill_wait_s, "min_job_age_s": min_job_age_s}
     files = {
@@ -100,7 +102,9 @@ def _values(site: Site, ground: Ground) -> dict[str, object]:
         "memory_mib": max(node_memory_mib(p) for p in partitions.values()),
         "gres": ",".join(_gres(gpu) for gpu in list_gpus(site)),
         "tres": ",".join(["gres/gpu", *(f"gres/{name}" for name in gres_types(site))]),
-        "nodes": "\n".join(f"NodeName={n.name} NodeAddr={n.address} NodeHostname={n.name}" for n in ground.nodes),
+        "nodes": "\n".join(
+            f"NodeName={n.name} NodeAddr={n.address} NodeHostname={n.name}" for n in ground.nodes
+        ),
         "partitions": "\n".join(_partition(name, p, site) for name, p in partitions.items()),
         "filter": "JobSubmitPlugins=lua" if site.name == FILTERED_SITE else "",
     }

@@ -81,7 +81,8 @@ class Ground:
     @property
     def nodes(self) -> tuple[Node, ...]:
         return tuple(
-            Node(name, f"cltb{self.number}-{name}", f"{self.network}.{11 + i}") for i, name in enumerate(NODES)
+            Node(name, f"cltb{self.number}-{name}", f"{self.network}.{11 + i}")
+            for i, name in enumerate(NODES)
         )
 
     def port(self, offset: int) -> int:
