@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from curc_llm.cli.options import load, verb_options
-from curc_llm.cli.output import Output, render_table
+from curc_llm.cli.output import Output, choose_fitting, fold, render_table, screen_columns
 
 if TYPE_CHECKING:
     from curc_llm.sites.lookup import SiteGpu
@@ -38,7 +39,10 @@ def gpus(site_name: str | None, config: Path | None, as_json: bool) -> None:
     wanted = site_name or load(config).site
     site = load_site(wanted)
     found = list_gpus(site)
-    output.data(render_table(HEADS, [_row(gpu, site) for gpu in found]), [_describe(g, site) for g in found])
+    rows = [_row(gpu, site) for gpu in found]
+    columns = screen_columns()
+    text = choose_fitting([render_table(HEADS, rows), _render_narrow(rows, columns or 80)], columns)
+    output.data(text, [_describe(g, site) for g in found])
     output.say(f"{site.title}. Figures and their sources: curc-llm site show {wanted}")
 
 
@@ -55,6 +59,25 @@ def _row(gpu: SiteGpu, site: Site) -> list[str]:
         f"{price:g} {site.billing.unit}" if price else "free",
         ", ".join(_list_remarks(gpu, site)),
     ]
+
+
+def _render_narrow(rows: Sequence[Sequence[str]], columns: int) -> str:
+    """The table for a narrow terminal: limits and remarks below each other in the last column."""
+    cells = [
+        [part, name, memory, f"{nodes} x {each}", price]
+        for part, name, memory, each, nodes, _, price, _ in rows
+    ]
+    heads = ("PARTITION", "GPU TYPE", "MEMORY", "NODES", "GPU-HOUR")
+    room = max(20, columns - _width([heads, *cells]) - 2)
+    table: list[Sequence[str]] = []
+    for row, start in zip(rows, cells, strict=True):
+        rest = fold("; ".join(filter(None, (row[5], row[7]))), room).split("\n")
+        table += [[*(start if place == 0 else [""] * len(start)), text] for place, text in enumerate(rest)]
+    return render_table([*heads, "LIMITS"], table)
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True))
 
 
 def _render_limit(name: str, limit: QosLimit, site: Site) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from curc_llm.cli.options import load, verb_options
-from curc_llm.cli.output import Output, render_table
+from curc_llm.cli.output import Output, choose_fitting, render_table, screen_columns
 
 if TYPE_CHECKING:
     from curc_llm.catalogue.model import Catalogue, Model, Weights
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 HEADS = ("NAME", "PARAMETERS", "CONTEXT", "WEIGHTS IN GIB", "LICENCE", "USES", "")
 USES = ("chat", "code", "reasoning", "vision", "audio", "embeddings", "base")
 GIB = 2**30
+MOST_LICENCE = 14  # characters of a licence where there is little room
 # Options of the search that have a value: what follows them isn't a sub-command.
 WITH_VALUE = {"--use", "-c", "--config"}
 
@@ -56,8 +59,8 @@ def search(words: tuple[str, ...], use: str | None, config: Path | None, as_json
     found = {n: m for n, m in catalogue.models.items() if _fits(n, m, words) and (not use or use in m.uses)}
     if not found and (words or use):
         raise _nothing(words, use, catalogue)
-    rows = [_row(name, model) for name, model in found.items()]
-    output.data(render_table(HEADS, rows), [_to_json(name, model) for name, model in found.items()])
+    text = choose_fitting(_render_tables(found), screen_columns())
+    output.data(text, [_to_json(name, model) for name, model in found.items()])
     for why in catalogue.broken.values():
         output.say(f"Left out: {why}")
     output.say("~: computed from the parameters. All figures with their sources: curc-llm models show NAME")
@@ -133,6 +136,39 @@ def weights_gib(model: Model, weights: Weights) -> str:
 
     size = weights.weight_bytes or checkpoint_bytes(model.architecture, weights)
     return f"{'' if weights.weight_bytes else '~'}{size / GIB:.1f}"
+
+
+def _render_tables(found: dict[str, Model]) -> Iterator[str]:
+    """The list from all that people choose by to what fits a narrow terminal."""
+    rows = [_row(name, model) for name, model in found.items()]
+    yield render_table(HEADS, rows)
+    short = [[*row[:3], _shorten_formats(row[3]), _shorten_licence(row[4]), *row[5:]] for row in rows]
+    for kept in ((0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 5, 6), (0, 1, 2, 3, 6), (0, 1, 2, 3)):
+        yield render_table([HEADS[i] for i in kept], [[row[i] for i in kept] for row in short])
+    narrow = [[row[0], row[1].replace(" active", ""), row[2], row[3]] for row in short]
+    yield render_table(("NAME", "PARAMETERS", "CONTEXT", "GIB"), narrow)
+
+
+def _shorten_formats(text: str) -> str:
+    """The first two formats, and how many there are more.
+
+    Example:
+        >>> _shorten_formats("bf16 15.0, fp8 8.5, awq-int4 5.3")
+        'bf16 15.0, fp8 8.5 +1'
+    """
+    formats = text.split(", ")
+    return ", ".join(formats[:2]) + (f" +{len(formats) - 2}" if len(formats) > 2 else "")
+
+
+def _shorten_licence(text: str) -> str:
+    """A licence without the words that each has.
+
+    Example:
+        >>> _shorten_licence("Llama-3.1 Community License"), _shorten_licence("Gemma Terms of Use")
+        ('Llama-3.1', 'Gemma')
+    """
+    short = re.sub(r" (Community License|Open Model License|Open License|Terms of Use|License)\b.*", "", text)
+    return short if len(short) <= MOST_LICENCE else f"{short[: MOST_LICENCE - 1]}…"
 
 
 def _row(name: str, model: Model) -> list[str]:

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -75,6 +76,30 @@ def render_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def choose_fitting(texts: Iterable[str], columns: int | None) -> str:
+    """The first text whose lines are at most `columns` wide, else the last; None: the first.
+
+    Example:
+        >>> choose_fitting(["a long one", "short"], 6)
+        'short'
+    """
+    chosen = ""
+    for chosen in texts:
+        if columns is None or max(map(len, chosen.splitlines()), default=0) <= columns:
+            break
+    return chosen
+
+
+def fold(text: str, columns: int | None, indent: str = "") -> str:
+    """The text in lines of at most `columns`, those after the first indented; None: one line."""
+    if columns is None:
+        return text
+    lines = textwrap.wrap(
+        text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
 
 
 def screen_columns() -> int | None:

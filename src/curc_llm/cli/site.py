@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curc_llm.cli.options import load, verb_options
-from curc_llm.cli.output import Output, render_table
+from curc_llm.cli.output import Output, choose_fitting, fold, render_table, screen_columns
 from curc_llm.errors import FactFileError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def show(name: str | None, path_only: bool, config: Path | None, as_json: bool) 
         path = str(find_site_file(wanted))
         return output.data(path, {"path": path})
     figures = list_figures(load_site(wanted))
-    return output.data(_render_figures(figures), [_describe(figure) for figure in figures])
+    columns = screen_columns()
+    return output.data(_render_figures(figures, columns), [_describe(figure) for figure in figures])
 
 
 @site.command("check")
@@ -76,15 +77,25 @@ def check(name: str | None, config: Path | None, as_json: bool) -> None:
     output.data(text, {"path": str(path), "flaws": []})
 
 
-def _render_figures(figures: Sequence[Figure]) -> str:
+def _render_figures(figures: Sequence[Figure], columns: int | None) -> str:
     rows = [[f.place, _render(f.value), f.source_key, "" if f.verified else "not verified"] for f in figures]
     sources = {figure.source_key: figure.source for figure in figures}
     lines = [
         f"{key} ({source.date}): {source.title}, {source.url}{f'. {source.note}' if source.note else ''}"
         for key, source in sources.items()
     ]
-    table = render_table(("FIGURE", "VALUE", "SOURCE", ""), rows)
-    return "\n".join([table, "", "Sources", *(f"  {line}" for line in lines)])
+    whole = render_table(("FIGURE", "VALUE", "SOURCE", ""), rows)
+    table = choose_fitting([whole, _render_narrow(rows, columns)], columns)
+    return "\n".join([table, "", "Sources", *(fold(f"  {line}", columns, "    ") for line in lines)])
+
+
+def _render_narrow(rows: Sequence[Sequence[str]], columns: int | None) -> str:
+    """Each figure's value and source below its name."""
+    lines = []
+    for place, value, source, remark in rows:
+        note = ", ".join(filter(None, (source, remark)))
+        lines += [place, fold(f"    {value}  ({note})", columns, "    ")]
+    return "\n".join(lines)
 
 
 def _render(value: object) -> str:
