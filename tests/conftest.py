@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import signal
 
+import hypothesis
 import pytest
 
-
-# A run in the background (`make test &`) inherits that Ctrl-C is ignored, and so would each program under test.
+# Machines are shared: how long an example takes says nothing of the code.
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
+# A run in the background inherits that Ctrl-C is ignored, and so would each program under test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

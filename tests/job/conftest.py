@@ -27,7 +27,7 @@ from curc_llm.spec import LaunchSpec, make_launch_spec
 FAKE_PYTHON = Path(__file__).parents[1] / "fakes" / "fake_engine_python"
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0, what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "the condition") -> Any:
     """Awaits something truthy; fails the test when it doesn't come."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):

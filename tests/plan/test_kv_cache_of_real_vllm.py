@@ -297,7 +297,7 @@ def read_log(kind: str, folder: Path) -> str:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=240,
+        timeout=600,
         env={
             **os.environ,
             "VLLM_CPU_KVCACHE_SPACE": "1",
