@@ -52,13 +52,13 @@ def measure(facts: Facts) -> str:
 
 def main() -> None:
     run, machine = describe_run(), describe_machine()
+    shape = f"{machine['cpu']}, {machine['cores']} cores, Python {python_version()}"
     settings = load_settings(None, {"HOME": os.environ["HOME"]})
     sites = [name for name in site_names() if name != "local"]
     lines = [
         "# Time to plan",
         "",
-        f"{run['date']}, `{run['command']}`; {machine['cpu']}, {machine['cores']} cores, "
-        f"Python {python_version()}.",
+        f"{run['date']}, `{run['command']}`; {shape}.",
         "CPU seconds of one process, so that what others do on the machine counts little.",
         "",
         HEAD,
