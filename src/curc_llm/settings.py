@@ -5,6 +5,7 @@ Built once and passed down; never read at import. An empty value always means "c
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from curc_llm.factfile import explain, line_of, read_yaml
 ENV_PREFIX = "CURC_LLM_"
 KIND = "setting"  # what a name in a settings file stands for, in errors
 Port = Field(default=None, ge=0, le=65535)
+# Of vLLM's names (vllm/config/cache.py, CacheDType) those that aren't for one kind of GPU or model alone.
+KvCacheDtype = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2"]
 
 
 class ModelSettings(BaseModel):
@@ -46,7 +49,7 @@ class ModelSettings(BaseModel):
         mem_per_gpu_gib: host memory per GPU in GiB.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     model: str | None = None
     revision: str | None = None
@@ -60,7 +63,7 @@ class ModelSettings(BaseModel):
     quantization: str | None = Field(default=None, pattern=r"^[a-z0-9_-]+$")
     quantisation: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]*$")
     preset: str | None = None
-    kv_cache_dtype: Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None = None
+    kv_cache_dtype: KvCacheDtype | None = None
     tensor_parallel_size: int | None = Field(default=None, ge=1)
     pipeline_parallel_size: int | None = Field(default=None, ge=1)
     data_parallel_size: int | None = Field(default=None, ge=1)
@@ -111,7 +114,7 @@ class Settings(BaseModel):
         offline: never ask the hub for anything.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     state_dir: Path
     cache_dir: Path
@@ -209,9 +212,15 @@ _FOLDERS_FOR_CHECK = {"state_dir": "/", "cache_dir": "/", "hf_home": "/"}
 def _allowed(error: Any) -> str:
     if error["type"] != "extra_forbidden":
         return "Mend the value, or leave it empty for the automatic choice."
-    in_model = len(error["loc"]) > 1
-    fields = ModelSettings.model_fields if in_model else Settings.model_fields
-    return f"Settings there are: {', '.join(sorted(fields))}."
+    in_model, name = len(error["loc"]) > 1, str(error["loc"][-1])
+    if not in_model and name in ModelSettings.model_fields:
+        return f"`{name}` is a setting of models: it belongs below `defaults:`, or below one of `models:`."
+    if in_model and name in Settings.model_fields:
+        return f"`{name}` isn't a setting of models: it belongs at the beginning of a line."
+    fields = sorted(ModelSettings.model_fields if in_model else Settings.model_fields)
+    near = difflib.get_close_matches(name, fields, n=1)
+    hint = f"Did you mean `{near[0]}`? " if near else ""
+    return f"{hint}Settings there are: {', '.join(fields)}."
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

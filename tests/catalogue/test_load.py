@@ -75,7 +75,7 @@ def test_an_entry_needs_no_more_than_an_id_and_the_words_of_its_config(write: Ca
     assert (model.title, model.uses, model.max_context_tokens) == ("tiny", ("chat",), 2048)
     assert model.architecture.total_params == LLAMA_PARAMS
     assert (model.weights[0].hub_id, model.weights[0].format, model.is_estimate) == ("me/tiny", "fp16", True)
-    assert catalogue.sources[model.source].url == str(path)
+    assert catalogue.sources[model.source].url == path.as_uri()
 
 
 def test_an_entry_may_name_a_config_json_beside_the_file(write: Callable[..., Path], tmp_path: Path) -> None:

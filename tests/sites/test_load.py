@@ -147,9 +147,14 @@ def test_what_does_not_hang_together_is_told_with_its_line(
     [
         ("gpus_per_node: 3", "gpu_per_node: 3", "Did you mean `gpus_per_node`?"),
         ("node_link: roce", "node_link: carrier-pigeon", "'infiniband', 'roce', 'ethernet' or 'none'"),
-        ("nodes: 12", "nodes: 0", "greater than or equal to 1"),
-        ("name: alpine", "name: Al Pine", "should match pattern"),
-        ("date: 2026-08-13", "date: August", "can't be 'August'"),
+        ("nodes: 12", "nodes: 0", "it must be at least 1"),
+        ("name: alpine", "name: Al Pine", "only small letters, digits, - and _"),
+        ("date: 2026-08-13", "date: August", "can't be 'August': it must be a date such as 2026-11-21"),
+        ("date: 2026-08-13", "date: 2026-13-45", "`2026-13-45` is no date that there is"),
+        ("max_time_h: 24", "max_time_h: 24:00:00", "write hours as a number, such as 24"),
+        ("max_time_h: 24", "max_time_h: .inf", "`.inf` is no number"),
+        ("max_time_h: 24", "max_time_h: inf", "can't be 'inf': it must be a number"),
+        ("url: https://", "url: ", "it must be a web address"),
     ],
 )
 def test_values_of_the_wrong_kind_say_what_is_allowed(

@@ -41,7 +41,7 @@ def _add_source(values: dict[str, Any], path: Path) -> Any:
     if not isinstance(sources, dict):
         return sources
     date = dt.datetime.fromtimestamp(path.stat().st_mtime, tz=dt.UTC).date()
-    return {USER_SOURCE: {"title": path.name, "url": str(path), "date": date}, **sources}
+    return {USER_SOURCE: {"title": path.name, "url": path.absolute().as_uri(), "date": date}, **sources}
 
 
 def _complete(name: str, entry: dict[str, Any], path: Path, below: Catalogue) -> dict[str, Any]:
