@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from curc_llm.cli.plan_json import FIXED
+from curc_llm.cli.plan_json import FIXED, make_plan_json
 from curc_llm.cli.plan_screen import render_bar, render_plan, render_request
 from curc_llm.plan.plan import MemorySplit
 from tests.cli.conftest import Run
@@ -113,6 +113,15 @@ def test_a_preset_brings_its_model_and_a_model_wins_over_it(run: Run) -> None:
         (("qwen3-8b", "--max-model-len", "3"), 2, "3"),
         (("qwen3-8b", "--gpu-memory-utilization", "2"), 2, "2"),
         (("--preset", "larg"), 1, "Did you mean large?"),
+        (("qwen3-8b", "--kv-cache-dtype", "fp16"), 2, "'float16'"),
+        (("qwen3-8b", "--seed", str(10**22)), 2, "4294967295"),
+        (
+            ("qwen3-8b", "--account", "a b; rm -rf /"),
+            1,
+            "Slurm's names have letters, digits and . _ + - only.",
+        ),
+        (("qwen3-8b", "--hours", "soon"), 2, "'soon' is no wall time. Write hours, such as 4"),
+        (("qwen3-8b", "--hours", "inf"), 2, "Write hours"),
     ],
 )
 def test_bad_words_are_errors_with_the_nearest_good_one(
@@ -122,6 +131,32 @@ def test_bad_words_are_errors_with_the_nearest_good_one(
     assert result.exit_code == code
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("text", "hours"), [("4h", 4), ("04:00:00", 4), ("1-12", 36)])
+def test_hours_may_be_written_as_slurm_writes_them(run: Run, text: str, hours: float) -> None:
+    result = run("plan", "qwen3-8b", "--gpu", "l40", "--hours", text, "--json")
+    assert json.loads(result.stdout)["hours"] == hours
+
+
+def test_the_bundled_model_is_planned_by_its_name(run: Run) -> None:
+    assert run("plan", "demo").stdout.startswith("curc-guide (the bundled model) on 1 x")
+
+
+def test_no_more_requests_are_promised_than_the_engine_runs() -> None:
+    screen = " ".join(render_plan(make("bge-m3"), SITE, 200).split())
+    assert "8,192 tokens; up to 16 requests at once" in screen
+    assert "tokens/s" not in screen
+    large = " ".join(render_plan(make("llama-3.1-8b-instruct", gpu_type="h200"), SITE, 200).split())
+    assert "up to 16 requests at once (memory would hold " in large
+    few = " ".join(render_plan(make("llama-3.1-8b-instruct", gpu_type="l40"), SITE, 200).split())
+    assert "requests of that length at once, or up to 16 shorter ones" in few
+
+
+def test_json_holds_numbers_only() -> None:
+    made = make("qwen3-8b").model_copy(update={"su_per_h": float("inf"), "su_total": float("nan")})
+    values = make_plan_json(made)
+    assert json.loads(json.dumps(values, allow_nan=False))["su_per_h"] is None
 
 
 def test_an_entry_of_the_settings_is_a_request(run: Run, tmp_path: Path) -> None:
@@ -193,7 +228,7 @@ def test_a_model_of_the_user_s_own_file_is_planned_by_its_name(run: Run, tmp_pat
     }
     values["models"]["ours"]["title"] = "Ours"
     values["models"]["ours"] = _with_own_source(values["models"]["ours"])
-    values["sources"] = {"own": {"title": "t", "url": "u", "date": "2026-11-21"}}
+    values["sources"] = {"own": {"title": "t", "url": "https://example.org", "date": "2026-11-21"}}
     catalogue.write_text(json.dumps(values))
     config = tmp_path / "mine.yml"
     config.write_text(f"catalogue: {catalogue}\n")

@@ -62,6 +62,54 @@ def test_cores_and_memory_share_go_back_to_what_is_allowed() -> None:
     )
 
 
+def test_too_many_requests_at_once_or_too_small_a_share_are_answered_with_what_works() -> None:
+    assert changes("llama-3.1-8b-instruct", gpu_type="l40", num_gpus=1, max_num_seqs=100_000)[0] == (
+        "1,024 requests at once instead of 100,000"
+    )
+    assert "1,024 requests at once instead of 100,000" in changes("qwen3-8b", max_num_seqs=100_000)[0]
+    assert "on up to 100,000 requests at once" in plan("qwen3-8b", max_num_seqs=100_000).reason
+    assert changes("llama-3.1-8b-instruct", gpu_type="l40", num_gpus=1, gpu_memory_utilization=0.01)[0] == (
+        "gpu_memory_utilization 0.9 instead of 0.01"
+    )
+
+
+def test_nodes_that_a_job_cannot_have_are_answered_with_the_same_gpus_on_fewer_nodes() -> None:
+    found = changes("llama-3.1-8b-instruct", num_nodes=2, num_gpus=2)
+    assert found == ["2 x a100_80gb on 1 node instead of 2", "1 GPU instead of 2"]
+    assert changes("llama-3.1-8b-instruct", "capella", num_nodes=2, num_gpus=3)[:2] == [
+        "3 x h100 on 1 node instead of 2",
+        "4 GPUs instead of 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("bge-m3", {"max_model_len": 100_000}),
+        ("qwen3-8b", {"qos": "gpu-testing", "hours": 4}),
+        ("qwen3-8b", {"hours": 500}),
+    ],
+)
+def test_no_launch_is_named_twice(model: str, asked: dict[str, Any]) -> None:
+    made = plan(model, **asked)
+    launches = [make_plan(a.request, facts_of("alpine")) for a in made.alternatives]
+    told = [(x.gpu_type, x.num_gpus, x.quantisation, x.max_model_len, x.hours, x.qos) for x in launches]
+    assert len(set(told)) == len(told) == len(set(changes(model, **asked)))
+
+
+def test_a_launch_for_tests_only_says_so() -> None:
+    found = changes("qwen3-8b", qos="gpu-testing", hours=4)
+    assert found[1] == "1 x a100_3g.20gb, in fp8, 1 h instead of 4, for tests only"
+    assert "for tests only" not in found[0]
+
+
+def test_when_nothing_near_works_everything_is_left_to_the_planner() -> None:
+    found = changes("qwen3-8b", gpu_memory_utilization=0.999, max_num_seqs=100_000, hours=999)
+    assert len(found) == 1
+    for words in ("gpu_memory_utilization 0.9 instead", "16 requests at once instead", "4 h instead of 999"):
+        assert words in found[0]
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -95,3 +143,4 @@ def test_a_command_can_be_pasted() -> None:
     assert render_command(request) == (
         "curc-llm plan '/my models/x' --hours 1.5 --preset large --cpus-per-task 4"
     )
+    assert render_command(PlanRequest(model="m", hours=1e6)) == "curc-llm plan m --hours 1000000"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,6 +169,17 @@ def test_a_preset_for_quick_answers_takes_a_quicker_gpu_than_the_cheapest() -> N
     )
 
 
+def test_a_preset_for_quick_answers_takes_the_quickest_where_none_is_quick_enough() -> None:
+    model = "llama-3.1-405b-instruct"
+    preset = ALPINE.presets.presets["low-latency"]
+    strict = preset.model_copy(update={"min_tokens_per_s": 10_000})
+    presets = ALPINE.presets.model_copy(update={"presets": {**ALPINE.presets.presets, "low-latency": strict}})
+    request = PlanRequest(model=model, preset="low-latency", quantisation="awq-int4")
+    quickest = make_plan(request, replace(ALPINE, presets=presets, worked_out={}))
+    assert (quickest.gpu_type, quickest.num_gpus) == ("h200", 4)
+    assert plan(model, quantisation="awq-int4").num_gpus == 2
+
+
 def test_no_more_requests_at_once_than_a_model_with_states_has_blocks_for() -> None:
     asked = {"gpu_type": "rtx_pro_6000", "num_gpus": 1, "quantisation": "bf16", "max_num_seqs": 2000}
     made = plan("qwen3.8-27b", **asked)
@@ -281,13 +293,32 @@ def told(model: str, site: str = "alpine", **asked: Any) -> str:
     return " ".join(made.warnings)
 
 
-def test_gated_models_say_what_to_do_but_not_where_the_centre_keeps_them() -> None:
-    assert "is gated" in told("llama-3.1-405b-instruct", gpu_type="h200", num_gpus=4)
-    assert "is gated" not in told("llama-3.1-8b-instruct", gpu_type="l40")
+def test_gated_models_say_what_to_do_and_where_the_centre_keeps_them() -> None:
+    must_ask = "meta-llama/Llama-3.1-8B-Instruct is gated: accept its terms on Hugging Face and keep a token"
+    bf16 = {"quantisation": "bf16"}
+    assert must_ask in told("llama-3.1-8b-instruct", "capella", **bf16)
+    assert must_ask not in told("llama-3.1-8b-instruct", gpu_type="l40")
+    kept = "CURC Alpine keeps it in $CURC_LLM_DIR/hf-transformers, where it needs no token."
+    assert kept in told("llama-3.1-8b-instruct", gpu_type="l40")
+    assert "is gated: accept" in told("llama-3.1-70b-instruct", gpu_type="h200", num_gpus=2, **bf16)
+    assert "gated" not in told("llama-3.1-70b-instruct", gpu_type="h200", quantisation="fp8")
+
+
+def test_a_preset_s_context_that_a_model_does_not_give_is_said() -> None:
+    assert "The preset long-context wants 131,072 tokens of context; BGE-M3 reads at most 8,192." in told(
+        "bge-m3", preset="long-context"
+    )
+    text = told("qwen3-embedding-8b", preset="long-context")
+    assert "reads at most 32,768 and gets 8,192 for embeddings, unless --max-model-len asks for more" in text
+    asked = told("qwen3-embedding-8b", preset="long-context", max_model_len=16384)
+    assert "The preset" not in asked
+    assert "The preset" not in told("qwen3-30b-a3b-instruct-2507", preset="long-context")
 
 
 def test_time_is_warned_of_when_loading_eats_it_or_the_limit_is_near() -> None:
     assert "Loading alone takes" in told("llama-3.1-405b-instruct", gpu_type="h200", num_gpus=4, hours=0.1)
+    tiny = told("qwen3-8b", gpu_type="l40", hours=0.001)
+    assert "Loading alone takes about 2 minutes; 4 seconds were asked for." in tiny
     assert "plus 20 %" in told("llama-3.1-405b-instruct", gpu_type="h200", num_gpus=4, hours=0.5)
     assert "is close to the 24 h of gpu-normal" in told("qwen3-8b", gpu_type="a100_80gb", hours=23)
     assert "is close to" not in told("qwen3-8b", gpu_type="a100_80gb", hours=12)
@@ -369,6 +400,11 @@ def _alpine_with(**gpu: Any) -> Any:
         {"gpu_memory_utilization": 1.5},
         {"tensor_parallel_size": -2},
         {"num_gpu": 2},
+        {"kv_cache_dtype": "foo"},
+        {"kv_cache_dtype": "fp16"},
+        {"seed": 10**22},
+        {"account": "a b; rm -rf /"},
+        {"account": "--wrap=x"},
         {"quantisation": "fp9"},
         {"preset": "large-ish"},
     ],
@@ -395,6 +431,50 @@ def test_unknown_names_are_errors_that_name_the_nearest(
     with pytest.raises(kind) as error:
         make_plan(make_request(asked), ALPINE)
     assert near in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "nearest"),
+    [
+        ({"hours": 169}, "At CURC Alpine a GPU job may run 168 h at most; 169 h were asked for.", "168 h"),
+        (
+            {"hours": 200, "num_gpus": 3},
+            "At CURC Alpine a job with 3 GPUs may run 168 h at most; 200 h were asked for.",
+            "168 h instead of 200",
+        ),
+        (
+            {"hours": 1e6},
+            "At CURC Alpine a GPU job may run 168 h at most; 1,000,000 h were asked for.",
+            "168 h instead of 1,000,000",
+        ),
+        (
+            {"hours": 4, "qos": "gpu-testing"},
+            "At CURC Alpine a GPU job may run 1 h at most under the QoS gpu-testing; 4 h were asked for.",
+            "QoS gpu-normal instead of gpu-testing",
+        ),
+        (
+            {"cpus_per_task": 1000},
+            "At CURC Alpine a GPU job may have 128 cores on a node at most; 1,000 were asked for.",
+            "128 cores instead of 1,000",
+        ),
+        (
+            {"num_gpus": 999},
+            "At CURC Alpine a job may have 4 GPUs of one type at most; 999 were asked for.",
+            "4 GPUs instead of 999",
+        ),
+        (
+            {"num_gpus": 2, "num_nodes": 2},
+            "At CURC Alpine a GPU job may have 1 node; 2 were asked for.",
+            "on 1 node instead of 2",
+        ),
+    ],
+)
+def test_no_gpu_is_blamed_for_a_limit_of_the_site_when_none_was_named(
+    asked: dict[str, Any], reason: str, nearest: str
+) -> None:
+    made = plan("llama-3.1-8b-instruct", **asked)
+    assert made.reason == reason
+    assert nearest in made.alternatives[0].change
 
 
 def test_an_amd_gpu_is_refused_with_the_nearest_nvidia_launch() -> None:

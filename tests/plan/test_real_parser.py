@@ -146,3 +146,15 @@ def test_the_parser_refuses_what_is_wrong() -> None:
         {"arguments": ["--model", "m", "--seed", "3"], "values": {"seed": 4}},
     ]
     assert len(ask_vllm(bad)) == len(bad)
+
+
+def test_vllm_knows_every_kind_of_kv_cache_that_can_be_asked_for() -> None:
+    from typing import get_args
+
+    from curc_llm.settings import KvCacheDtype
+
+    code = (
+        "from typing import get_args; from vllm.config.cache import CacheDType; print(*get_args(CacheDType))"
+    )
+    known = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(get_args(KvCacheDtype)) <= set(known.stdout.split())

@@ -6,12 +6,15 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
 from curc_llm.cli.options import load, verb_options
 from curc_llm.cli.output import Output
+from curc_llm.cli.wall_time import WallTime
+from curc_llm.plan.request import MOST_SEED
+from curc_llm.settings import KvCacheDtype
 
 if TYPE_CHECKING:
     from curc_llm.plan.facts import Facts
@@ -27,7 +30,7 @@ _OPTIONS = (
     click.option("--gpu", "gpu_type", metavar="TYPE", help="GPU type, as `curc-llm gpus` lists them."),
     click.option("--num-gpus", type=COUNT, help="GPUs of the whole launch."),
     click.option("--num-nodes", type=COUNT, help="Nodes."),
-    click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Wall time in hours."),
+    click.option("--hours", type=WallTime(), help="Wall time: hours, or as Slurm writes it (04:00:00)."),
     click.option("--max-model-len", type=click.IntRange(min=16), help="Context in tokens."),
     click.option("--max-num-seqs", type=COUNT, help="Requests that run at once."),
     click.option("--preset", help="A goal, such as low-latency or long-context."),
@@ -43,9 +46,9 @@ _OPTIONS = (
         type=click.FloatRange(0, 1, min_open=True),
         help="Share of each GPU's memory that vLLM may use.",
     ),
-    click.option("--kv-cache-dtype", help="vLLM's own: auto or fp8."),
+    click.option("--kv-cache-dtype", type=click.Choice(get_args(KvCacheDtype)), help="vLLM's own."),
     click.option("--cpus-per-task", type=COUNT, help="Cores of each node."),
-    click.option("--seed", type=click.IntRange(min=0), help="vLLM's own."),
+    click.option("--seed", type=click.IntRange(0, MOST_SEED), help="vLLM's own."),
 )
 
 

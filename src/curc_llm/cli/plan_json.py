@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from curc_llm.plan.flags import render_flags
@@ -61,12 +62,17 @@ def make_plan_json(plan: Plan) -> dict[str, Any]:
     if values["memory"] is not None:
         values["memory"] = {name: round(gib, 3) for name, gib in values["memory"].items()}
     values["vllm_args"] = render_flags(plan.vllm_fields) if plan.fits else []
-    return {
-        **{name: values[name] for name in FIXED},
-        **{name: values[name] for name in MORE},
-        "memory": values["memory"],
-        "why": values["why"],
-    }
+    named = (*FIXED, *MORE, "memory", "why")
+    return {name: _finite(values[name]) for name in named}
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for what JSON has no number for (RFC 8259, 6): a site's price can be absurd."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def make_alternative_json(alternative: Alternative) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from curc_llm.plan.flags import render_flags
 from curc_llm.plan.plan import Alternative, MemorySplit, Plan, Step
-from curc_llm.plan.refusal import count_requests
+from curc_llm.plan.refusal import count_hours, count_requests
 
 if TYPE_CHECKING:
     from curc_llm.sites.site import Site
@@ -112,7 +112,7 @@ def _render_head(plan: Plan, site: Site, width: int) -> str:
 
 
 def _fitting_pairs(plan: Plan, site: Site, width: int) -> Iterator[Pair]:
-    unit = site.billing.unit
+    unit, hours = site.billing.unit, count_hours(plan.hours or 0)
     use = f", {plan.quantisation_use}" if plan.quantisation_use else ""
     yield "Weights", f"{plan.folder or plan.hub_id} ({plan.quantisation}{use}), {plan.weights_gib:,.1f} GiB"
     yield "GPUs", _describe_gpus(plan)
@@ -125,7 +125,7 @@ def _fitting_pairs(plan: Plan, site: Site, width: int) -> Iterator[Pair]:
     else:
         speed = f"about {plan.decode_tokens_per_s:,.0f} tokens/s"
         yield "Speed", f"{speed} for one request, {ready} (estimates)"
-    yield "Cost", f"{plan.su_per_h:,.1f} {unit} per hour, {plan.su_total:,.0f} {unit} for {plan.hours:g} h"
+    yield "Cost", f"{plan.su_per_h:,.1f} {unit} per hour, {plan.su_total:,.0f} {unit} for {hours}"
     if request := render_request(plan, site):
         yield "Slurm", request
     yield "vLLM", shlex.join(render_flags(plan.vllm_fields))
@@ -154,7 +154,9 @@ def _describe_context(plan: Plan) -> str:
     if not plan.kv_cache_tokens:
         return f"{parts[0]}; up to {runs:,} requests at once"
     held = plan.max_concurrency or 0.0
-    if held >= runs:
+    if int(held) == runs:
+        parts.append(f"{count_requests(held)} of that length at once")
+    elif held > runs:
         parts.append(f"up to {runs:,} requests at once (memory would hold {int(held):,} of that length)")
     else:
         parts.append(f"{count_requests(held)} of that length at once, or up to {runs:,} shorter ones")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from curc_llm.plan.plan import Alternative
-from curc_llm.plan.refusal import Refusal, count_gpus, count_requests
+from curc_llm.plan.refusal import Refusal, count_gpus, count_hours, count_requests
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found
 from curc_llm.plan.trial import round_down
@@ -23,6 +24,16 @@ _ANY_LAYOUT: Patch = {
 }
 _ANY_COUNT: Patch = {"num_gpus": None, "num_nodes": None, **_ANY_LAYOUT}
 _ANY_TYPE: Patch = {"gpu_type": None, "partition": None, "qos": None, "cpus_per_task": None}
+_ANYWHERE: Patch = {**_ANY_TYPE, **_ANY_COUNT, "quantisation": None}
+# When nothing near works: everything left to the planner, and then without the preset.
+_ANYTHING: Patch = {
+    **_ANYWHERE,
+    **dict.fromkeys(("max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype", "hours")),
+}
+_LAST_RESORTS: tuple[Patch, ...] = (_ANYTHING, {**_ANYTHING, "preset": None})
+# Requests at once that are tried, the most first, where too many were asked for.
+_FEWER_REQUESTS = (1024, 256, 16)
+_NUMBERS = {"max_model_len": "tokens", "max_num_seqs": "requests at once", "cpus_per_task": "cores"}
 _OPTIONS = {  # in the order of the command
     "gpu_type": "--gpu",
     "num_gpus": "--num-gpus",
@@ -55,21 +66,24 @@ def make_alternatives(request: PlanRequest, refusal: Refusal, find: Find) -> tup
     """
     found: dict[tuple[object, ...], Alternative] = {}
     for group in _groups(request, refusal):
-        alternative = _first_that_fits(request, group, find)
-        if alternative is not None:
-            found.setdefault(_key(alternative.request), alternative)
+        _add_first(found, request, group, find)
         if len(found) == MOST:
             break
+    if not found:
+        _add_first(found, request, _LAST_RESORTS, find)
     return tuple(found.values())
 
 
-def _first_that_fits(request: PlanRequest, group: Sequence[Patch], find: Find) -> Alternative | None:
+def _add_first(
+    found: dict[tuple[object, ...], Alternative], request: PlanRequest, group: Sequence[Patch], find: Find
+) -> None:
+    """Adds the first launch of a group that fits, unless it is there already."""
     for patch in group:
         wanted = request.model_copy(update=patch)
         launch = find(wanted) if wanted != request else None
         if isinstance(launch, Found):
-            return _make_alternative(request, wanted, launch)
-    return None
+            found.setdefault(_key(launch), _make_alternative(request, wanted, launch))
+            return
 
 
 def name_launch(request: PlanRequest, launch: Found, change: str) -> Alternative:
@@ -87,14 +101,13 @@ def describe_launch(launch: Found, unit: str) -> str:
     trial = launch.trial
     speed = [] if trial.is_pooling else [f"about {trial.tokens_per_s:,.0f} tokens/s"]
     room = [f"{count_requests(trial.max_concurrency)} of that length"] if trial.fit.kv_cache_tokens else []
-    is_for_tests = launch.term.qos is not None and launch.term.qos.is_for_tests
     parts = [
         f"{trial.gpus} in {trial.choice.quantisation}",
         f"{launch.su_per_h:,.1f} {unit} per hour",
         *speed,
         f"{trial.wish.max_model_len:,} tokens of context",
         *room,
-        *(["for tests only"] if is_for_tests else []),
+        *_describe_use(launch),
     ]
     return ", ".join(parts)
 
@@ -110,8 +123,13 @@ def render_command(request: PlanRequest) -> str:
     for name, option in _OPTIONS.items():
         value = getattr(request, name)
         if value is not None:
-            parts += [option, shlex.quote(f"{value:g}" if isinstance(value, float) else str(value))]
+            parts += [option, shlex.quote(_render_value(value))]
     return " ".join(parts)
+
+
+def _render_value(value: object) -> str:
+    """A value without a power of ten, which nobody types."""
+    return f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]:
@@ -120,6 +138,8 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
         yield (patch,)
     if request.gpu_memory_utilization is not None and refusal.kind in ("weights", "context"):
         yield ({"gpu_memory_utilization": None},)
+    if request.max_num_seqs is not None and refusal.kind in ("weights", "context"):
+        yield tuple({"max_num_seqs": n} for n in _FEWER_REQUESTS if n < request.max_num_seqs)
     if refusal.kind in ("weights", "context", "format", "layout"):
         if request.quantisation is not None:
             online: Sequence[Patch] = (
@@ -130,10 +150,8 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
         yield (_ANY_COUNT, {**_ANY_COUNT, "quantisation": None})
     yield (_ANY_LAYOUT,)
     yield (_ANY_TYPE,)
-    anywhere: Patch = {**_ANY_TYPE, **_ANY_COUNT}
-    yield (anywhere, {**anywhere, "quantisation": None})
-    yield ({**anywhere, "quantisation": None, **_shorter(request, refusal)},)
-    yield ({**anywhere, "quantisation": None, "max_model_len": None, "hours": None},)
+    yield ({**_ANYWHERE, "quantisation": request.quantisation}, _ANYWHERE)
+    yield ({**_ANYWHERE, **_shorter(request, refusal)},)
 
 
 def _more_gpus(request: PlanRequest) -> Iterator[Patch]:
@@ -153,14 +171,14 @@ def _direct(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:
     if refusal.kind in ("qos", "hours", "count") and request.qos is not None:
         yield {"qos": None}
     if refusal.kind == "hours" and limit:
-        yield {"qos": None, "hours": limit}
+        yield {"hours": limit}  # of the QoS that was asked for, if any
         yield {"qos": None, **_ANY_COUNT}
     if refusal.kind == "nodes" and request.num_nodes is not None:
         yield {"num_nodes": None}
         if request.num_gpus is not None and limit:
             even = -(-request.num_gpus // request.num_nodes) * request.num_nodes
             yield {"num_gpus": even, **_ANY_LAYOUT}
-    if refusal.kind in ("count", "nodes") and limit:
+    if refusal.kind in ("count", "nodes") and limit and limit < (request.num_gpus or math.inf):
         yield {"num_gpus": int(limit), "num_nodes": None, **_ANY_LAYOUT}
         yield {"num_gpus": int(limit), "num_nodes": None, **_ANY_LAYOUT, "quantisation": None}
     if refusal.kind == "cores" and limit:
@@ -203,13 +221,13 @@ def _exact(wanted: PlanRequest, launch: Found) -> Patch:
 def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
     """What is different from what was asked, in words."""
     parts = [*_describe_gpus(asked, exact, launch), *_describe_weights(asked, launch)]
-    for name, words in (("max_model_len", "tokens"), ("cpus_per_task", "cores")):
+    own = (launch.trial.wish.max_model_len, launch.trial.wish.max_num_seqs, launch.host.cpus)
+    for (name, words), number in zip(_NUMBERS.items(), own, strict=True):
         old, new = getattr(asked, name), getattr(exact, name)
         if old != new:
-            number = new or (launch.trial.wish.max_model_len if words == "tokens" else launch.host.cpus)
-            parts.append(f"{number:,} {words} instead of {old:,}")
+            parts.append(f"{new or number:,} {words} instead of {old:,}")
     if asked.hours is not None and asked.hours != launch.term.hours:
-        parts.append(f"{launch.term.hours:g} h instead of {asked.hours:g}")
+        parts.append(f"{count_hours(launch.term.hours)} instead of {count_hours(asked.hours)[:-2]}")
     share = asked.gpu_memory_utilization
     if share is not None and exact.gpu_memory_utilization != share:
         parts.append(
@@ -217,7 +235,18 @@ def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
         )
     if asked.qos is not None and asked.qos != launch.term.name:
         parts.append(f"QoS {launch.term.name} instead of {asked.qos}")
-    return ", ".join(parts) or f"{launch.trial.gpus} in another layout"
+    if asked.kv_cache_dtype is not None and exact.kv_cache_dtype != asked.kv_cache_dtype:
+        parts.append(f"kv_cache_dtype {launch.trial.wish.kv_cache_dtype} instead of {asked.kv_cache_dtype}")
+    if asked.preset is not None and exact.preset is None:
+        parts.append(f"without the preset {asked.preset}")
+    parts = parts or [f"{launch.trial.gpus} in another layout"]
+    return ", ".join([*parts, *_describe_use(launch)])
+
+
+def _describe_use(launch: Found) -> list[str]:
+    """What a launch is for, where it isn't for work."""
+    qos = launch.term.qos
+    return ["for tests only"] if qos is not None and qos.is_for_tests else []
 
 
 def _describe_gpus(asked: PlanRequest, exact: PlanRequest, launch: Found) -> list[str]:
@@ -243,12 +272,8 @@ def _describe_weights(asked: PlanRequest, launch: Found) -> list[str]:
     return [] if asked.quantisation == format_ else [f"{format_} instead of {asked.quantisation}"]
 
 
-def _key(request: PlanRequest) -> tuple[object, ...]:
-    return (
-        request.gpu_type,
-        request.num_gpus,
-        request.quantisation,
-        request.max_model_len,
-        request.hours,
-        request.qos,
-    )
+def _key(launch: Found) -> tuple[object, ...]:
+    """What makes two launches different for a person."""
+    trial, term = launch.trial, launch.term
+    where = (trial.offer.partition_name, trial.offer.gpu_name, trial.num_gpus, trial.num_nodes, trial.layout)
+    return (*where, trial.choice.quantisation, trial.wish, term.name, term.hours, launch.host.cpus)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from curc_llm.catalogue.model import Weights
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.host import cores_to_read_ahead
+from curc_llm.plan.presets import find_preset
 from curc_llm.plan.quantisation import use_of
-from curc_llm.plan.refusal import count_requests
+from curc_llm.plan.refusal import count_hours, count_requests
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found
 from curc_llm.plan.weights import checkpoint_bytes
 from curc_llm.sites.card import Card
+from curc_llm.sites.site import Site
 
 TIME_BUFFER = 0.2  # CURC advises to ask for about 20 % more time than a job needs
 NEAR_LIMIT = 0.9
@@ -26,7 +29,8 @@ def make_warnings(request: PlanRequest, launch: Found, facts: Facts, load_s: flo
     """
     return (
         *_about_choice(request, launch),
-        *_about_access(launch),
+        *_about_preset(request, launch, facts),
+        *_about_access(launch, facts),
         *_about_format(launch),
         *_about_site(request, launch, facts),
         *_about_time(request, launch, load_s),
@@ -62,14 +66,29 @@ def _about_choice(request: PlanRequest, launch: Found) -> Iterator[str]:
         room = count_requests(trial.max_concurrency)
         yield f"There is little room: memory for {room} of {length:,} tokens at once."
     if not trial.is_fast:
-        yield f"It answers slowly: about {trial.tokens_per_s:,.0f} tokens a second, by estimate."
+        speed = f"{trial.tokens_per_s:,.0f}"
+        tokens = "1 token" if speed == "1" else f"{speed} tokens"
+        yield f"It answers slowly: about {tokens} a second, by estimate."
 
 
-def _about_access(launch: Found) -> Iterator[str]:
+def _about_preset(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[str]:
+    """That a preset's context can't be had from this model."""
+    wanted = find_preset(request.preset, facts.presets).max_model_len or 0
+    trial = launch.trial
+    longest = trial.model.max_context_tokens
+    if request.max_model_len is not None or wanted <= trial.wanted_tokens:
+        return
+    own = f"{trial.title} reads at most {longest:,}"
+    if trial.wanted_tokens < min(longest, wanted):
+        own += f" and gets {trial.wanted_tokens:,} for embeddings, unless --max-model-len asks for more"
+    yield f"The preset {request.preset} wants {wanted:,} tokens of context; {own}."
+
+
+def _about_access(launch: Found, facts: Facts) -> Iterator[str]:
     model, weights = launch.trial.model, launch.trial.choice.weights
     gated = model.gated if weights.gated is None else weights.gated
-    if gated and not weights.site_path and not model.folder:
-        yield f"{weights.hub_id} is gated: accept its terms on Hugging Face and keep a token beforehand."
+    if gated and not model.folder:
+        yield _about_gate(weights, facts.site)
     if model.licence_note:
         yield f"Licence ({model.licence}): {model.licence_note}"
     if model.trust_remote_code:
@@ -78,6 +97,13 @@ def _about_access(launch: Found) -> Iterator[str]:
         yield "This model makes embeddings (/v1/embeddings); it doesn't chat."
     elif not model.has_chat_template:
         yield "This model has no chat template: it completes text (/v1/completions), it doesn't chat."
+
+
+def _about_gate(weights: Weights, site: Site) -> str:
+    if weights.site_path and site.storage.models_dir:
+        kept = f"{site.title} keeps it in {site.storage.models_dir}, where it needs no token"
+        return f"{weights.hub_id} is gated on Hugging Face; {kept}."
+    return f"{weights.hub_id} is gated: accept its terms on Hugging Face and keep a token beforehand."
 
 
 def _about_format(launch: Found) -> Iterator[str]:
@@ -138,13 +164,18 @@ def _about_time(request: PlanRequest, launch: Found, load_s: float) -> Iterator[
     hours, term = launch.term.hours, launch.term
     loading_h = load_s / 3600
     if loading_h >= hours:
-        yield f"Loading alone takes about {load_s / 60:.0f} of the {hours * 60:.0f} minutes asked for."
+        yield f"Loading alone takes about {_time(load_s)}; {_time(hours * 3600)} were asked for."
     elif loading_h > hours * TIME_BUFFER:
-        share = f"{load_s / 60:.0f} of the {hours * 60:.0f} minutes"
+        share = f"{_time(load_s)} of the {_time(hours * 3600)}"
         yield f"Loading takes about {share}: ask for the time that you need plus 20 %."
     limit = term.qos.max_time_h if term.qos is not None else None
     if limit is not None and request.hours is not None and hours > limit * NEAR_LIMIT:
-        yield f"{hours:g} h is close to the {limit:g} h of {term.name}: the session can't be made longer."
+        near = f"{count_hours(hours)} is close to the {count_hours(limit)} of {term.name}"
+        yield f"{near}: the session can't be made longer."
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:,.0f} seconds" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
 
 
 def _about_facts(launch: Found) -> Iterator[str]:

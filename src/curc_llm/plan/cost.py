@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from curc_llm.plan.plan import Step
+from curc_llm.plan.refusal import count_hours
 from curc_llm.sites.site import Billing, GpuType, Qos
 
 ALPINE_HARDWARE = "https://curc.readthedocs.io/en/latest/clusters/alpine/alpine-hardware.html"
@@ -55,7 +56,7 @@ def cost_steps(
         Step(
             name=f"{unit} of the whole job",
             formula=f"{unit} per hour x hours",
-            numbers=f"{rate:,.1f} x {hours:g}",
+            numbers=f"{rate:,.1f} x {count_hours(hours)}",
             result=f"{rate * hours:,.0f} {unit}",
         ),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from curc_llm.errors import SiteError
 from curc_llm.plan.names import fold, nearest
 from curc_llm.plan.offer import Offer
-from curc_llm.plan.refusal import Refusal, count_gpus
+from curc_llm.plan.refusal import Refusal, count_gpus, count_hours
 from curc_llm.sites.site import Qos, QosLimit, Site
 
 
@@ -164,11 +164,13 @@ def _refuse_hours(site: Site, offer: Offer, num_gpus: int, hours: float, takers:
     if hours > limit:
         rest = [n for n in allowed_qos(site, offer) if n in site.qos and site.qos[n].max_time_h >= hours]
         also = f"; {rest[0]} takes fewer GPUs" if rest and rest[0] not in takers else ""
-        reason = f"{gpus} may run {limit:g} h at most (QoS {longest}{also}); {hours:g} h were asked for."
+        most = f"{count_hours(limit)} at most (QoS {longest}{also})"
+        reason = f"{gpus} may run {most}; {count_hours(hours)} were asked for."
         return Refusal("hours", reason, limit=limit)
     shortest = min(takers, key=lambda name: site.qos[name].min_time_h)
     least = site.qos[shortest].min_time_h
-    reason = f"The QoS {shortest} takes jobs of {least:g} h and more; {hours:g} h were asked for."
+    asked = f"{count_hours(hours)} were asked for"
+    reason = f"The QoS {shortest} takes jobs of {count_hours(least)} and more; {asked}."
     return Refusal("hours", reason, limit=least)
 
 

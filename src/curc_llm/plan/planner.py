@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -19,16 +19,23 @@ from curc_llm.plan.plan import Alternative, Plan, Step
 from curc_llm.plan.presets import Preset, find_preset
 from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.refusal import Refusal
-from curc_llm.plan.request import PlanRequest
+from curc_llm.plan.request import MOST_SEED, PlanRequest
 from curc_llm.plan.search import Found, Search
 from curc_llm.plan.speed import load_time_s
 from curc_llm.plan.trial import Trial, with_steps
 from curc_llm.plan.wants import make_wants
 from curc_llm.plan.weights import checkpoint_bytes
+from curc_llm.settings import KvCacheDtype
 
 # Of a request, what the arithmetic of every launch depends on.
 _SHAPE = ("max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype")
 MOST_SEARCHES = 32
+# What may stand there, for values whose rule pydantic tells in words for programmers.
+_ALLOWED = {
+    "account": "Slurm's names have letters, digits and . _ + - only.",
+    "kv_cache_dtype": f"It can be {', '.join(get_args(KvCacheDtype))}.",
+    "seed": f"It can be a whole number from 0 to {MOST_SEED}.",
+}
 
 
 def make_request(values: Mapping[str, Any]) -> PlanRequest:
@@ -44,7 +51,11 @@ def make_request(values: Mapping[str, Any]) -> PlanRequest:
     try:
         return PlanRequest.model_validate(dict(values))
     except ValidationError as error:
-        text = explain(error.errors()[0])
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if name in _ALLOWED:
+            raise PlanError(f"`{name}` can't be {first['input']!r}.", _ALLOWED[name]) from error
+        text = explain(first)
         raise PlanError(f"{text[:1].upper()}{text[1:]}", "Mend that value.") from error
 
 
@@ -133,7 +144,7 @@ def _finder(search: Search) -> Callable[[PlanRequest], Found | Refusal]:
     """Works other requests for the same model out."""
 
     def find(request: PlanRequest) -> Found | Refusal:
-        name, model, preset = search.name, search.model, search.wants.preset
+        name, model, preset = search.name, search.model, find_preset(request.preset, search.facts.presets)
         return _search_for(request, name, model, preset, search.facts).find(request)
 
     return find

@@ -31,7 +31,7 @@ def choose_best(found: Sequence[Found], choices: Sequence[Choice], preset: Prese
     Of these the best class of quality, the lowest price of the GPUs, the fewest nodes, then GPUs, then the
     finest weights, then most room. Cores are left out of the price: they follow from the checkpoint's size
     and come to a few per cent. For development price counts before quality; a preset that names formats
-    ranks by them.
+    ranks by them; one for quick answers takes the quickest where no launch is as quick as it wants.
 
     Args:
         found: launches that work; at least one.
@@ -42,7 +42,12 @@ def choose_best(found: Sequence[Found], choices: Sequence[Choice], preset: Prese
 
     def rank(launch: Found) -> tuple[float, ...]:
         quality = _class(launch, choices, preset)
-        price = (round(launch.gpu_su_per_h, 2), launch.trial.num_nodes, launch.trial.num_gpus)
+        price = (
+            _slowness(launch.trial, preset),
+            round(launch.gpu_su_per_h, 2),
+            launch.trial.num_nodes,
+            launch.trial.num_gpus,
+        )
         rest = (choices.index(launch.trial.choice), -launch.trial.room)
         return (*price, quality, *rest) if is_cheap else (quality, *price, *rest)
 
@@ -83,6 +88,11 @@ def choose_faster(found: Sequence[Found], best: Found) -> Found | None:
         and launch.gpu_su_per_h <= most_su
     ]
     return choose_smallest(faster)
+
+
+def _slowness(trial: Trial, preset: Preset) -> float:
+    """What counts before the price where quick answers are wanted and these are not quick."""
+    return 0.0 if trial.is_fast or preset.goal != "latency" else -trial.tokens_per_s
 
 
 def _class(launch: Found, choices: Sequence[Choice], preset: Preset) -> int:

@@ -31,6 +31,8 @@ class Refusal:
     limit: float | None = None
 
 
+MANY_REQUESTS = 1024  # beyond vLLM's own default for the largest GPUs
+
 # Of several refusals the one that came furthest says most.
 _STAGES: tuple[Kind, ...] = (
     "place",
@@ -67,6 +69,17 @@ def count_gpus(num_gpus: int, gpu_name: str) -> str:
     return f"{num_gpus} x {gpu_name}"
 
 
+def count_hours(hours: float) -> str:
+    """Hours in words, without a power of ten.
+
+    Example:
+        >>> count_hours(4.0), count_hours(0.25), count_hours(1e6)
+        ('4 h', '0.25 h', '1,000,000 h')
+    """
+    digits = f"{hours:,.4f}" if hours >= 0.01 else f"{hours:.9f}"
+    return f"{digits.rstrip('0').rstrip('.')} h"
+
+
 def count_requests(concurrency: float) -> str:
     """Requests of full length that fit at once, in words: no part of a request ever runs.
 
@@ -84,8 +97,8 @@ def explain_weights(trial: Trial) -> str:
     usable = f"{split.memory_gib - split.outside_gib:,.1f} of the {split.memory_gib:,.1f} GiB of each"
     return (
         f"{trial.title} in {trial.choice.quantisation} needs {trial.fit.weights_gib:,.1f} GiB for its weights"
-        f" and {_overhead_gib(trial):,.1f} GiB on each GPU to work in, more than {trial.gpus} can hold: vLLM"
-        f" may use {usable}."
+        f" and {_overhead_gib(trial):,.1f} GiB on each GPU to work in{_for_many(trial)}, more than "
+        f"{trial.gpus} can hold: vLLM may use {usable}."
     )
 
 
@@ -118,6 +131,12 @@ def explain_share(trial: Trial) -> str:
 def explain_model_context(title: str, asked_tokens: int, max_tokens: int) -> str:
     """The sentence for a context beyond the model's own."""
     return f"{title} reads at most {max_tokens:,} tokens; {asked_tokens:,} were asked for."
+
+
+def _for_many(trial: Trial) -> str:
+    """Why so much is needed to work in, where it is for the number of requests."""
+    seqs = trial.wish.max_num_seqs
+    return f" on up to {seqs:,} requests at once" if seqs > MANY_REQUESTS else ""
 
 
 def _overhead_gib(trial: Trial) -> float:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from curc_llm.factfile import Frozen
+from curc_llm.settings import KvCacheDtype
+
+# What Slurm's accounting takes for a name, as far as shells and job scripts take it without quoting.
+SLURM_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
+MOST_SEED = 2**32 - 1  # numpy's, which vLLM seeds as well (vllm/utils/torch_utils.py, set_random_seed)
 
 
 class PlanRequest(Frozen):
@@ -24,8 +29,8 @@ class PlanRequest(Frozen):
         tensor_parallel_size, pipeline_parallel_size, data_parallel_size: vLLM's own, where someone knows
             better.
         gpu_memory_utilization: share of each GPU's memory that vLLM may use.
-        kv_cache_dtype: vLLM's own.
-        cpus_per_task: cores for the job.
+        kv_cache_dtype: vLLM's own, of those that work on every engine build.
+        cpus_per_task: cores of each node.
         seed: vLLM's own.
     """
 
@@ -34,7 +39,7 @@ class PlanRequest(Frozen):
     partition: str | None = None
     gpu_type: str | None = None
     qos: str | None = None
-    account: str | None = None
+    account: str | None = Field(default=None, pattern=SLURM_NAME, max_length=128)
     num_gpus: int | None = Field(default=None, ge=1)
     num_nodes: int | None = Field(default=None, ge=1)
     hours: float | None = Field(default=None, gt=0)
@@ -45,6 +50,6 @@ class PlanRequest(Frozen):
     pipeline_parallel_size: int | None = Field(default=None, ge=1)
     data_parallel_size: int | None = Field(default=None, ge=1)
     gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
-    kv_cache_dtype: str | None = None
+    kv_cache_dtype: KvCacheDtype | None = None
     cpus_per_task: int | None = Field(default=None, ge=1)
-    seed: int | None = Field(default=None, ge=0)
+    seed: int | None = Field(default=None, ge=0, le=MOST_SEED)

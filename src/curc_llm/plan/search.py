@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from curc_llm.catalogue.model import Model
 from curc_llm.plan.candidates import Choice, make_choices, order_layouts
@@ -27,6 +27,7 @@ from curc_llm.plan.refusal import (
     first_of,
 )
 from curc_llm.plan.request import PlanRequest
+from curc_llm.plan.site_refusal import refuse_everywhere
 from curc_llm.plan.trial import Trial, try_launch
 from curc_llm.plan.wants import Wants
 from curc_llm.plan.weights import checkpoint_bytes
@@ -91,12 +92,9 @@ class Search:
             refusal = first_of(refusals)
             is_open = request.gpu_type is None and request.partition is None
             is_one_of_many = is_open and len(refusals) > 1 and len(self.facts.offers) > 1
-            return replace(refusal, reason=self._of_all(refusal.reason)) if is_one_of_many else refusal
+            site, offers = self.facts.site, self.facts.offers
+            return refuse_everywhere(refusals, request, site, offers) if is_one_of_many else refusal
         return choose_best(found, self.choices(request.quantisation), self.wants.preset)
-
-    def _of_all(self, reason: str) -> str:
-        """The reason of the nearest launch, where no GPU type was asked for."""
-        return f"No GPU type at {self.facts.site.title} will do: {reason}"
 
     def smallest(self, request: PlanRequest) -> Found | None:
         """The cheapest launch that fits at all, whatever its room and quality; None when there is none."""

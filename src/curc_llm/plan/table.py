@@ -54,7 +54,7 @@ def make_table(facts: Facts) -> dict[str, Any]:
         "site": _describe_site(facts),
         "gpus": {offer.gpu_name: _describe_gpu(offer, facts) for offer in facts.offers},
         "presets": {name: _describe_preset(name, facts) for name in facts.presets.presets},
-        "models": {name: _describe_model(model) for name, model in facts.models.items()},
+        "models": {name: _describe_model(model, facts) for name, model in facts.models.items()},
         "chat_tokens": CHAT_TOKENS,
         "columns": list(COLUMNS),
         "plans": {name: _plan_model(name, facts) for name in facts.models},
@@ -141,7 +141,7 @@ def _describe_preset(name: str, facts: Facts) -> dict[str, Any]:
     }
 
 
-def _describe_model(model: Model) -> dict[str, Any]:
+def _describe_model(model: Model, facts: Facts) -> dict[str, Any]:
     first = model.weights[0]
     return {
         "title": model.title,
@@ -153,7 +153,7 @@ def _describe_model(model: Model) -> dict[str, Any]:
         "licence_note": model.licence_note,
         "max_context_tokens": model.max_context_tokens,
         "has_chat_template": model.has_chat_template,
-        "at_site": any(weights.site_path for weights in model.weights),
+        "at_site": bool(facts.site.storage.models_dir) and any(w.site_path for w in model.weights),
     }
 
 
