@@ -21,8 +21,6 @@ KIND = "setting"  # what a name in a settings file stands for, in errors
 Port = Field(default=None, ge=0, le=65535)
 # Of vLLM's names (vllm/config/cache.py, CacheDType) those that aren't for one kind of GPU or model alone.
 KvCacheDtype = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2"]
-# Of vLLM's names (vllm/config/cache.py, CacheDType) those that aren't for one kind of GPU or model alone.
-KvCacheDtype = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2"]
 
 
 class ModelSettings(BaseModel):
