@@ -91,3 +91,12 @@ def test_the_shipped_table_is_small_and_of_this_shape() -> None:
     values = json.loads(shipped.read_text(encoding="utf-8"))
     assert values["columns"] == list(COLUMNS)
     assert values["site"]["name"] == "alpine"
+
+
+def test_what_the_centre_keeps_is_marked_at_that_centre_alone(table: dict[str, Any]) -> None:
+    name = "llama-3.1-8b-instruct"
+    assert table["models"][name]["at_site"]
+    assert not table["models"]["llama-3.1-70b-instruct"]["at_site"]
+    whole = facts_of("capella")
+    one = make_facts_of(whole.site, Catalogue(models={name: whole.models[name]}), whole.presets)
+    assert not make_table(one)["models"][name]["at_site"]
