@@ -11,6 +11,7 @@ import difflib
 import re
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,8 +22,15 @@ from curc_llm.factfile.wording import explain, most_telling
 from curc_llm.factfile.yaml_text import line_of, read_yaml
 
 __all__ = [
-    *("Fact", "Frozen", "Source", "Facts"),
-    *("explain", "line_of", "make_facts", "most_telling", "read_yaml"),
+    "Fact",
+    "Facts",
+    "Frozen",
+    "Source",
+    "explain",
+    "line_of",
+    "make_facts",
+    "most_telling",
+    "read_yaml",
 ]
 
 Facts = TypeVar("Facts", bound=BaseModel)

@@ -97,7 +97,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _CarefulLoader(_Loader):  # type: ignore[misc]
-    """Refuses what is a slip: keys that stand twice, clock times (YAML takes 24:00:00 for 86400), infinity."""
+    """Refuses slips: keys that stand twice, clock times (YAML takes 24:00:00 for 86400), infinity."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
         seen = set()
