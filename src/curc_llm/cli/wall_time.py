@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    Base = click.ParamType[float]
+else:  # older click's can't be subscripted
+    Base = click.ParamType
 
 _UNITS_H = {"d": 24.0, "h": 1.0, "m": 1 / 60, "min": 1 / 60}
 _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|min)")
@@ -36,7 +42,7 @@ def read_hours(text: str) -> float | None:
         return None
 
 
-class WallTime(click.ParamType):
+class WallTime(Base):
     """A wall time in hours, above zero."""
 
     name = "time"
