@@ -108,9 +108,75 @@ def test_bin_files_are_checked_too(make_model: Make) -> None:
     assert "pytorch_model-1.bin" in fail(make_model("c", **{"pytorch_model.bin.index.json": torch_index}))
 
 
-def test_a_folder_with_config_json_alone_has_no_weights(make_model: Make) -> None:
-    text = fail(make_model("m", **{"tokenizer.json": b"{}"}))
-    assert "holds no weights" in text
+@pytest.mark.parametrize("name", ["", "config.json"])
+def test_config_json_alone_is_a_model_whose_parameters_are_an_estimate(make_model: Make, name: str) -> None:
+    folder = make_model("m", **{"README.md": b""})
+    model = read_folder(folder / name)
+    assert (model.is_estimate, model.weights[0].weight_bytes, model.folder) == (True, None, str(folder))
+    assert model.architecture.total_params == LLAMA_PARAMS
+    assert model.has_chat_template  # nothing says that it has none
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "bin"])
+def test_numbered_files_tell_which_of_them_is_missing_without_an_index(make_model: Make, ending: str) -> None:
+    start = "model" if ending == "safetensors" else "pytorch_model"
+    text = fail(make_model("m", **{f"{start}-00001-of-00002.{ending}": HALF}))
+    assert f"isn't whole: {start}-00002-of-00002.{ending} of 2 shards is missing" in text
+    assert "hf download" in text
+
+
+def test_numbered_files_that_are_all_there_are_added_up(make_model: Make) -> None:
+    files = {f"model-0000{n}-of-00002.safetensors": HALF for n in (1, 2)}
+    assert read_folder(make_model("m", **files)).weights[0].weight_bytes == 2 * (LLAMA_PARAMS // 2 * 2)
+
+
+def test_several_missing_files_are_counted_and_absurd_numbers_are_not(make_model: Make) -> None:
+    text = fail(make_model("a", **{"model-00003-of-00004.safetensors": HALF}))
+    assert "model-00001-of-00004.safetensors and 2 other files of 4 shards are missing" in text
+    assert read_folder(make_model("b", **{"model-00001-of-999999.safetensors": HALF})).weights
+
+
+def test_files_that_hold_far_less_than_config_json_describes_are_a_warning(make_model: Make) -> None:
+    tiny = make_safetensors({"w": ("BF16", [100], 2)})
+    model = read_folder(make_model("m", **{"model.safetensors": tiny}))
+    assert model.assumed[0].startswith("Its files hold only 0.0001 million of the 0.08")
+    assert "files are missing, or the config.json is another model's" in model.assumed[0]
+    assert model.architecture.total_params == LLAMA_PARAMS  # never planned smaller than it is
+    assert (model.weights[0].weight_bytes, model.is_estimate) == (None, True)
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\nb", ""])
+def test_names_that_no_file_has_are_no_trouble(make_model: Make, name: str) -> None:
+    bad = index({"weight_map": {"a": name}})
+    text = fail(make_model("m", **{"model.safetensors.index.json": bad}))
+    assert "names a file outside of its folder" in text
+    assert "fetch the model again" in text
+
+
+def test_a_link_that_leads_to_itself_is_a_missing_file(make_model: Make) -> None:
+    folder = make_model("m", **{"model.safetensors.index.json": index({"weight_map": {"a": "loop"}})})
+    (folder / "loop").symlink_to("loop")
+    assert "isn't whole: loop of 1 shards is missing" in fail(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1]", "holds no `{...}`"),
+        ("{", "config.json can't be read: line 1 isn't JSON"),
+        ('{"a": ' * 100_000, "config.json can't be read: it is nested too deeply"),
+        (json.dumps({**LLAMA, "num_attention_heads": float("nan")}), "num_attention_heads: 'nan'"),
+        (json.dumps({**LLAMA, "hidden_size": 0}), "config.json says hidden_size: 0, without which"),
+        (json.dumps({**LLAMA, "padding": " " * 17 * 2**20}), "it is larger than 16 MiB"),
+    ],
+)
+def test_an_odd_config_json_is_one_sentence_and_a_remedy(make_model: Make, text: str, said: str) -> None:
+    folder = make_model("m")
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ModelNotFoundError) as caught:
+        read_folder(folder)
+    assert said in caught.value.message
+    assert caught.value.remedy
 
 
 def test_an_adapter_is_no_model(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def test_a_folder_that_is_not_there_is_told(shipped: Catalogue) -> None:
         ("qwen3_32b", "qwen3-32b"),
         ("gpt-oss", "gpt-oss-20b"),
         ("lama-3.3-70b-instruct", "llama-3.3-70b-instruct"),
+        ("lama-3.1-8b", "Did you mean llama-3.1-8b-instruct"),
+        ("mistral7b", "Did you mean mistral-7b-instruct-v0.3"),
     ],
 )
 def test_a_slip_is_answered_with_the_nearest_name(wanted: str, near: str, shipped: Catalogue) -> None:
@@ -69,6 +71,38 @@ def test_a_slip_is_answered_with_the_nearest_name(wanted: str, near: str, shippe
         find_model(wanted, shipped)
     assert near in caught.value.remedy
     assert repr(wanted) in caught.value.message
+
+
+def test_models_that_answer_come_before_those_that_make_embeddings(shipped: Catalogue) -> None:
+    uses = [shipped.models[name].uses[0] for name in nearest_names("qwen3", shipped)]
+    assert uses == ["chat", "chat", "chat"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"), [("gpt4", "gpt-oss-20b"), ("gpt-4o", "gpt-oss-20b"), ("Claude", "")]
+)
+def test_models_that_nobody_can_have_are_told_so(wanted: str, near: str, shipped: Catalogue) -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        find_model(wanted, shipped)
+    assert caught.value.message == f"{wanted} isn't an open-weights model: only its maker can run it."
+    assert near in caught.value.remedy
+    assert caught.value.remedy.endswith("`curc-llm models` lists all that can run here.")
+
+
+def test_an_id_like_no_other_has_a_remedy_that_is_a_sentence(shipped: Catalogue) -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        find_model("someone/zzzzzz-zzzz", shipped)
+    assert caught.value.remedy.startswith("Fetch its config.json where the hub can be reached")
+
+
+def test_config_json_may_be_named_instead_of_its_folder(
+    make_model: Callable[..., Path], shipped: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_model("my-model", **{"README.md": b""})
+    monkeypatch.chdir(folder.parent)
+    for wanted in (str(folder / "config.json"), "my-model/config.json"):
+        found = find_model(wanted, shipped)
+        assert (found.name, found.model.title, found.model.is_estimate) == (wanted, "my-model", True)
 
 
 def test_nonsense_has_no_nearest_name(shipped: Catalogue) -> None:

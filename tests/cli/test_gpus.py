@@ -80,3 +80,9 @@ def test_an_unknown_site_is_an_error_with_those_there_are(run: Run) -> None:
     result = run("gpus", "--site", "alpin")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Did you mean alpine?" in result.stderr
+
+
+def test_an_empty_name_of_a_site_is_a_slip(run: Run) -> None:
+    result = run("gpus", "--site", "")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "it is empty: name a site, or leave --site away" in result.stderr

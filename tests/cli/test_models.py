@@ -222,6 +222,20 @@ def test_verify_compares_with_a_folder(run: Run, own: Path, folder: Callable[[st
     assert (wrong.exit_code, "num_layers: 36 here, 2 there" in wrong.stdout) == (1, True)
 
 
+def test_verify_takes_a_folder_or_its_config_json_as_the_name(
+    run: Run, own: Path, folder: Callable[[str], Path]
+) -> None:
+    path = folder("tiny")
+    for name in (path, path / "config.json"):
+        result = run("models", "verify", str(name))
+        assert (result.exit_code, "same     tiny" in result.stdout) == (0, True)
+
+
+def test_a_folder_as_settings_file_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    result = run("models", "-c", str(tmp_path))
+    assert result.stderr.startswith(f"Error: {tmp_path} is a folder, not a settings file.\n")
+
+
 def test_verify_of_a_folder_whose_model_can_not_be_told_asks_for_it(
     run: Run, own: Path, folder: Callable[[str], Path]
 ) -> None:

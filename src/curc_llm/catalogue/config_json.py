@@ -15,6 +15,7 @@ from curc_llm.catalogue.layers import list_layers, unknown_words
 from curc_llm.catalogue.model import Model, Use, Weights
 from curc_llm.catalogue.parameters import ENCODERS, WITHOUT_HEAD, Parameters, count_parameters
 from curc_llm.catalogue.quantisation_config import read_format
+from curc_llm.catalogue.vllm_support import look_up_support
 from curc_llm.errors import ModelNotFoundError
 
 MAX_CONFIG_BYTES = 16 * 2**20
@@ -38,11 +39,20 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ValueError("it is larger than 16 MiB")  # noqa: TRY301 - told like every other trouble
         config = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ModelNotFoundError(f"{path} can't be read: {why}.", "Fetch the file again.") from error
+        raise ModelNotFoundError(f"{path} can't be read: {_say(error)}.", "Fetch the file again.") from error
     if not isinstance(config, dict):
         raise ModelNotFoundError(f"{path} holds no `{{...}}` with values.", "Fetch the file again.")
     return config
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno} isn't JSON"
+    if isinstance(error, UnicodeDecodeError):
+        return "it isn't text"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def model_from_config(config: Mapping[str, Any], title: str, hub_id: str = "") -> Model:
@@ -71,10 +81,16 @@ def model_from_config(config: Mapping[str, Any], title: str, hub_id: str = "") -
 
 
 def _make_model(config: Mapping[str, Any], title: str, hub_id: str) -> Model:
-    keys = Keys(config)
-    architecture, parameters = _make_architecture(keys)
+    keys, support = Keys(config), look_up_support(config)
+    try:
+        architecture, parameters = _make_architecture(keys)
+    except ModelNotFoundError as error:
+        # Nothing to mend in the numbers of a model that can't be served anyway.
+        refused = ModelNotFoundError(support.refusal, "See those that are served: curc-llm models")
+        raise (refused if support.refusal else error) from error
     format_, assumed = read_format(config)
     context, no_context = _find_context(keys)
+    told = _list_assumed(keys, parameters)
     return Model(
         source=SOURCE,
         title=title,
@@ -85,7 +101,8 @@ def _make_model(config: Mapping[str, Any], title: str, hub_id: str) -> Model:
         weights=(Weights(hub_id=hub_id, format=format_),),
         trust_remote_code=bool(config.get("auto_map")) and not keys.is_known,
         is_estimate=True,
-        assumed=tuple(text for text in (*_list_assumed(keys, parameters), assumed, no_context) if text),
+        assumed=tuple(text for text in (*told, support.doubt, assumed, no_context) if text),
+        vllm_refusal=support.refusal,
     )
 
 

@@ -105,9 +105,11 @@ class Keys:
         """
         value = self.number(name)
         if value == 0:
+            is_there = self.get(name) is not None
+            told = f"says {name}: 0" if is_there else f"doesn't say {name}"
             raise ModelNotFoundError(
-                f"config.json doesn't say {name}, without which the memory can't be computed.",
-                "Enter the model in your own catalogue file instead; see docs/adding-a-model.md.",
+                f"config.json {told}, without which the memory can't be computed.",
+                "Mend the file, or enter the model in your own catalogue file; see docs/adding-a-model.md.",
             )
         return value
 

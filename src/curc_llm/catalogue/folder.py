@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from curc_llm.catalogue.config_json import model_from_config, read_config
+from curc_llm.catalogue.config_keys import Keys
 from curc_llm.catalogue.context import read_context_limit
 from curc_llm.catalogue.model import Model
-from curc_llm.catalogue.weight_files import WeightFiles, find_weights
+from curc_llm.catalogue.weight_files import WeightFiles, find_weights, has_weights
 from curc_llm.errors import ModelNotFoundError
 
 MAX_PATH = 200  # of a path within an error
@@ -18,13 +19,17 @@ UNQUANTISED = {"fp32", "bf16", "fp16"}
 CACHED = re.compile(r"models--(.+?)--(.+)")
 # Files' and config.json's counts may differ by what config.json doesn't tell, such as prediction layers.
 MAX_DIFFERENCE = 0.1
+# Beyond this factor the files aren't the model that config.json describes.
+MOST_WRONG = 2
+CONFIGS = ("config.json", "params.json")
 
 
 def read_folder(folder: Path) -> Model:
-    """The model in a folder; its weights' bytes are exact.
+    """The model in a folder; the bytes of weights that are there are exact.
 
     Args:
-        folder: with `config.json` (or Mistral's `params.json`) and weights.
+        folder: with `config.json` (or Mistral's `params.json`), and weights. Without any weights the
+            parameters are an estimate.
 
     Raises:
         ModelNotFoundError: it holds no model, or one that isn't whole; names the file that is at fault.
@@ -36,31 +41,67 @@ def read_folder(folder: Path) -> Model:
     folder = find_snapshot(folder)
     config = _read_configs(folder)
     model = model_from_config(config, title=_name(folder), hub_id=_hub_id(folder))
-    files = find_weights(folder)
-    weights = model.weights[0].model_copy(update={"weight_bytes": files.weight_bytes})
-    exact = _count_exactly(model, files)
-    notes = [*model.assumed, *files.notes, *_explain_difference(model, exact)]
+    model = model.model_copy(update=_describe(model, folder))
+    return _weigh(model, find_weights(folder), config) if has_weights(folder) else model
+
+
+def _describe(model: Model, folder: Path) -> dict[str, Any]:
+    """What other files of the folder than the weights say."""
     is_embedding = (folder / "modules.json").is_file()  # as sentence-transformers writes them
+    is_alone = not (folder / "tokenizer_config.json").is_file() and not has_weights(folder)
+    return {
+        "uses": ("embeddings",) if is_embedding else model.uses,
+        "max_context_tokens": min(model.max_context_tokens, read_context_limit(folder) or 10**9),
+        # A config.json alone says nothing of templates.
+        "has_chat_template": is_alone or has_chat_template(folder),
+        "folder": str(folder),
+    }
+
+
+def _weigh(model: Model, files: WeightFiles, config: dict[str, Any]) -> Model:
+    """The model with its files' exact numbers."""
+    exact = _count_exactly(model, files)
+    if exact is not None and _is_partial(exact, model, config):
+        # Less than what config.json describes can't be served: the whole model is planned.
+        warning = _warn_partial(exact, model)
+        return model.model_copy(update={"assumed": (warning, *model.assumed, *files.notes)})
+    weights = model.weights[0].model_copy(update={"weight_bytes": files.weight_bytes})
     return model.model_copy(
         update={
             "weights": (weights,),
             "architecture": model.architecture.model_copy(update=_new_counts(model, exact)),
-            "uses": ("embeddings",) if is_embedding else model.uses,
-            "max_context_tokens": min(model.max_context_tokens, read_context_limit(folder) or 10**9),
-            "has_chat_template": has_chat_template(folder),
             "is_estimate": False,
-            "assumed": tuple(notes),
-            "folder": str(folder),
+            "assumed": (*model.assumed, *files.notes, *_explain_difference(model, exact)),
         }
     )
 
 
+def _is_partial(exact: int, model: Model, config: dict[str, Any]) -> bool:
+    """Whether the files hold far fewer parameters than config.json describes; only where we can tell."""
+    return Keys(config).is_known and exact * MOST_WRONG < model.architecture.total_params
+
+
+def _warn_partial(exact: int, model: Model) -> str:
+    held, told = _count(exact), _count(model.architecture.total_params)
+    return (
+        f"Its files hold only {held} of the {told} parameters that its config.json describes: files are "
+        "missing, or the config.json is another model's. vLLM is likely to refuse it; what is planned here "
+        "is the model that config.json describes."
+    )
+
+
+def _count(params: int) -> str:
+    """Parameters in billions or millions, in words."""
+    return f"{params / 1e9:.2f} billion" if params >= 1e9 else f"{params / 1e6:.2g} million"
+
+
 def find_snapshot(folder: Path) -> Path:
-    """The folder itself, or the newest snapshot when it is a model's folder in Hugging Face's cache.
+    """The folder itself (or that of a config.json), or the newest snapshot when it is a model's folder in Hugging Face's cache.
 
     Raises:
         ModelNotFoundError: there is no such folder.
     """
+    folder = folder.parent if is_config(folder) else folder
     if not is_folder(folder):
         kind = "is a file, not a folder" if is_file(folder) else "doesn't exist"
         short = str(folder) if len(str(folder)) < MAX_PATH else f"{str(folder)[:MAX_PATH]}…"
@@ -87,6 +128,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_config(path: Path) -> bool:
+    """True for a model's config.json, which may be named instead of its folder."""
+    return path.name in CONFIGS and is_file(path)
+
+
 def has_chat_template(folder: Path) -> bool:
     """True when the folder says how messages become a prompt; without that only completions make sense."""
     names = ("chat_template.jinja", "chat_template.json", "tekken.json")
@@ -101,7 +147,7 @@ def has_chat_template(folder: Path) -> bool:
 
 def _read_configs(folder: Path) -> dict[str, Any]:
     """config.json, with what other files of the folder add to it."""
-    found = next((n for n in ("config.json", "params.json") if (folder / n).is_file()), "")
+    found = next((n for n in CONFIGS if (folder / n).is_file()), "")
     if not found:
         raise _not_a_model(folder)
     config = read_config(folder / found)
@@ -158,5 +204,5 @@ def _explain_difference(model: Model, exact: int | None) -> list[str]:
     stated = model.architecture.total_params
     if exact is None or abs(exact - stated) <= MAX_DIFFERENCE * exact:
         return []
-    held, told = f"{exact / 1e9:.2f} billion", f"{stated / 1e9:.2f} billion"
+    held, told = _count(exact), _count(stated)
     return [f"Its files hold {held} parameters, its config.json describes {told}; the files count."]

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from curc_llm.catalogue.folder import is_folder, read_folder
+from curc_llm.catalogue.folder import is_config, is_folder, read_folder
 from curc_llm.catalogue.model import Catalogue, Model, Weights
 from curc_llm.errors import DownloadError, ModelNotFoundError
 
 # As huggingface_hub checks them (utils/_validators.py): owner/name, each of letters, digits, `-`, `_`, `.`.
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# Models that people know by name and whose weights nobody can have.
+CLOSED = re.compile(r"(chat-?gpt|gpt-?[345]|o[134](-|$)|claude|gemini)")
 NUM_NEAREST = 3
 MAX_SHOWN = 100  # characters of what was asked for, within an error
 
@@ -55,7 +57,7 @@ def find_model(wanted: str, catalogue: Catalogue, ask_hub: Callable[[str], Model
         return found
     if why := _find_broken(wanted, catalogue):
         raise ModelNotFoundError(why, "Mend or remove that entry.")
-    if wanted and is_folder(Path(wanted)):
+    if wanted and (is_folder(Path(wanted)) or is_config(Path(wanted))):
         return _find_folder(wanted)
     if HUB_ID.fullmatch(wanted) and ask_hub is not None:
         try:
@@ -78,15 +80,21 @@ def nearest_names(wanted: str, catalogue: Catalogue, count: int = NUM_NEAREST) -
     for name, model in catalogue.models.items():
         called = [name, *(weights.hub_id.lower().rpartition("/")[2] for weights in model.weights)]
         scores[name] = max(_likeness(spoken, word) for word in called)
-    ranked = sorted((name for name in scores if scores[name] > 0.5), key=lambda n: -scores[n])
-    return ranked[:count]
+    near = [name for name in scores if scores[name] > 0.5]
+    # Of names that are equally near those for all come before those for code, and embeddings come last.
+    order = ("chat", "reasoning", "vision", "code", "audio", "base", "embeddings")
+    return sorted(near, key=lambda n: (-scores[n], order.index(catalogue.models[n].uses[0])))[:count]
 
 
 def _likeness(spoken: str, word: str) -> float:
     """How alike two names are, 0 to 1; a name that begins like the other one is nearer than letters say."""
     ratio = difflib.SequenceMatcher(None, spoken, word).ratio()
     squeezed, other = (re.sub(r"[^a-z0-9]", "", text) for text in (spoken, word))
-    return max(ratio, 0.9 if squeezed and other.startswith(squeezed) else 0.0)
+    if squeezed and other.startswith(squeezed):
+        return max(ratio, 0.9)
+    # People leave endings such as -instruct away: a slip counts against the name's beginning alone.
+    start = other[: len(squeezed) + 1]
+    return max(ratio, 0.85 * difflib.SequenceMatcher(None, squeezed, start).ratio())
 
 
 def _find_entry(wanted: str, catalogue: Catalogue) -> Found | None:
@@ -113,10 +121,17 @@ def _not_found(wanted: str, catalogue: Catalogue) -> ModelNotFoundError:
     near = nearest_names(wanted, catalogue)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     if HUB_ID.fullmatch(wanted):
+        fetch = f"{'Or fetch' if hint else 'Fetch'} its config.json where the hub can be reached"
         return ModelNotFoundError(
             f"{wanted} isn't in the catalogue, and its numbers can't be looked up from here.",
-            f"{hint}Else fetch its config.json where the hub can be reached (hf download {wanted} "
-            "config.json --local-dir FOLDER) and name that folder.",
+            f"{hint}{fetch} (hf download {wanted} config.json --local-dir FOLDER) and name that folder.",
+        )
+    if CLOSED.match(wanted.lower()):
+        near = [name for name in near if name[:3] == wanted[:3].lower()]
+        open_ones = f"Open ones with a name like it: {', '.join(near)}. " if near else ""
+        return ModelNotFoundError(
+            f"{wanted[:MAX_SHOWN]} isn't an open-weights model: only its maker can run it.",
+            f"{open_ones}`curc-llm models` lists all that can run here.",
         )
     return ModelNotFoundError(
         f"There is no model {wanted[:MAX_SHOWN]!r} in the catalogue.",

@@ -77,6 +77,7 @@ class Model(Fact):
         is_estimate: True when the parameters were computed from config.json alone.
         assumed: what had to be assumed, in sentences; for models that are not in the catalogue.
         folder: the local folder that it was read from, else empty.
+        vllm_refusal: why vLLM is certain to refuse it, in one sentence; empty for all that it serves.
     """
 
     title: str
@@ -97,6 +98,7 @@ class Model(Fact):
     is_estimate: bool = False
     assumed: tuple[str, ...] = ()
     folder: str = ""
+    vllm_refusal: str = ""
 
 
 class Catalogue(Frozen):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.options import check_site, load, verb_options
 from curc_llm.cli.output import Output, choose_fitting, fold, render_table, screen_columns
 
 if TYPE_CHECKING:
@@ -28,7 +28,13 @@ HEADS = (
 
 
 @click.command()
-@click.option("--site", "site_name", metavar="NAME|FILE", help="Another site than the one in your settings.")
+@click.option(
+    "--site",
+    "site_name",
+    metavar="NAME|FILE",
+    callback=check_site,
+    help="Another site than the one in your settings.",
+)
 @verb_options
 def gpus(site_name: str | None, config: Path | None, as_json: bool) -> None:
     """List the GPUs that a site has, with their limits and prices."""

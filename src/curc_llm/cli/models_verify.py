@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 )
 @verb_options
 def verify(names: tuple[str, ...], folder: Path | None, config: Path | None, as_json: bool) -> None:
-    """Compare the catalogue's figures with the hub or a folder; exit 1 when one differs."""
+    """Compare the catalogue's figures with the hub or a folder; exit 1 when one differs.
+
+    A NAME may be a folder too; then the model is told by the folder's name.
+    """
     from curc_llm.cli.models import read_catalogue
     from curc_llm.errors import DownloadError
 
     catalogue = read_catalogue(config)
+    if folder is None and len(names) == 1 and _is_path(names[0]):
+        names, folder = (), Path(names[0]).expanduser()
     if folder is None and load(config).offline:
         raise DownloadError(
             "The settings say offline, so the hub isn't asked.", "Name a folder: --folder PATH"
@@ -46,6 +51,11 @@ def verify(names: tuple[str, ...], folder: Path | None, config: Path | None, as_
     output.say(f"{len(verdicts) - wrong} of {len(verdicts)} are the same.")
     if wrong:
         raise click.exceptions.Exit(1)
+
+
+def _is_path(name: str) -> bool:
+    """Whether a folder (or its config.json) is named instead of a model."""
+    return name.startswith((".", "/", "~")) or Path(name, "config.json").is_file()
 
 
 def _list_verdicts(names: tuple[str, ...], folder: Path | None, catalogue: Catalogue) -> Iterator[Verdict]:

@@ -39,6 +39,15 @@ def verb_options(function: Function) -> Function:
     )(function)
 
 
+def check_site(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """For `--site`: an empty name is a slip, such as a variable that isn't set; nobody means the default."""
+    if value is not None and not value.strip():
+        raise click.BadParameter(
+            "it is empty: name a site, or leave --site away for the one in your settings."
+        )
+    return value
+
+
 def session_argument(function: Function) -> Function:
     """Adds the optional argument SESSION."""
     return click.argument("session", required=False, shell_complete=complete_session)(function)

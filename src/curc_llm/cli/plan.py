@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.options import check_site, load, verb_options
 from curc_llm.cli.output import Output
 from curc_llm.cli.wall_time import WallTime
 from curc_llm.plan.request import MOST_SEED
@@ -61,7 +61,9 @@ def _request_options(function: Function) -> Function:
 @click.command()
 @click.argument("model", required=False)
 @_request_options
-@click.option("--site", metavar="NAME|FILE", help="Another site than the one in your settings.")
+@click.option(
+    "--site", metavar="NAME|FILE", callback=check_site, help="Another site than the one in your settings."
+)
 @click.option("--why", is_flag=True, help="Show every formula with its numbers.")
 @verb_options
 def plan(

@@ -134,6 +134,8 @@ def _plan_one(request: PlanRequest, facts: Facts, settings: Settings) -> tuple[P
     if not plan.fits:
         raise ModelDoesNotFitError(plan.reason, render_remedy(plan.alternatives, request))
     plan = plan.model_copy(update={"why": (), "alternatives": ()})
+    if plan.folder and known.model == request.model:
+        find_weights(Path(plan.folder))  # raises where config.json stands alone: enough to plan, not to serve
     if known.model != request.model:  # its numbers came from the cache; it is still the hub's model
         plan = plan.model_copy(update={"folder": "", "hub_id": request.model, "revision": None})
     return keep_downloaded(plan, settings.hf_home), (*notes, *_name_served(plan, request))

@@ -112,11 +112,29 @@ def _search_for(request: PlanRequest, name: str, model: Model, preset: Preset, f
 
 def plan_with(search: Search, request: PlanRequest, with_why: bool = False, with_others: bool = True) -> Plan:
     """Plans with a search that may know some of it already; of a plan that fits, others only when wanted."""
+    if search.model.vllm_refusal:
+        return _refuse_model(search, request)
     found = search.find(request)
     if isinstance(found, Refusal):
         return _refuse(search, request, found)
     others = _others(search, request, found) if with_others else ()
     return _make_plan(search, request, found, others, with_why)
+
+
+def _refuse_model(search: Search, request: PlanRequest) -> Plan:
+    """For a model that vLLM refuses wherever it is launched."""
+    return Plan(
+        fits=False,
+        reason=search.model.vllm_refusal,
+        alternatives=(),
+        request=request,
+        site=search.facts.site.name,
+        model=search.name,
+        title=search.model.title,
+        preset=request.preset or "",
+        hours=request.hours,
+        gpu_type=request.gpu_type or "",
+    )
 
 
 def _refuse(search: Search, request: PlanRequest, refusal: Refusal) -> Plan:
