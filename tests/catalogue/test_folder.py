@@ -139,7 +139,7 @@ def test_several_missing_files_are_counted_and_absurd_numbers_are_not(make_model
 def test_files_that_hold_far_less_than_config_json_describes_are_a_warning(make_model: Make) -> None:
     tiny = make_safetensors({"w": ("BF16", [100], 2)})
     model = read_folder(make_model("m", **{"model.safetensors": tiny}))
-    assert model.assumed[0].startswith("Its files hold only 0.0001 million of the 0.08")
+    assert model.assumed[0].startswith(f"Its files hold only 100 of the {LLAMA_PARAMS:,} parameters")
     assert "files are missing, or the config.json is another model's" in model.assumed[0]
     assert model.architecture.total_params == LLAMA_PARAMS  # never planned smaller than it is
     assert (model.weights[0].weight_bytes, model.is_estimate) == (None, True)

@@ -91,12 +91,19 @@ def _warn_partial(exact: int, model: Model) -> str:
 
 
 def _count(params: int) -> str:
-    """Parameters in billions or millions, in words."""
-    return f"{params / 1e9:.2f} billion" if params >= 1e9 else f"{params / 1e6:.2g} million"
+    """Parameters in words.
+
+    Example:
+        >>> _count(8_030_261_248), _count(160_000_000), _count(512)
+        ('8.03 billion', '160.0 million', '512')
+    """
+    if params >= 1e9:
+        return f"{params / 1e9:.2f} billion"
+    return f"{params / 1e6:.1f} million" if params >= 1e6 else f"{params:,}"
 
 
 def find_snapshot(folder: Path) -> Path:
-    """The folder itself (or that of a config.json), or the newest snapshot when it is a model's folder in Hugging Face's cache.
+    """The folder itself (or that of a config.json); of a model in Hugging Face's cache the newest snapshot.
 
     Raises:
         ModelNotFoundError: there is no such folder.
