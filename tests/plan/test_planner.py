@@ -561,17 +561,12 @@ def check(made: Plan, site: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("site", SITES)
 def test_every_model_on_every_gpu_and_count_fits_or_is_refused_with_what_does(site: str) -> None:
-    began = time.perf_counter()
-    facts, number = facts_of(site), 0
+    facts = facts_of(site)
     for name in facts.models:
         check(plan(name, site), site)
         for offer in facts.offers:
             for num_gpus in (1, 2, 3, 4, 8, 16):
                 check(plan(name, site, gpu_type=offer.gpu_name, num_gpus=num_gpus), site)
-                number += 1
-    took_s = time.perf_counter() - began
-    print(f"{site}: {number} plans in {took_s:.1f} s")
-    assert took_s < 30
 
 
 REQUESTS = st.fixed_dictionaries(
