@@ -86,3 +86,14 @@ def test_an_empty_name_of_a_site_is_a_slip(run: Run) -> None:
     result = run("gpus", "--site", "")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "it is empty: name a site, or leave --site away" in result.stderr
+
+
+@pytest.mark.parametrize(("columns", "start"), [(80, "PARTITION"), (60, "a100-40gb (aa100)")])
+def test_the_list_fits_a_narrow_terminal(
+    run: Run, monkeypatch: pytest.MonkeyPatch, columns: int, start: str
+) -> None:
+    monkeypatch.setattr("curc_llm.cli.gpus.screen_columns", lambda: columns)
+    lines = run("gpus").stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines[0].startswith(start)
+    assert any("gpu-normal 24 h, 6" in line for line in lines)  # a limit is never torn apart

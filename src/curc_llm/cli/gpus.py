@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ def gpus(site_name: str | None, config: Path | None, as_json: bool) -> None:
     found = list_gpus(site)
     rows = [_row(gpu, site) for gpu in found]
     columns = screen_columns()
-    text = choose_fitting([render_table(HEADS, rows), _render_narrow(rows, columns or 80)], columns)
+    text = choose_fitting(_render_tables(rows, columns or 80), columns)
     output.data(text, [_describe(g, site) for g in found])
     output.say(f"{site.title}. Figures and their sources: curc-llm site show {wanted}")
 
@@ -67,6 +67,17 @@ def _row(gpu: SiteGpu, site: Site) -> list[str]:
     ]
 
 
+def _render_tables(rows: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
+    """The list for a wide, a usual and a narrow terminal."""
+    yield render_table(HEADS, rows)
+    yield _render_narrow(rows, columns)
+    blocks = []
+    for part, name, memory, each, nodes, limits, price, remarks in rows:
+        figures = "; ".join(filter(None, (f"{memory}, {nodes} x {each}, {price} per hour", limits, remarks)))
+        blocks.append(f"{name} ({part})\n{fold(f'    {figures}', columns, '    ')}")
+    yield "\n".join(blocks)
+
+
 def _render_narrow(rows: Sequence[Sequence[str]], columns: int) -> str:
     """The table for a narrow terminal: limits and remarks below each other in the last column."""
     cells = [
@@ -74,10 +85,11 @@ def _render_narrow(rows: Sequence[Sequence[str]], columns: int) -> str:
         for part, name, memory, each, nodes, _, price, _ in rows
     ]
     heads = ("PARTITION", "GPU TYPE", "MEMORY", "NODES", "GPU-HOUR")
-    room = max(20, columns - _width([heads, *cells]) - 2)
+    room = max(18, columns - _width([heads, *cells]) - 2)
     table: list[Sequence[str]] = []
     for row, start in zip(rows, cells, strict=True):
-        rest = fold("; ".join(filter(None, (row[5], row[7]))), room).split("\n")
+        parts = filter(None, (*row[5].split("; "), row[7]))
+        rest = [line for part in parts for line in fold(part, room).split("\n")]
         table += [[*(start if place == 0 else [""] * len(start)), text] for place, text in enumerate(rest)]
     return render_table([*heads, "LIMITS"], table)
 

@@ -147,6 +147,10 @@ def _render_tables(found: dict[str, Model]) -> Iterator[str]:
         yield render_table([HEADS[i] for i in kept], [[row[i] for i in kept] for row in short])
     narrow = [[row[0], row[1].replace(" active", ""), row[2], row[3]] for row in short]
     yield render_table(("NAME", "PARAMETERS", "CONTEXT", "GIB"), narrow)
+    first = [[*row[:3], row[3].split(", ")[0].split(" +")[0]] for row in narrow]
+    yield render_table(("NAME", "PARAMETERS", "CONTEXT", "GIB"), first)
+    least = [[row[0], row[1].split(" ")[0], row[3]] for row in first]
+    yield render_table(("NAME", "SIZE", "GIB"), least)
 
 
 def _shorten_formats(text: str) -> str:

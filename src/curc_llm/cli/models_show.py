@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from curc_llm.cli.options import load, verb_options
-from curc_llm.cli.output import Output, render_pairs, render_table
+from curc_llm.cli.output import Output, fold, render_pairs, render_table, screen_columns
 
 if TYPE_CHECKING:
     from curc_llm.catalogue.architecture import AttentionGroup
@@ -57,11 +57,15 @@ def _render(found: Found, sources: dict[str, tuple[Source, list[str]]]) -> str:
     model = found.model
     title = f"{model.title} ({found.name})"
     parts = [title, render_pairs(_pairs(model)), _weights_table(model)]
-    parts += [f"  {text}" for text in model.assumed]
+    if refusal := model.vllm_refusal:
+        parts.append(f"  {refusal}")
+    columns = screen_columns()
+    parts += [fold(f"  {text}", columns, "  ") for text in model.assumed]
     lines = []
     for source, what in sources.values():
         note = f" {source.note}" if source.note else ""
-        lines.append(f"  {source.title}, {source.date}: {', '.join(dict.fromkeys(what))}.{note}")
+        text = f"  {source.title}, {source.date}: {', '.join(dict.fromkeys(what))}.{note}"
+        lines.append(fold(text, columns, "    "))
         lines.append(f"    {source.url}")
     return "\n\n".join([*parts, "\n".join(["Sources", *lines])] if lines else parts)
 

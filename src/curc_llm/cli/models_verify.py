@@ -35,7 +35,8 @@ def verify(names: tuple[str, ...], folder: Path | None, config: Path | None, as_
 
     catalogue = read_catalogue(config)
     if folder is None and len(names) == 1 and _is_path(names[0]):
-        names, folder = (), Path(names[0]).expanduser()
+        folder = Path(names[0]).expanduser()
+        names = ()
     if folder is None and load(config).offline:
         raise DownloadError(
             "The settings say offline, so the hub isn't asked.", "Name a folder: --folder PATH"
