@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -247,14 +246,6 @@ def test_verify_of_a_folder_whose_model_can_not_be_told_asks_for_it(
 def test_searching_for_the_word_of_a_command_works_too(run: Run) -> None:
     assert "'verify'" in run("models", "search", "verify").stderr
     assert run("models", "--help").stdout.count("verify") >= 1
-
-
-def test_the_list_is_there_within_a_second(spawn: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    import time
-
-    started = time.perf_counter()
-    assert spawn("models").returncode == 0
-    assert time.perf_counter() - started < 3  # 0.4 s alone; the machine may be busy
 
 
 def test_contexts_are_written_as_people_do() -> None:
