@@ -211,3 +211,13 @@ def test_sources_of_two_files_with_one_key_stay_apart(
     finally:
         load_shipped.cache_clear()
     assert catalogue.sources[catalogue.models["tiny-b"].source].title == "Card of b"
+
+
+def test_a_refusal_by_vllm_can_be_overruled_where_a_plugin_brings_the_architecture(
+    write: Callable[..., Path],
+) -> None:
+    config = {**LLAMA, "architectures": ["FooBarForCausalLM"]}
+    entries = {"a": {"hub_id": "me/a", "config": config}, "b": {"hub_id": "me/b", "config": config}}
+    models = load_catalogue([write({**entries, "b": {**entries["b"], "vllm_refusal": ""}})]).models
+    assert "FooBarForCausalLM" in models["a"].vllm_refusal
+    assert models["b"].vllm_refusal == ""
