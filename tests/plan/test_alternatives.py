@@ -144,3 +144,12 @@ def test_a_command_can_be_pasted() -> None:
         "curc-llm plan '/my models/x' --hours 1.5 --preset large --cpus-per-task 4"
     )
     assert render_command(PlanRequest(model="m", hours=1e6)) == "curc-llm plan m --hours 1000000"
+
+
+def test_a_layout_that_cannot_be_is_answered_with_the_same_gpus_in_one_that_can() -> None:
+    four = changes("qwen3-8b", gpu_type="h200", num_gpus=4, tensor_parallel_size=3)
+    assert four[0] == "tensor_parallel_size 4 instead of 3"
+    three = changes("qwen3-8b", gpu_type="l40", num_gpus=3, tensor_parallel_size=3)
+    assert three[0] == "tensor_parallel_size 1 x data_parallel_size 3 instead of tensor_parallel_size 3"
+    assert all("tensor_parallel_size" in change for change in [*four, *three])
+    assert changes("qwen3-8b", gpu_type="l40", tensor_parallel_size=3)[0] == f"3 x l40, {three[0]}"

@@ -615,3 +615,17 @@ def test_more_memory_never_makes_a_fitting_launch_unfit(
     larger = card.model_copy(update={"memory_gib": card.memory_gib * more})
     facts = make_facts(site.model_copy(update={"cards": {**site.cards, "h200-nvl": larger}}))
     assert make_plan(asked, facts).fits
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("max_num_seqs", "1,000,000"),
+        ("max_model_len", "1,000,000,000"),
+        *((name, "100,000") for name in ("num_gpus", "num_nodes", "tensor_parallel_size", "cpus_per_task")),
+        *((name, "100,000") for name in ("pipeline_parallel_size", "data_parallel_size")),
+    ],
+)
+def test_a_number_that_nobody_can_count_with_is_told_with_the_largest_allowed(name: str, most: str) -> None:
+    with pytest.raises(PlanError, match=f"`{name}` can't be 9{{26}}: it must be at most {most}"):
+        make_request({"model": "qwen3-8b", name: int("9" * 26)})

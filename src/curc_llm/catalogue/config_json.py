@@ -14,7 +14,7 @@ from curc_llm.catalogue.context import derive_context_limit
 from curc_llm.catalogue.layers import list_layers, unknown_words
 from curc_llm.catalogue.model import Model, Use, Weights
 from curc_llm.catalogue.parameters import ENCODERS, WITHOUT_HEAD, Parameters, count_parameters
-from curc_llm.catalogue.quantisation_config import read_format
+from curc_llm.catalogue.quantisation_config import read_format, read_kv_scales
 from curc_llm.catalogue.vllm_support import look_up_support
 from curc_llm.errors import ModelNotFoundError
 
@@ -98,7 +98,7 @@ def _make_model(config: Mapping[str, Any], title: str, hub_id: str) -> Model:
         modalities=_find_modalities(keys),
         max_context_tokens=context,
         architecture=architecture,
-        weights=(Weights(hub_id=hub_id, format=format_),),
+        weights=(Weights(hub_id=hub_id, format=format_, brings_kv_scales=read_kv_scales(config)),),
         trust_remote_code=bool(config.get("auto_map")) and not keys.is_known,
         is_estimate=True,
         assumed=tuple(text for text in (*told, support.doubt, assumed, no_context) if text),

@@ -37,6 +37,8 @@ class Weights(Fact):
         gated: True when the hub asks people to accept terms first; None: as the model says.
         site_path: folder below the site's models_dir, where the centre keeps it.
         min_compute_capability: only where this model needs more than its format does (missing kernels).
+        brings_kv_scales: True when vLLM reads scales for an FP8 KV cache with them, as of every quant_method
+            `fp8` and `modelopt`; None: not known.
     """
 
     source: str = ""
@@ -47,6 +49,7 @@ class Weights(Fact):
     gated: bool | None = None
     site_path: str = ""
     min_compute_capability: float | None = None
+    brings_kv_scales: bool | None = None
 
 
 class Defaults(Frozen):

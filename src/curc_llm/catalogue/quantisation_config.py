@@ -76,6 +76,23 @@ def find_quantisation(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
+def read_kv_scales(config: Mapping[str, Any]) -> bool | None:
+    """Whether vLLM reads scales for an FP8 KV cache with the weights; None: it isn't known.
+
+    Source: vLLM 0.32, model_executor/layers/attention/attention.py (_init_kv_cache_quant) and what
+    get_quant_method returns for attention in layers/quantization/fp8.py, modelopt.py, compressed_tensors.py.
+
+    Example:
+        >>> read_kv_scales({"quantization_config": {"quant_method": "fp8"}})
+        True
+    """
+    about = find_quantisation(config)
+    method = str((about or {}).get("quant_method") or "").lower()
+    if about is None or method == "compressed-tensors":
+        return about is not None and about.get("kv_cache_scheme") is not None
+    return True if method == "fp8" or method.startswith("modelopt") else None
+
+
 def _read_dtype(config: Mapping[str, Any]) -> Format:
     for place in (config, config.get("text_config"), config.get("llm_config")):
         if isinstance(place, Mapping) and (stated := place.get("dtype") or place.get("torch_dtype")):

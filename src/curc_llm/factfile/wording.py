@@ -32,7 +32,7 @@ _LIMITS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda c: f"it must be more than {c['gt']:g}",
     "greater_than_equal": lambda c: f"it must be at least {c['ge']:g}",
     "less_than": lambda c: f"it must be less than {c['lt']:g}",
-    "less_than_equal": lambda c: f"it must be at most {c['le']:g}",
+    "less_than_equal": lambda c: f"it must be at most {_limit(c['le'])}",
     "literal_error": lambda c: f"it must be {c['expected']}",
     "too_short": lambda c: f"it must hold at least {c['min_length']}",
     "string_too_short": lambda c: f"it must have at least {c['min_length']} characters",
@@ -43,6 +43,11 @@ _PATTERNS: dict[str, str] = {
     r"^[a-z0-9_]+$": "only small letters, digits and _ may stand there",
     r"^[a-z0-9][a-z0-9_-]*$": "only small letters, digits, - and _ may stand there",
 }
+
+
+def _limit(number: float) -> str:
+    """A number without a power of ten."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
 def most_telling(errors: Sequence[Any]) -> Any:

@@ -31,6 +31,11 @@ _ANYTHING: Patch = {
     **dict.fromkeys(("max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype", "hours")),
 }
 _LAST_RESORTS: tuple[Patch, ...] = (_ANYTHING, {**_ANYTHING, "preset": None})
+# Where one value is in the way, whatever else was asked.
+_INSTEAD: dict[str, tuple[Patch, ...]] = {
+    "share": ({"gpu_memory_utilization": None},),
+    "kv_cache_dtype": ({"kv_cache_dtype": "fp8"}, {"kv_cache_dtype": "auto"}),
+}
 # Requests at once that are tried, the most first, where too many were asked for.
 _FEWER_REQUESTS = (1024, 256, 16)
 _NUMBERS = {"max_model_len": "tokens", "max_num_seqs": "requests at once", "cpus_per_task": "cores"}
@@ -136,6 +141,8 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
     """Changes of the request, the nearest first; of each group the first that fits is named."""
     for patch in _direct(request, refusal):
         yield (patch,)
+    if refusal.kind == "layout":
+        yield ({"num_gpus": _all_gpus(request), **_ANY_LAYOUT},)
     if request.gpu_memory_utilization is not None and refusal.kind in ("weights", "context"):
         yield ({"gpu_memory_utilization": None},)
     if request.max_num_seqs is not None and refusal.kind in ("weights", "context"):
@@ -152,6 +159,16 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
     yield (_ANY_TYPE,)
     yield ({**_ANYWHERE, "quantisation": request.quantisation}, _ANYWHERE)
     yield ({**_ANYWHERE, **_shorter(request, refusal)},)
+
+
+def _all_gpus(request: PlanRequest) -> int | None:
+    """GPUs that were asked for, if only by parallel sizes; None when nothing says how many."""
+    sizes = [size for size in _sizes(request) if size is not None]
+    return request.num_gpus or (None if request.num_nodes or not sizes else math.prod(sizes))
+
+
+def _sizes(request: PlanRequest) -> tuple[int | None, int | None, int | None]:
+    return request.tensor_parallel_size, request.pipeline_parallel_size, request.data_parallel_size
 
 
 def _more_gpus(request: PlanRequest) -> Iterator[Patch]:
@@ -186,8 +203,7 @@ def _direct(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:
     if refusal.kind == "place" and request.partition is not None and request.gpu_type is not None:
         yield {"partition": None}
         yield {"gpu_type": None}
-    if refusal.kind == "share":
-        yield {"gpu_memory_utilization": None}
+    yield from _INSTEAD.get(refusal.kind, ())
 
 
 def _shorter(request: PlanRequest, refusal: Refusal) -> Patch:
@@ -220,7 +236,8 @@ def _exact(wanted: PlanRequest, launch: Found) -> Patch:
 
 def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
     """What is different from what was asked, in words."""
-    parts = [*_describe_gpus(asked, exact, launch), *_describe_weights(asked, launch)]
+    gpus, layout = _describe_gpus(asked, exact, launch), _describe_layout(asked, launch)
+    parts = [*gpus, *layout, *_describe_weights(asked, launch)]
     own = (launch.trial.wish.max_model_len, launch.trial.wish.max_num_seqs, launch.host.cpus)
     for (name, words), number in zip(_NUMBERS.items(), own, strict=True):
         old, new = getattr(asked, name), getattr(exact, name)
@@ -263,6 +280,24 @@ def _describe_gpus(asked: PlanRequest, exact: PlanRequest, launch: Found) -> lis
         noun = "GPU" if num_gpus == 1 else "GPUs"
         return [f"{num_gpus} {noun} instead of {asked.num_gpus}"]
     return [] if asked.gpu_type and asked.num_gpus else [launch.trial.gpus]
+
+
+def _describe_layout(asked: PlanRequest, launch: Found) -> list[str]:
+    """Parallel sizes, where the asked ones were given up."""
+    layout, old = launch.trial.layout, dict(zip(_ANY_LAYOUT, _sizes(asked), strict=True))
+    if all(size in (None, getattr(layout, name)) for name, size in old.items()):
+        return []
+    stated = {name: size for name, size in old.items() if size is not None}
+    own = {name: getattr(layout, name) for name in old}
+    new = {name: size for name, size in own.items() if size > 1 or name in stated}
+    if stated.keys() == new.keys() and len(new) == 1:
+        name = next(iter(new))
+        return [f"{name} {new[name]} instead of {stated[name]}"]
+    return [f"{_name_sizes(new)} instead of {_name_sizes(stated)}"]
+
+
+def _name_sizes(sizes: dict[str, int]) -> str:
+    return " x ".join(f"{name} {size}" for name, size in sizes.items())
 
 
 def _describe_weights(asked: PlanRequest, launch: Found) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from curc_llm.catalogue.model import Weights
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.host import cores_to_read_ahead
+from curc_llm.plan.kv_cache_dtype import judge_kv_cache_dtype
 from curc_llm.plan.presets import find_preset
 from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.refusal import count_hours, count_requests
@@ -117,6 +118,9 @@ def _about_format(launch: Found) -> Iterator[str]:
         )
     if trial.choice.is_online:
         yield "vLLM turns the 16-bit weights into FP8 while it loads them, so all of them are read from disk."
+    arch, weights = trial.model.architecture, trial.choice.weights
+    if doubt := judge_kv_cache_dtype(trial.wish.kv_cache_dtype, arch, weights, format_, card).caution:
+        yield doubt
 
 
 def _about_site(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[str]:

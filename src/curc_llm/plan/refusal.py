@@ -10,7 +10,18 @@ if TYPE_CHECKING:
     from curc_llm.plan.trial import Trial
 
 Kind = Literal[
-    "place", "count", "nodes", "qos", "hours", "cores", "layout", "format", "weights", "context", "share"
+    "place",
+    "count",
+    "nodes",
+    "qos",
+    "hours",
+    "cores",
+    "layout",
+    "format",
+    "weights",
+    "context",
+    "share",
+    "kv_cache_dtype",
 ]
 
 
@@ -42,6 +53,7 @@ _STAGES: tuple[Kind, ...] = (
     "hours",
     "cores",
     "format",
+    "kv_cache_dtype",
     "layout",
     "weights",
     "context",

@@ -12,6 +12,12 @@ SLURM_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
 MOST_SEED = 2**32 - 1  # numpy's, which vLLM seeds as well (vllm/utils/torch_utils.py, set_random_seed)
 
 
+# More than any machine has and any model reads; larger numbers aren't meant, and can't be counted with.
+MOST_GPUS = 100_000
+MOST_REQUESTS = 1_000_000
+MOST_TOKENS = 1_000_000_000
+
+
 class PlanRequest(Frozen):
     """What was asked for; None means "choose for me".
 
@@ -40,16 +46,16 @@ class PlanRequest(Frozen):
     gpu_type: str | None = None
     qos: str | None = None
     account: str | None = Field(default=None, pattern=SLURM_NAME, max_length=128)
-    num_gpus: int | None = Field(default=None, ge=1)
-    num_nodes: int | None = Field(default=None, ge=1)
+    num_gpus: int | None = Field(default=None, ge=1, le=MOST_GPUS)
+    num_nodes: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     hours: float | None = Field(default=None, gt=0)
     preset: str | None = None
-    max_model_len: int | None = Field(default=None, ge=16)
-    max_num_seqs: int | None = Field(default=None, ge=1)
-    tensor_parallel_size: int | None = Field(default=None, ge=1)
-    pipeline_parallel_size: int | None = Field(default=None, ge=1)
-    data_parallel_size: int | None = Field(default=None, ge=1)
+    max_model_len: int | None = Field(default=None, ge=16, le=MOST_TOKENS)
+    max_num_seqs: int | None = Field(default=None, ge=1, le=MOST_REQUESTS)
+    tensor_parallel_size: int | None = Field(default=None, ge=1, le=MOST_GPUS)
+    pipeline_parallel_size: int | None = Field(default=None, ge=1, le=MOST_GPUS)
+    data_parallel_size: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
     kv_cache_dtype: KvCacheDtype | None = None
-    cpus_per_task: int | None = Field(default=None, ge=1)
+    cpus_per_task: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)

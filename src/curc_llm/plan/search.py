@@ -11,6 +11,7 @@ from curc_llm.plan.cost import su_per_h
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.grants import Grant, choose_offers, list_grants
 from curc_llm.plan.host import GIB, Host, make_host
+from curc_llm.plan.kv_cache_dtype import judge_kv_cache_dtype
 from curc_llm.plan.layout import Layout, explain_layout
 from curc_llm.plan.limits import Term
 from curc_llm.plan.offer import Offer
@@ -159,6 +160,9 @@ class Search:
         if why_not := _explain_format(choice, offer):
             refusals.append(Refusal("format", f"{self.model.title} can't run on {offer.gpu_name}: {why_not}"))
             return
+        if why_not := self._explain_kv_cache(choice, offer):
+            refusals.append(Refusal("kv_cache_dtype", why_not))
+            return
         for grant in grants:
             if grant is not grants[-1] and self._is_hopeless(choice, grant):
                 continue
@@ -169,6 +173,11 @@ class Search:
             yield self._price(trial, grant.term, request)
             if trial.is_useful or stop_at_first:
                 return
+
+    def _explain_kv_cache(self, choice: Choice, offer: Offer) -> str:
+        """Why vLLM refuses the type of KV cache here; empty when it doesn't."""
+        dtype, arch = self.wants.kv_cache_dtype, self.model.architecture
+        return judge_kv_cache_dtype(dtype, arch, choice.weights, choice.quantisation, offer.card).refusal
 
     def _is_hopeless(self, choice: Choice, grant: Grant) -> bool:
         """Whether the weights alone are far more than the GPUs have, which takes no arithmetic to see."""
