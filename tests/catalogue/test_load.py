@@ -81,10 +81,10 @@ def test_an_entry_needs_no_more_than_an_id_and_the_words_of_its_config(write: Ca
 def test_an_entry_may_name_a_config_json_beside_the_file(write: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "tiny.json").write_text(json.dumps(LLAMA))
     path = write(
-        {"tiny": {"hub_id": "me/tiny", "config": "tiny.json", "uses": ["code"], "weight_bytes": 123}}
+        {"tiny": {"hub_id": "me/tiny", "config": "tiny.json", "uses": ["code"], "weight_bytes": 123456}}
     )
     model = load_catalogue([path]).models["tiny"]
-    assert (model.uses, model.weights[0].weight_bytes) == (("code",), 123)
+    assert (model.uses, model.weights[0].weight_bytes) == (("code",), 123456)
 
 
 def test_an_entry_may_name_a_folder(write: Callable[..., Path], make_model: Callable[..., Path]) -> None:

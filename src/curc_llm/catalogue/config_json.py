@@ -11,6 +11,7 @@ from curc_llm.catalogue.architecture import Architecture
 from curc_llm.catalogue.attention_groups import make_groups
 from curc_llm.catalogue.config_keys import Keys
 from curc_llm.catalogue.context import derive_context_limit
+from curc_llm.catalogue.impossible import check_config
 from curc_llm.catalogue.layers import list_layers, unknown_words
 from curc_llm.catalogue.model import Model, Use, Weights
 from curc_llm.catalogue.parameters import ENCODERS, WITHOUT_HEAD, Parameters, count_parameters
@@ -83,6 +84,7 @@ def model_from_config(config: Mapping[str, Any], title: str, hub_id: str = "") -
 def _make_model(config: Mapping[str, Any], title: str, hub_id: str) -> Model:
     keys, support = Keys(config), look_up_support(config)
     try:
+        check_config(keys)
         architecture, parameters = _make_architecture(keys)
     except ModelNotFoundError as error:
         # Nothing to mend in the numbers of a model that can't be served anyway.

@@ -95,6 +95,11 @@ class Keys:
                 f"config.json says {name}: {str(value)[:40]!r}, which is no number from 0 to {MAX_COUNT}.",
                 "Fetch the file again, or mend it.",
             )
+        if value != int(value):
+            raise ModelNotFoundError(
+                f"config.json says {name}: {value}, which is no whole number.",
+                "Fetch the file again, or mend it.",
+            )
         return int(value)
 
     def need(self, name: str) -> int:

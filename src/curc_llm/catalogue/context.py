@@ -37,7 +37,7 @@ def read_context_limit(model_dir: Path) -> int | None:
         True
     """
     sentence = _load(model_dir / SENTENCE_CONFIG).get("max_seq_length")
-    if sentence is not None and _is_length(sentence):
+    if sentence is not None and is_length(sentence):
         return int(sentence)
     config = _load(model_dir / "config.json") or _load(model_dir / "params.json")
     return derive_context_limit(config)
@@ -46,10 +46,10 @@ def read_context_limit(model_dir: Path) -> int | None:
 def derive_context_limit(config: Mapping[str, Any]) -> int | None:
     """The longest context in tokens that a configuration allows; None when it holds none of the keys."""
     text = find_text_config(config)
-    lengths = [text[key] for key in LENGTH_KEYS if _is_length(text.get(key))]
+    lengths = [text[key] for key in LENGTH_KEYS if is_length(text.get(key))]
     if not lengths:
         return None
-    limit = text["model_max_length"] if _is_length(text.get("model_max_length")) else min(lengths)
+    limit = text["model_max_length"] if is_length(text.get("model_max_length")) else min(lengths)
     return int(limit * _rope_factor(text))
 
 
@@ -61,7 +61,8 @@ def _load(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_length(value: object) -> bool:
+def is_length(value: object) -> bool:
+    """True for a finite number above 0."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
@@ -70,14 +71,14 @@ def _rope_factor(text: Mapping[str, Any]) -> float:
     if "gemma3" in str(text.get("model_type", "")):
         return 1.0
     factor = 1.0
-    for rope in _rope_entries(text):
+    for rope in rope_entries(text):
         kind = rope.get("rope_type") or rope.get("type") or "default"
-        if kind not in ALREADY_SCALED and _is_length(rope.get("factor")):
+        if kind not in ALREADY_SCALED and is_length(rope.get("factor")):
             factor = rope["factor"]
     return factor
 
 
-def _rope_entries(text: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rope_entries(text: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The RoPE settings: one for the whole model, or one for each kind of layer."""
     found = text.get("rope_parameters") or text.get("rope_scaling")
     if not isinstance(found, dict):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curc_llm.catalogue.model import Catalogue, Model, Weights
+from curc_llm.catalogue.plausible import list_faults
 from curc_llm.catalogue.user_file import complete_entries
 from curc_llm.errors import FactFileError
 from curc_llm.factfile import Source, line_of, make_facts, read_yaml
@@ -82,6 +83,9 @@ def _build(values: dict[str, Any], path: Path, text: str, other: Mapping[str, So
     """The file's catalogue. `other` are sources that entries may name besides the file's own."""
     catalogue = make_facts(Catalogue, values, path, text)
     for name, model in catalogue.models.items():
+        for fault in list_faults(model):
+            line = line_of(text, ["models", name, *fault.place])
+            raise FactFileError(f"{path}, line {line}: {fault.reason}", fault.remedy)
         for location, key in _list_sources(name, model):
             if key not in catalogue.sources and key not in other:
                 raise _unknown_source(key, catalogue, path, line_of(text, location))

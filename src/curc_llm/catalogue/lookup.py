@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 from curc_llm.catalogue.folder import is_config, is_folder, read_folder
 from curc_llm.catalogue.model import Catalogue, Model, Weights
+from curc_llm.catalogue.plausible import HUB_ID
 from curc_llm.errors import DownloadError, ModelNotFoundError
 
-# As huggingface_hub checks them (utils/_validators.py): owner/name, each of letters, digits, `-`, `_`, `.`.
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Models that people know by name and whose weights nobody can have.
 CLOSED = re.compile(r"(chat-?gpt|gpt-?[345]|o[134](-|$)|claude|gemini)")
 NUM_NEAREST = 3
