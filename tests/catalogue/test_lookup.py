@@ -135,3 +135,13 @@ def test_an_entry_that_is_broken_says_why() -> None:
     catalogue = Catalogue(models={}, broken={"mine": "/f.yml: The folder /gone doesn't exist."})
     with pytest.raises(ModelNotFoundError, match="/gone doesn't exist"):
         find_model("Mine", catalogue)
+
+
+def test_a_family_s_name_suggests_the_size_that_most_begin_with(shipped: Catalogue) -> None:
+    assert nearest_names("qwen3", shipped)[0] == "qwen3-8b"
+    assert nearest_names("nope", shipped)
+
+
+def test_a_device_is_no_folder(shipped: Catalogue) -> None:
+    with pytest.raises(ModelNotFoundError, match="/dev/zero is a file, not a folder"):
+        find_model("/dev/zero", shipped)

@@ -83,3 +83,9 @@ def test_numbers_of_a_model_that_is_refused_anyway_are_nobodys_trouble() -> None
     t5 = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "d_model": 512}
     with pytest.raises(ModelNotFoundError, match="no code for T5ForConditionalGeneration"):
         model_from_config(t5, "t5")
+
+
+def test_a_refused_architecture_is_answered_with_what_can_be_done() -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        model_from_config({"architectures": ["FooBarForCausalLM"]}, "mine")
+    assert 'vllm_refusal: ""' in caught.value.remedy

@@ -276,3 +276,11 @@ def test_completion_offers_names(run: Run, own: Path) -> None:
     assert complete_model(click.Context(models), argument, "TIN") == ["tiny"]
     own.write_text("models: [")
     assert complete_model(click.Context(models), argument, "tin") == []
+
+
+def test_columns_that_have_no_room_are_named() -> None:
+    from curc_llm.cli.models import _left_out
+
+    assert _left_out("NAME  PARAMETERS  CONTEXT  WEIGHTS IN GIB\nx") == ["licence", "uses"]
+    assert _left_out("NAME  PARAMETERS  CONTEXT  WEIGHTS IN GIB  LICENCE  USES") == []
+    assert _left_out("") == []

@@ -42,3 +42,20 @@ def test_the_refusal_that_came_furthest_is_told() -> None:
     place, layout = Refusal("place", "a."), Refusal("layout", "b.")
     assert first_of([place, layout]) is layout
     assert count_gpus(1, "l40") == "1 x l40"
+
+
+def test_hours_in_which_the_model_is_not_even_loaded_are_refused_with_more() -> None:
+    made = plan("qwen3-8b", gpu_type="h200", num_gpus=1, hours=0.01)
+    assert made.reason.startswith("Qwen3 8B needs about 3 min to load; 0.01 h were asked for")
+    assert made.alternatives[0].change == "0.25 h instead of 0.01"
+    assert plan("qwen3-8b", gpu_type="h200", num_gpus=1, hours=0.25).fits
+    assert "a100" not in plan("qwen3-8b", hours=0.01).reason
+
+
+def test_what_fails_on_every_gpu_blames_none_that_nobody_named() -> None:
+    stages = plan("qwen3-8b", pipeline_parallel_size=33).reason
+    assert stages == "At CURC Alpine a job may have 4 GPUs of one type at most; 33 were asked for."
+    share = plan("qwen3-8b", gpu_memory_utilization=1.0).reason
+    assert share.startswith("gpu_memory_utilization 1 leaves too little of every GPU of CURC Alpine")
+    wide = plan("qwen3-8b", tensor_parallel_size=99_999, data_parallel_size=99_999).reason
+    assert "9,999,800,001 were asked for" in wide

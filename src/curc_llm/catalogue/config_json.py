@@ -16,7 +16,7 @@ from curc_llm.catalogue.layers import list_layers, unknown_words
 from curc_llm.catalogue.model import Model, Use, Weights
 from curc_llm.catalogue.parameters import ENCODERS, WITHOUT_HEAD, Parameters, count_parameters
 from curc_llm.catalogue.quantisation_config import read_format, read_kv_scales
-from curc_llm.catalogue.vllm_support import look_up_support
+from curc_llm.catalogue.vllm_support import REMEDY, look_up_support
 from curc_llm.errors import ModelNotFoundError
 
 MAX_CONFIG_BYTES = 16 * 2**20
@@ -88,7 +88,7 @@ def _make_model(config: Mapping[str, Any], title: str, hub_id: str) -> Model:
         architecture, parameters = _make_architecture(keys)
     except ModelNotFoundError as error:
         # Nothing to mend in the numbers of a model that can't be served anyway.
-        refused = ModelNotFoundError(support.refusal, "See those that are served: curc-llm models")
+        refused = ModelNotFoundError(support.refusal, REMEDY)
         raise (refused if support.refusal else error) from error
     format_, assumed = read_format(config)
     context, no_context = _find_context(keys)

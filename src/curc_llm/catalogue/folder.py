@@ -110,7 +110,7 @@ def find_snapshot(folder: Path) -> Path:
     """
     folder = folder.parent if is_config(folder) else folder
     if not is_folder(folder):
-        kind = "is a file, not a folder" if is_file(folder) else "doesn't exist"
+        kind = "is a file, not a folder" if folder.exists() and not folder.is_dir() else "doesn't exist"
         short = str(folder) if len(str(folder)) < MAX_PATH else f"{str(folder)[:MAX_PATH]}…"
         raise ModelNotFoundError(f"The folder {short} {kind}.", "Name the folder that holds config.json.")
     snapshots = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from curc_llm.errors import DownloadError, ModelNotFoundError
 # Models that people know by name and whose weights nobody can have.
 CLOSED = re.compile(r"(chat-?gpt|gpt-?[345]|o[134](-|$)|claude|gemini)")
 NUM_NEAREST = 3
+USUAL_PARAMS = 8e9  # of a family's models the one that most people begin with is about as large
 MAX_SHOWN = 100  # characters of what was asked for, within an error
 
 
@@ -79,10 +81,16 @@ def nearest_names(wanted: str, catalogue: Catalogue, count: int = NUM_NEAREST) -
     for name, model in catalogue.models.items():
         called = [name, *(weights.hub_id.lower().rpartition("/")[2] for weights in model.weights)]
         scores[name] = max(_likeness(spoken, word) for word in called)
-    near = [name for name in scores if scores[name] > 0.5]
+    near = [name for name in scores if scores[name] > 0.5] or [n for n in scores if scores[n] > 0.3]
     # Of names that are equally near those for all come before those for code, and embeddings come last.
     order = ("chat", "reasoning", "vision", "code", "audio", "base", "embeddings")
-    return sorted(near, key=lambda n: (-scores[n], order.index(catalogue.models[n].uses[0])))[:count]
+
+    def rank(name: str) -> tuple[float, int, float]:
+        model = catalogue.models[name]
+        far = abs(math.log(model.architecture.total_params / USUAL_PARAMS))
+        return -scores[name], order.index(model.uses[0]), far
+
+    return sorted(near, key=rank)[:count]
 
 
 def _likeness(spoken: str, word: str) -> float:

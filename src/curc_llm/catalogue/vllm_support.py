@@ -9,6 +9,10 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 OLDEST_VLLM = (0, 26)  # of those that curc-llm works with; pyproject.toml says the same
+REMEDY = (
+    'Take another model, or a newer vLLM or a plugin that serves it; then enter it with `vllm_refusal: ""` '
+    "(docs/adding-a-model.md)."
+)
 # vLLM takes a model of one kind for another by these endings (0.32, config/model.py: _SUFFIX_TO_DEFAULTS).
 ENDINGS = (
     *("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel", "ForTextEncoding"),

@@ -64,6 +64,8 @@ def search(words: tuple[str, ...], use: str | None, config: Path | None, as_json
     for why in catalogue.broken.values():
         output.say(f"Left out: {why}")
     output.say("~: computed from the parameters. All figures with their sources: curc-llm models show NAME")
+    if missing := _left_out(text):
+        output.say(f"Left out here: {', '.join(missing)}; a wider terminal or --json has them.")
 
 
 def read_catalogue(config: Path | None) -> Catalogue:
@@ -151,6 +153,17 @@ def _render_tables(found: dict[str, Model]) -> Iterator[str]:
     yield render_table(("NAME", "PARAMETERS", "CONTEXT", "GIB"), first)
     least = [[row[0], row[1].split(" ")[0], row[3]] for row in first]
     yield render_table(("NAME", "SIZE", "GIB"), least)
+
+
+def _left_out(text: str) -> list[str]:
+    """The columns that a table has no room for.
+
+    Example:
+        >>> _left_out("NAME  PARAMETERS  CONTEXT  WEIGHTS IN GIB  USES")
+        ['licence']
+    """
+    heads = (text.splitlines() or [""])[0].split()
+    return [name.lower() for name in ("CONTEXT", "LICENCE", "USES") if heads and name not in heads]
 
 
 def _shorten_formats(text: str) -> str:

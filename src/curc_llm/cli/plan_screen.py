@@ -57,16 +57,21 @@ def render_bar(split: MemorySplit, columns: int = BAR_COLUMNS, has_kv_cache: boo
     numbers = " | ".join(f"{name} {size:,.1f}" for name, size in zip(names, sizes, strict=True))
     needed = sum(sizes)
     over = f" ({needed - split.memory_gib:,.1f} too many)" if needed > split.memory_gib + 0.05 else ""
-    return f"{_draw(sizes, split.memory_gib, columns)}\n{numbers} of {split.memory_gib:,.1f} GiB{over}"
+    numbers = f"{numbers} of {split.memory_gib:,.1f} GiB{over}"
+    legend = "  ".join(f"{block} {name}" for block, name in zip(_blocks(), names, strict=True))
+    return f"{_draw(sizes, split.memory_gib, columns)}\n{numbers}\n{legend}"
 
 
 def _draw(sizes: Sequence[float], whole: float, columns: int) -> str:
     """The bar; what doesn't fit any more is cut off at its end, which then bears a `>`."""
-    blocks = BLOCKS if _can_show("".join(BLOCKS)) else PLAIN_BLOCKS
     marks = [round(sum(sizes[: i + 1]) / whole * columns) for i in range(len(sizes))]
     starts = [0, *marks[:-1]]
-    drawn = "".join(b * (end - start) for b, start, end in zip(blocks, starts, marks, strict=True))
+    drawn = "".join(b * (end - start) for b, start, end in zip(_blocks(), starts, marks, strict=True))
     return f"[{drawn[: columns - 1]}>" if len(drawn) > columns else f"[{drawn.ljust(columns)}]"
+
+
+def _blocks() -> tuple[str, ...]:
+    return BLOCKS if _can_show("".join(BLOCKS)) else PLAIN_BLOCKS
 
 
 def _can_show(text: str) -> bool:

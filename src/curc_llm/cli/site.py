@@ -73,8 +73,13 @@ def check(name: str | None, config: Path | None, as_json: bool) -> None:
         raise FactFileError(f"{path} has {count}.", "Mend what is listed above, then check again.")
     load_site(str(path))
     types = sum(len(partition.gpu_types) for partition in found.partitions.values())
-    text = f"{path}: {found.title} is fine: {len(found.partitions)} partitions, {types} GPU types."
+    counts = f"{_count(len(found.partitions), 'partition')}, {_count(types, 'GPU type')}"
+    text = f"{path}: {found.title} is fine: {counts}."
     output.data(text, {"path": str(path), "flaws": []})
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _render_figures(figures: Sequence[Figure], columns: int | None) -> str:

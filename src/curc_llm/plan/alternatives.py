@@ -9,7 +9,7 @@ from typing import Any
 
 from curc_llm.plan.plan import Alternative
 from curc_llm.plan.refusal import Refusal, count_gpus, count_hours, count_requests
-from curc_llm.plan.request import PlanRequest
+from curc_llm.plan.request import PlanRequest, all_gpus
 from curc_llm.plan.search import Found
 from curc_llm.plan.trial import round_down
 
@@ -142,7 +142,7 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
     for patch in _direct(request, refusal):
         yield (patch,)
     if refusal.kind == "layout":
-        yield ({"num_gpus": _all_gpus(request), **_ANY_LAYOUT},)
+        yield ({"num_gpus": all_gpus(request), **_ANY_LAYOUT},)
     if request.gpu_memory_utilization is not None and refusal.kind in ("weights", "context"):
         yield ({"gpu_memory_utilization": None},)
     if request.max_num_seqs is not None and refusal.kind in ("weights", "context"):
@@ -159,12 +159,6 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
     yield (_ANY_TYPE,)
     yield ({**_ANYWHERE, "quantisation": request.quantisation}, _ANYWHERE)
     yield ({**_ANYWHERE, **_shorter(request, refusal)},)
-
-
-def _all_gpus(request: PlanRequest) -> int | None:
-    """GPUs that were asked for, if only by parallel sizes; None when nothing says how many."""
-    sizes = [size for size in _sizes(request) if size is not None]
-    return request.num_gpus or (None if request.num_nodes or not sizes else math.prod(sizes))
 
 
 def _sizes(request: PlanRequest) -> tuple[int | None, int | None, int | None]:
@@ -187,7 +181,7 @@ def _direct(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:
         yield {"max_model_len": round_down(int(limit))}
     if refusal.kind in ("qos", "hours", "count") and request.qos is not None:
         yield {"qos": None}
-    if refusal.kind == "hours" and limit:
+    if refusal.kind in ("hours", "load") and limit:
         yield {"hours": limit}  # of the QoS that was asked for, if any
         yield {"qos": None, **_ANY_COUNT}
     if refusal.kind == "nodes" and request.num_nodes is not None:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from curc_llm.catalogue.model import Model
+from curc_llm.catalogue.vllm_support import REMEDY
 from curc_llm.errors import PlanError
 from curc_llm.factfile import explain
 from curc_llm.plan.alternatives import describe_launch, make_alternatives, name_launch
@@ -125,7 +126,7 @@ def _refuse_model(search: Search, request: PlanRequest) -> Plan:
     """For a model that vLLM refuses wherever it is launched."""
     return Plan(
         fits=False,
-        reason=search.model.vllm_refusal,
+        reason=f"{search.model.vllm_refusal} {REMEDY}",
         alternatives=(),
         request=request,
         site=search.facts.site.name,

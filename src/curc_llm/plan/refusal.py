@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +23,7 @@ Kind = Literal[
     "context",
     "share",
     "kv_cache_dtype",
+    "load",
 ]
 
 
@@ -58,6 +60,7 @@ _STAGES: tuple[Kind, ...] = (
     "weights",
     "context",
     "share",
+    "load",
 )
 
 
@@ -138,6 +141,12 @@ def explain_share(trial: Trial) -> str:
         f"gpu_memory_utilization {share:g} leaves {fit.split.outside_gib:,.2f} GiB of each "
         f"{trial.offer.gpu_name} to CUDA and other libraries, {fit.outside_missing_gib:,.2f} GiB too little."
     )
+
+
+def explain_load(title: str, load_s: float, hours: float) -> str:
+    """The sentence for a wall time in which the model isn't even loaded."""
+    need = f"about {math.ceil(load_s / 60):,} min to load"
+    return f"{title} needs {need}; {count_hours(hours)} were asked for."
 
 
 def explain_model_context(title: str, asked_tokens: int, max_tokens: int) -> str:

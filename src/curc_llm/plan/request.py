@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import Field
 
 from curc_llm.factfile import Frozen
@@ -59,3 +61,15 @@ class PlanRequest(Frozen):
     kv_cache_dtype: KvCacheDtype | None = None
     cpus_per_task: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
+
+
+def all_gpus(request: PlanRequest) -> int | None:
+    """GPUs that were asked for, if only by parallel sizes; None when nothing says how many.
+
+    Example:
+        >>> all_gpus(PlanRequest(model="m", tensor_parallel_size=2, pipeline_parallel_size=3))
+        6
+    """
+    asked = (request.tensor_parallel_size, request.pipeline_parallel_size, request.data_parallel_size)
+    sizes = [size for size in asked if size is not None]
+    return request.num_gpus or (None if request.num_nodes or not sizes else math.prod(sizes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from curc_llm.plan.refusal import (
     Refusal,
     count_gpus,
     explain_context,
+    explain_load,
     explain_model_context,
     explain_room,
     explain_share,
@@ -29,10 +31,12 @@ from curc_llm.plan.refusal import (
 )
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.site_refusal import refuse_everywhere
+from curc_llm.plan.speed import load_time_s
 from curc_llm.plan.trial import Trial, try_launch
 from curc_llm.plan.wants import Wants
 from curc_llm.plan.weights import checkpoint_bytes
 
+LOADED_SHARE = 2  # of the load's time, rounded up to quarters of an hour, is the least that is offered
 FAR_MORE = 1.5  # room that makes up for a layout that answers more slowly
 Sizes = tuple[int | None, int | None, int | None]
 
@@ -170,6 +174,9 @@ class Search:
             if isinstance(trial, Refusal):
                 refusals.append(trial)
                 continue
+            if too_short := self._explain_load(trial, request):
+                refusals.append(too_short)
+                continue
             yield self._price(trial, grant.term, request)
             if trial.is_useful or stop_at_first:
                 return
@@ -178,6 +185,15 @@ class Search:
         """Why vLLM refuses the type of KV cache here; empty when it doesn't."""
         dtype, arch = self.wants.kv_cache_dtype, self.model.architecture
         return judge_kv_cache_dtype(dtype, arch, choice.weights, choice.quantisation, offer.card).refusal
+
+    def _explain_load(self, trial: Trial, request: PlanRequest) -> Refusal | None:
+        """Why the hours that were asked for are over before the model answers; None when they aren't."""
+        size = checkpoint_bytes(self.model.architecture, trial.choice.weights)
+        load_s = load_time_s(size, self.facts.site.storage.read_gb_per_s, trial.num_nodes)
+        if request.hours is None or request.hours * 3600 > load_s:
+            return None
+        reason = explain_load(self.model.title, load_s, request.hours)
+        return Refusal("load", reason, trial, limit=math.ceil(load_s / 900 * LOADED_SHARE) / 4)
 
     def _is_hopeless(self, choice: Choice, grant: Grant) -> bool:
         """Whether the weights alone are far more than the GPUs have, which takes no arithmetic to see."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.refusal import Kind, Refusal, count_hours, first_of
-from curc_llm.plan.request import PlanRequest
+from curc_llm.plan.request import PlanRequest, all_gpus
 from curc_llm.sites.site import Site
 
 _TOO_MANY: tuple[Kind, ...] = ("nodes", "count")
@@ -34,7 +34,8 @@ def refuse_everywhere(
     kinds = _TOO_MANY if nearest.kind in _TOO_MANY else (nearest.kind,)
     limits = [r.limit for r in refusals if r.kind in kinds and r.limit is not None]
     most = max(limits, default=None)
-    reason = _explain(nearest.kind, request, site, offers, most)
+    is_told = nearest.kind == "load"  # names no GPU type
+    reason = nearest.reason if is_told else _explain(nearest.kind, request, site, offers, most)
     if reason:
         return replace(nearest, reason=reason, limit=most)
     return replace(nearest, reason=f"No GPU type at {site.title} will do: {nearest.reason}")
@@ -46,6 +47,9 @@ def _explain(
     """The sentence for a limit of the site; empty where GPUs have to be named."""
     if kind == "qos":
         return f"The QoS {request.qos} of {site.title} takes no such job."
+    if kind == "share" and request.gpu_memory_utilization is not None:
+        share = f"gpu_memory_utilization {request.gpu_memory_utilization:g}"
+        return f"{share} leaves too little of every GPU of {site.title} to CUDA and other libraries."
     if most is None:
         return ""
     if kind in _TOO_MANY:
@@ -66,8 +70,9 @@ def _explain_count(request: PlanRequest, site: Site, offers: Sequence[Offer], mo
     if request.num_nodes is not None and request.num_nodes > most_nodes:
         nodes = "1 node" if most_nodes == 1 else f"{most_nodes:,} nodes"
         return f"At {site.title} a GPU job may have {nodes}; {request.num_nodes:,} were asked for."
-    if request.num_gpus is not None and request.num_gpus > most_gpus:
-        gpus = f"{most_gpus:,} GPUs of one type at most; {request.num_gpus:,} were asked for."
+    num_gpus = all_gpus(request)
+    if num_gpus is not None and num_gpus > most_gpus:
+        gpus = f"{most_gpus:,} GPUs of one type at most; {num_gpus:,} were asked for."
         return f"At {site.title} a job may have {gpus}"
     return ""
 
