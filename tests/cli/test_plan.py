@@ -200,12 +200,13 @@ def test_no_line_is_wider_than_the_screen_but_commands(columns: int) -> None:
 
 
 def test_the_bar_is_as_wide_as_the_memory_and_shows_what_is_too_much() -> None:
-    bar, numbers = render_bar(SPLIT, 40).splitlines()
+    bar, numbers, legend = render_bar(SPLIT, 40).splitlines()
+    assert "  ".join(part[2:] for part in legend.split("  ")) == "weights  KV cache  work  not used"
     assert len(bar) == 42
     assert bar.count("█") + bar.count("#") == 20
     assert numbers == "weights 40.0 | KV cache 28.0 | work 4.0 | not used 8.0 of 80.0 GiB"
     over = SPLIT.model_copy(update={"weights_gib": 120.0, "kv_cache_gib": 0.0})
-    bar, numbers = render_bar(over, 40).splitlines()
+    bar, numbers, _ = render_bar(over, 40).splitlines()
     assert bar.endswith(">")
     assert numbers.endswith("of 80.0 GiB (52.0 too many)")
 

@@ -51,7 +51,8 @@ def test_70b_on_four_a100_is_refused_on_alpine_whose_nodes_have_three() -> None:
     made = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=4, tensor_parallel_size=4)
     assert not made.fits
     assert "3 a100_80gb each" in made.reason
-    assert made.alternatives[0].change == "3 GPUs instead of 4, in fp8"
+    layout = "tensor_parallel_size 1 x pipeline_parallel_size 3 instead of tensor_parallel_size 4"
+    assert made.alternatives[0].change == f"3 GPUs instead of 4, {layout}, in fp8"
     elsewhere = plan("llama-3.1-70b-instruct", "capella", num_gpus=4, tensor_parallel_size=4)
     assert elsewhere.fits
     assert (elsewhere.tensor_parallel_size, elsewhere.num_nodes) == (4, 1)
@@ -315,9 +316,10 @@ def test_a_preset_s_context_that_a_model_does_not_give_is_said() -> None:
 
 
 def test_time_is_warned_of_when_loading_eats_it_or_the_limit_is_near() -> None:
-    assert "Loading alone takes" in told("llama-3.1-405b-instruct", gpu_type="h200", num_gpus=4, hours=0.1)
-    tiny = told("qwen3-8b", gpu_type="l40", hours=0.001)
-    assert "Loading alone takes about 2 minutes; 4 seconds were asked for." in tiny
+    asked = {"gpu_type": "h200", "num_gpus": 4, "quantisation": "awq-int4", "hours": 0.11}
+    assert "minutes of the 7 minutes" in told("llama-3.1-405b-instruct", **asked)
+    tiny = plan("qwen3-8b", gpu_type="l40", hours=0.001)
+    assert tiny.reason == "Qwen3 8B needs about 2 min to load; 0.001 h were asked for."
     assert "plus 20 %" in told("llama-3.1-405b-instruct", gpu_type="h200", num_gpus=4, hours=0.5)
     assert "is close to the 24 h of gpu-normal" in told("qwen3-8b", gpu_type="a100_80gb", hours=23)
     assert "is close to" not in told("qwen3-8b", gpu_type="a100_80gb", hours=12)

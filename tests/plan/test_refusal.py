@@ -46,7 +46,7 @@ def test_the_refusal_that_came_furthest_is_told() -> None:
 
 def test_hours_in_which_the_model_is_not_even_loaded_are_refused_with_more() -> None:
     made = plan("qwen3-8b", gpu_type="h200", num_gpus=1, hours=0.01)
-    assert made.reason.startswith("Qwen3 8B needs about 3 min to load; 0.01 h were asked for")
+    assert made.reason.startswith("Qwen3 8B needs about 2 min to load; 0.01 h were asked for")
     assert made.alternatives[0].change == "0.25 h instead of 0.01"
     assert plan("qwen3-8b", gpu_type="h200", num_gpus=1, hours=0.25).fits
     assert "a100" not in plan("qwen3-8b", hours=0.01).reason

@@ -110,13 +110,21 @@ def find_snapshot(folder: Path) -> Path:
     """
     folder = folder.parent if is_config(folder) else folder
     if not is_folder(folder):
-        kind = "is a file, not a folder" if folder.exists() and not folder.is_dir() else "doesn't exist"
+        kind = "is a file, not a folder" if _is_there(folder) else "doesn't exist"
         short = str(folder) if len(str(folder)) < MAX_PATH else f"{str(folder)[:MAX_PATH]}…"
         raise ModelNotFoundError(f"The folder {short} {kind}.", "Name the folder that holds config.json.")
     snapshots = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]
     if snapshots and not (folder / "config.json").exists():
         return max(snapshots, key=lambda path: path.stat().st_mtime)
     return folder
+
+
+def _is_there(path: Path) -> bool:
+    """True for whatever stands there, a device such as /dev/zero too."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def is_folder(path: Path) -> bool:

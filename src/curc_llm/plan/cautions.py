@@ -167,9 +167,7 @@ def _about_driver(card: Card, cuda_driver: float | None) -> Iterator[str]:
 def _about_time(request: PlanRequest, launch: Found, load_s: float) -> Iterator[str]:
     hours, term = launch.term.hours, launch.term
     loading_h = load_s / 3600
-    if loading_h >= hours:
-        yield f"Loading alone takes about {_time(load_s)}; {_time(hours * 3600)} were asked for."
-    elif loading_h > hours * TIME_BUFFER:
+    if loading_h > hours * TIME_BUFFER:
         share = f"{_time(load_s)} of the {_time(hours * 3600)}"
         yield f"Loading takes about {share}: ask for the time that you need plus 20 %."
     limit = term.qos.max_time_h if term.qos is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -145,7 +144,7 @@ def explain_share(trial: Trial) -> str:
 
 def explain_load(title: str, load_s: float, hours: float) -> str:
     """The sentence for a wall time in which the model isn't even loaded."""
-    need = f"about {math.ceil(load_s / 60):,} min to load"
+    need = f"about {max(1, round(load_s / 60)):,} min to load"
     return f"{title} needs {need}; {count_hours(hours)} were asked for."
 
 
