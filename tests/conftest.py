@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.parent.name
         if folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
             item.add_marker(pytest.mark.xdist_group(folder))
+        elif item.get_closest_marker("engine") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     if config.getoption("--run-soak"):
         return
     soak = [item for item in items if "soak" in item.path.parts]
