@@ -77,6 +77,14 @@ class LaunchError(CurcLlmError):
     """A session could not be started."""
 
 
+class SlurmError(CurcLlmError):
+    """Slurm refused what it was asked for, or can't be asked here."""
+
+
+class SlurmSilentError(SlurmError):
+    """Slurm gave no answer in time. Nothing is known then: a job may well run."""
+
+
 class EngineError(CurcLlmError):
     """The engine could not be started, or died."""
 

@@ -1,0 +1,90 @@
+"""Reasons: why a job waits, in plain words. Slurm's word → what it means for the person who waits."""
+
+from __future__ import annotations
+
+import re
+
+# The exact words first; then what a word begins with or contains (squeue manual, JOB REASON CODES; CURC's
+# error-status-codes page, 2026-08-05, for those that it explains).
+_EXACT = {
+    "None": "Slurm has not looked at it yet",
+    "Resources": "waiting until enough GPUs, cores or memory are free; it is next in line",
+    "Priority": "others are before it in the queue",
+    "Dependency": "waiting for another job",
+    "DependencyNeverSatisfied": "waiting for a job that ended otherwise than it should: it will never start",
+    "BeginTime": "it is not to start before the time that was asked for",
+    "Cleaning": "its last run is still being cleared up before it starts again",
+    "JobHeldUser": "it is held: release it with scontrol release",
+    "JobHeldAdmin": "the centre's staff holds it: ask them",
+    "JobHoldMaxRequeue": "it was started too often without success, so Slurm holds it",
+    "Licenses": "waiting for a licence",
+    "Reservation": "waiting for its reservation to begin",
+    "ReservationDeleted": "its reservation is gone: cancel it and launch without",
+    "NodeDown": "a node that it needs is down",
+    "BadConstraints": "no node is as it asks: it will never start",
+    "PartitionDown": "its partition is closed at the moment",
+    "PartitionInactive": "its partition is closed at the moment",
+    "PartitionNodeLimit": "it asks for more nodes than its partition gives",
+    "PartitionTimeLimit": "it asks for more time than its partition gives: it will never start",
+    "InvalidAccount": "its account is not valid: cancel it and launch with another",
+    "InvalidQOS": "its QoS is not valid: cancel it and launch with another",
+    "launch failed requeued held": "a node failed while it started, so Slurm holds it",
+    "QOSNotAllowed": "its partition does not take its QoS",
+    "AccountNotAllowed": "its partition does not take its account",
+    "Prolog": "the node is being prepared",
+    "SchedDefer": "Slurm has put it off for a moment",
+    "BurstBufferResources": "waiting for room in the burst buffer",
+    "FrontEndDown": "the cluster's front end is down",
+    "SystemFailure": "Slurm, a file system or the network has failed",
+}  # fmt: skip
+_PATTERNS = (
+    (r"ReqNodeNotAvail.*[Rr]eserved for maintenance", "its nodes are reserved for a maintenance before it would end"),
+    (r"ReqNodeNotAvail", "nodes that it needs are down or reserved, often for a maintenance before it would end"),
+    (r"Nodes required for job are DOWN", "nodes that it needs are down or reserved for other jobs"),
+    (r"MaxWallDurationPerJobLimit", "it asks for more time than is allowed: it will never start"),
+    (r"(QOS|Assoc)(Grp|Max).*(GRES|Tres|TRES).*(Minutes|RunMin)", "its share of GPU hours is used up for now"),
+    (r"(QOS|Assoc)Max(GRES|Tres|TRES)Per(User|Account)", "you hold as many GPUs as one person may at once"),
+    (r"(QOS|Assoc)Max(GRES|Tres|TRES)Per(Job|Node)", "it asks for more GPUs than one job may have: it will never start"),
+    (r"(QOS|Assoc)Grp(GRES|Tres|TRES)", "all GPUs that {whose} may use at once are in use"),
+    (r"(QOS|Assoc)(Grp|Max).*(Cpu|CPU).*Minutes", "the hours of {whose} are used up"),
+    (r"AssocGrp(Cpu|CPU|Billing).*(Minutes|RunMin)", "the account's service units are used up"),
+    (r"(QOS|Assoc)GrpBilling", "the service units of {whose} are used up"),
+    (r"(QOS|Assoc)Max(Cpu|CPU|Node|Mem).*Per(User|Account)", "you hold as much as one person may at once"),
+    (r"(QOS|Assoc)Grp(Cpu|CPU)", "all cores that {whose} may use at once are in use"),
+    (r"(QOS|Assoc)Grp(Mem|Node)", "all that {whose} may use at once is in use"),
+    (r"(QOS|Assoc)(Max|Grp).*Jobs|MaxJobs|SubmitJob", "as many of your jobs run as may at once"),
+    (r"^QOS|^Assoc", "a limit of {whose} is reached"),
+    (r"[Hh]eld", "it is held"),
+)  # fmt: skip
+
+
+def explain_reason(reason: str) -> str:
+    """Why a job waits, as a clause; an unknown word is passed on as Slurm wrote it, empty stays empty.
+
+    Example:
+        >>> explain_reason("QOSMaxGRESPerUser")
+        'you hold as many GPUs as one person may at once'
+        >>> explain_reason("SomethingNew")
+        'Slurm says: SomethingNew'
+    """
+    word = reason.strip().strip("()")
+    if not word:
+        return ""
+    if word in _EXACT:
+        return _EXACT[word]
+    whose = "its QoS" if word.startswith("QOS") else "its account"
+    for pattern, text in _PATTERNS:
+        if re.search(pattern, word):
+            return text.format(whose=whose)
+    return f"Slurm says: {word[:200]}"
+
+
+def will_never_start(reason: str) -> bool:
+    """True when waiting longer doesn't help: the job should be cancelled and launched otherwise.
+
+    Example:
+        >>> will_never_start("PartitionTimeLimit"), will_never_start("Priority")
+        (True, False)
+    """
+    text = explain_reason(reason)
+    return "never start" in text or "cancel it" in text
