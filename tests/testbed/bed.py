@@ -1,4 +1,4 @@
-"""Bed: a real Slurm of two nodes with accounting, fake GPUs and a site's rules, on one machine, without systemd."""
+"""Bed: a real Slurm of two nodes with accounting, fake GPUs and a site's rules, on one machine."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "
 # Memory and file syncs that a test doesn't need.
 DATABASE_OPTIONS = (
     "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=8M",
-    "--innodb-doublewrite=0", "--innodb-file-per-table=0", "--innodb-flush-method=nosync", "--aria-sync-log-dir=NEVER",
-    "--performance-schema=off", "--skip-log-bin", "--skip-name-resolve",
+    "--innodb-doublewrite=0", "--innodb-file-per-table=0", "--innodb-flush-method=nosync",
+    "--aria-sync-log-dir=NEVER", "--performance-schema=off", "--skip-log-bin", "--skip-name-resolve",
 )  # fmt: skip
 
 
@@ -152,9 +152,9 @@ class Bed:
         path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
         missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
         if missing:
-            packages = (Path(__file__).parent / "packages.txt").read_text().split()
+            packages = " ".join((Path(__file__).parent / "packages.txt").read_text().split())
             raise BedError(
-                f"{', '.join(missing)} is missing: apt-get install --no-install-recommends {' '.join(packages)}"
+                f"{', '.join(missing)} is missing: apt-get install --no-install-recommends {packages}"
             )
 
     def _take_lock(self) -> None:
@@ -252,8 +252,8 @@ class Bed:
     def _start_slurm(self) -> None:
         self._start("slurmdbd", "slurmdbd", "-D")
         self._wait("slurmdbd", ["sacctmgr", "-n", "list", "cluster"])
-        # As much as possible before the controller runs: it would be told of each line, which takes time. But the
-        # kinds of GPU, and so limits on them, are known only once it has run.
+        # As much as possible before the controller runs: it would be told of each line, which takes time.
+        # But the kinds of GPU, and so limits on them, are known only once it has run.
         self._tell_accounting("people", accounts.render_people(self.site, self.ground))
         self._start_controller()
         self._tell_accounting("limits", accounts.render_limits(self.site))
@@ -271,7 +271,8 @@ class Bed:
 
     def _start_nodes(self) -> None:
         # Not `ip netns exec`: it mounts /sys anew, and slurmd then misses the cgroups that it insists on.
-        script = 'mount --bind "$1" /etc/hosts; hostname "$2"; exec nsenter --net="/run/netns/$3" slurmd -D -N "$2"'
+        enter = 'exec nsenter --net="/run/netns/$3" slurmd -D -N "$2"'
+        script = f'mount --bind "$1" /etc/hosts; hostname "$2"; {enter}'
         for node in self.ground.nodes:
             self._start(
                 f"slurmd.{node.name}", "unshare", "-mu", "sh", "-c", script, "sh",

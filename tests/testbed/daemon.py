@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.testbed.ground import Ground
 
-# Notes its pid, then becomes the daemon; the shell in front goes away at once, so that nobody has to wait for it.
+# Notes its pid, then becomes the daemon; the shell in front goes away at once, so nobody has to wait for it.
 _START = 'setsid sh -c \'echo $$ >"$0"; exec "$@"\' "$@" </dev/null >>"$0" 2>&1 &'
 
 

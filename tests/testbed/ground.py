@@ -1,4 +1,4 @@
-"""Ground: where one test bed stands: its folder, addresses, ports, nodes and users. Computed, nothing is touched."""
+"""Ground: where one test bed stands: its folder, addresses, ports, nodes, users. Nothing is touched."""
 
 from __future__ import annotations
 
