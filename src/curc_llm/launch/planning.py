@@ -79,7 +79,7 @@ def plan_engines(
         )
         plan, told = _plan_one(request, facts, settings)
         if plan is not None:
-            _check_code(settings, name, plan)
+            check_code(settings, name, plan)
             if device == "cpu":
                 plan = limit_context(plan, is_asked=request.max_model_len is not None)
             told += plan.warnings if device == "cuda" else ()
@@ -188,8 +188,14 @@ def _check_is_model(model: str, error: ModelNotFoundError) -> None:
         find_weights(folder)  # raises when a file is missing or broken
 
 
-def _check_code(settings: Settings, wanted: str, plan: Plan) -> None:
-    """Raises LaunchError for a model that brings code which nobody allowed to run."""
+def check_code(settings: Settings, wanted: str, plan: Plan) -> None:
+    """Raises LaunchError for a model that brings code which nobody allowed to run.
+
+    Args:
+        settings: say whose code may run.
+        wanted: what the person called the model.
+        plan: what the planner found out about it.
+    """
     own = settings.models.get(wanted)
     allowed = own.trust_remote_code if own is not None else None
     allowed = settings.defaults.trust_remote_code if allowed is None else allowed
