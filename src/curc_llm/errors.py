@@ -93,6 +93,14 @@ class DownloadError(CurcLlmError):
     """A model could not be downloaded."""
 
 
+class TokenError(CurcLlmError):
+    """The Hugging Face token is missing, isn't one, isn't accepted, or can't be stored."""
+
+
+class TunnelError(CurcLlmError):
+    """A tunnel could not be opened, or can't be kept open."""
+
+
 class PortError(CurcLlmError):
     """No port could be bound."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from curc_llm.engine.environment import is_secret
+from curc_llm.engine.hub_token import token_path
 from curc_llm.errors import DownloadError
 
 STOP_GRACE_S = 5.0
@@ -161,8 +162,7 @@ def make_download_environment(base: Mapping[str, str], hf_home: Path) -> dict[st
 
 def find_token_file(environ: Mapping[str, str]) -> Path | None:
     """The file in which `hf auth login` stored the person's token; None without one."""
-    home = Path(environ.get("HF_HOME") or Path(environ.get("HOME", "/")) / ".cache" / "huggingface")
-    path = Path(environ.get("HF_TOKEN_PATH") or home / "token")
+    path = token_path(environ)
     return path if path.is_file() else None
 
 
