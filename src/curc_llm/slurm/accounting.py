@@ -65,10 +65,11 @@ def ask_use(slurm: Slurm, job_id: str) -> tuple[JobUse, ...]:
 
 
 def parse_use(text: str) -> tuple[JobUse, ...]:
-    """sacct's lines; what isn't one is left out.
+    """The lines of sacct; what isn't one is left out.
 
     Example:
-        >>> use = parse_use("7|COMPLETED|3600|al40|gpu-normal|billing=114,cpu=6,gres/gpu:l40=1,gres/gpu=1,mem=15G")[0]
+        >>> line = "7|COMPLETED|3600|al40|gpu-normal|billing=114,cpu=6,gres/gpu:l40=1,gres/gpu=1,mem=15G"
+        >>> use = parse_use(line)[0]
         >>> use.cores, use.gpus, use.gpu_type
         (6, 1, 'l40')
     """

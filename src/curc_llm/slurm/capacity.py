@@ -13,9 +13,9 @@ from curc_llm.slurm.command import Slurm
 
 # Words of a node's state that mean that no job starts there (scontrol manual, node state codes).
 _SHUT = frozenset({
-    "DOWN", "DRAIN", "DRAINING", "DRAINED", "FAIL", "FAILING", "NOT_RESPONDING", "NO_RESPOND", "MAINTENANCE", "MAINT",
-    "RESERVED", "PLANNED", "POWERED_DOWN", "POWERING_DOWN", "REBOOT_ISSUED", "REBOOT_REQUESTED", "UNKNOWN", "ERROR",
-    "FUTURE", "INVALID_REG", "BLOCKED",
+    "DOWN", "DRAIN", "DRAINING", "DRAINED", "FAIL", "FAILING", "NOT_RESPONDING", "NO_RESPOND", "MAINTENANCE",
+    "MAINT", "RESERVED", "PLANNED", "POWERED_DOWN", "POWERING_DOWN", "REBOOT_ISSUED", "REBOOT_REQUESTED",
+    "UNKNOWN", "ERROR", "FUTURE", "INVALID_REG", "BLOCKED",
 })  # fmt: skip
 _GRES = re.compile(r"gpu(?::(?P<type>[A-Za-z][\w.+-]*))?:(?P<count>\d+)")
 
@@ -50,7 +50,7 @@ class Capacity:
         total: all that exist.
         open: those of nodes that take jobs.
         idle: of these, those that nobody holds now.
-        most_on_one_node: idle ones on the node that has most of them: what a job on one node can have at once.
+        most_on_one_node: idle ones on the node that has most of them: what a job on one node can have.
     """
 
     gpu: SiteGpu
@@ -107,7 +107,7 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
     """The lines of `scontrol show node --detail --oneliner`; what isn't one is left out.
 
     Example:
-        >>> parse_nodes("NodeName=n1 Gres=gpu:l40:3(S:0-1) GresUsed=gpu:l40:1(IDX:0) State=MIXED+PLANNED")[0].used
+        >>> parse_nodes("NodeName=n1 Gres=gpu:l40:3(S:0-1) GresUsed=gpu:l40:1(IDX:0)")[0].used
         {'l40': 1}
     """
     return tuple(_parse_node(line) for line in text.splitlines() if line.startswith("NodeName="))

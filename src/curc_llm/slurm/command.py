@@ -18,11 +18,11 @@ from curc_llm.slurm.script import render_arguments
 # Time-outs in seconds. Slurm's own commands give up after MessageTimeout (10 s by default) and try once more.
 QUERY_S = 20.0
 SUBMIT_S = 60.0
-# What Slurm's commands, and through sbatch the job, get to see. Everything else stays where it is: keys of other
-# services, SBATCH_ and SQUEUE_ variables that would change what is asked, an activated environment, PYTHONPATH.
+# What Slurm's commands, and through sbatch the job, get to see. All else stays where it is: keys of other
+# services, SBATCH_ and SQUEUE_ variables that would change what is asked, PYTHONPATH, the environment's own.
 PASSED_ON = (
-    "HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SLURM_CONF", "MODULEPATH",
-    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SLURM_CONF",
+    "MODULEPATH", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH",
 )  # fmt: skip
 _JOB_ID = re.compile(r"[1-9][0-9]{0,18}")
@@ -52,7 +52,8 @@ class Slurm:
         """Submits a script; returns the job's id.
 
         Args:
-            request, script: what `script.render_script` was given and made.
+            request: what Slurm is asked for.
+            script: what `script.render_script` made of it.
             folder: where the job starts.
 
         Raises:
@@ -87,15 +88,6 @@ class Slurm:
             SlurmSilentError: no answer in time.
         """
         self._run(["scancel", check_job_id(job_id)], self.query_s)
-
-    def requeue(self, job_id: str) -> None:
-        """Stops a job and puts it into the queue again, under the same id.
-
-        Raises:
-            SlurmError: it can't be requeued.
-            SlurmSilentError: no answer in time.
-        """
-        self._run(["scontrol", "requeue", check_job_id(job_id)], self.query_s)
 
     def query(self, *command: str) -> str:
         """Runs a command that only asks; returns what it printed.

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 
 from curc_llm.errors import SlurmError, SlurmSilentError
 from curc_llm.slurm.command import Slurm, check_job_id
-from curc_llm.slurm.state import SACCT_FORMAT, SQUEUE_FORMAT, Job, JobState, parse_sacct, parse_squeue
+from curc_llm.slurm.job import SACCT_FORMAT, SQUEUE_FORMAT, Job, parse_sacct, parse_squeue
+from curc_llm.slurm.state import JobState
 
 MIN_GAP_S = 5.0
 # Job ids in one command line: far below the kernel's limit of 128 KiB for one argument.
@@ -42,8 +43,8 @@ class SlurmPoll:
     def jobs(self, job_ids: Iterable[str]) -> dict[str, Job]:
         """Each job that was asked for. Within `min_gap_s` the last answer is given again.
 
-        A job that was not asked for before is UNKNOWN until the next question is due. Slurm being silent makes
-        every job UNKNOWN; none is called GONE unless Slurm answered.
+        A job that was not asked for before is UNKNOWN until the next question is due. Slurm being silent
+        makes every job UNKNOWN; none is called GONE unless Slurm answered.
 
         Raises:
             SlurmError: an id isn't one.

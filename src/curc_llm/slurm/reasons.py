@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from curc_llm.slurm.limit_reasons import explain_limit
+
 # The exact words first; then what a word begins with or contains (squeue manual, JOB REASON CODES; CURC's
 # error-status-codes page, 2026-08-05, for those that it explains).
 _EXACT = {
@@ -35,27 +37,24 @@ _EXACT = {
     "SchedDefer": "Slurm has put it off for a moment",
     "BurstBufferResources": "waiting for room in the burst buffer",
     "FrontEndDown": "the cluster's front end is down",
+    "NodeNotAvail": "its nodes are down or reserved",
+    "JobLaunchFailure": "it could not be started: a file system or a node may be at fault",
+    "NonZeroExitCode": "its last run failed, so Slurm holds it",
+    "OutOfMemory": "its last run needed more memory than it had asked for",
+    "DeadLine": "it can't end before its deadline: it will never start",
+    "PartitionConfig": "its partition does not take a job like it: it will never start",
+    "MaxMemPerLimit": "it asks for more memory than its partition gives: it will never start",
+    "JobArrayTaskLimit": "as many tasks of its array run as may at once",
     "SystemFailure": "Slurm, a file system or the network has failed",
 }  # fmt: skip
 _PATTERNS = (
-    (r"ReqNodeNotAvail.*[Rr]eserved for maintenance", "its nodes are reserved for a maintenance before it would end"),
-    (r"ReqNodeNotAvail", "nodes that it needs are down or reserved, often for a maintenance before it would end"),
+    (r"ReqNodeNotAvail.*[Rr]eserved for maint", "a maintenance begins on its nodes before it would end"),
+    (r"ReqNodeNotAvail", "its nodes are down or reserved, often for a maintenance before it would end"),
     (r"Nodes required for job are DOWN", "nodes that it needs are down or reserved for other jobs"),
-    (r"MaxWallDurationPerJobLimit", "it asks for more time than is allowed: it will never start"),
-    (r"(QOS|Assoc)(Grp|Max).*(GRES|Tres|TRES).*(Minutes|RunMin)", "its share of GPU hours is used up for now"),
-    (r"(QOS|Assoc)Max(GRES|Tres|TRES)Per(User|Account)", "you hold as many GPUs as one person may at once"),
-    (r"(QOS|Assoc)Max(GRES|Tres|TRES)Per(Job|Node)", "it asks for more GPUs than one job may have: it will never start"),
-    (r"(QOS|Assoc)Grp(GRES|Tres|TRES)", "all GPUs that {whose} may use at once are in use"),
-    (r"(QOS|Assoc)(Grp|Max).*(Cpu|CPU).*Minutes", "the hours of {whose} are used up"),
-    (r"AssocGrp(Cpu|CPU|Billing).*(Minutes|RunMin)", "the account's service units are used up"),
-    (r"(QOS|Assoc)GrpBilling", "the service units of {whose} are used up"),
-    (r"(QOS|Assoc)Max(Cpu|CPU|Node|Mem).*Per(User|Account)", "you hold as much as one person may at once"),
-    (r"(QOS|Assoc)Grp(Cpu|CPU)", "all cores that {whose} may use at once are in use"),
-    (r"(QOS|Assoc)Grp(Mem|Node)", "all that {whose} may use at once is in use"),
-    (r"(QOS|Assoc)(Max|Grp).*Jobs|MaxJobs|SubmitJob", "as many of your jobs run as may at once"),
-    (r"^QOS|^Assoc", "a limit of {whose} is reached"),
     (r"[Hh]eld", "it is held"),
-)  # fmt: skip
+    (r"^QOS", "a limit of its QoS is reached"),
+    (r"^Assoc|PerAccount$|^AccountingPolicy$", "a limit of its account is reached"),
+)
 
 
 def explain_reason(reason: str) -> str:
@@ -63,7 +62,7 @@ def explain_reason(reason: str) -> str:
 
     Example:
         >>> explain_reason("QOSMaxGRESPerUser")
-        'you hold as many GPUs as one person may at once'
+        'you hold all the GPUs that one person may at once with its QoS'
         >>> explain_reason("SomethingNew")
         'Slurm says: SomethingNew'
     """
@@ -72,11 +71,11 @@ def explain_reason(reason: str) -> str:
         return ""
     if word in _EXACT:
         return _EXACT[word]
-    whose = "its QoS" if word.startswith("QOS") else "its account"
-    for pattern, text in _PATTERNS:
-        if re.search(pattern, word):
-            return text.format(whose=whose)
-    return f"Slurm says: {word[:200]}"
+    limit = explain_limit(word)
+    if limit:
+        return limit
+    found = next((text for pattern, text in _PATTERNS if re.search(pattern, word)), "")
+    return found or f"Slurm says: {word[:200]}"
 
 
 def will_never_start(reason: str) -> bool:

@@ -52,7 +52,7 @@ def render_options(request: JobRequest) -> tuple[str, ...]:
 
 
 def render_arguments(request: JobRequest, folder: Path | None = None) -> tuple[str, ...]:
-    """sbatch's command line: all options again, since only these outrank a person's SBATCH_ variables, and the paths.
+    """The command line of sbatch: all options again, since these outrank SBATCH_ variables, and the paths.
 
     Args:
         request: what Slurm is asked for.
@@ -87,7 +87,7 @@ def _options(request: JobRequest) -> Iterator[tuple[str, str]]:
         if getattr(request, name):
             yield name, getattr(request, name)
     yield "nodes", str(request.num_nodes)
-    yield "ntasks", str(request.num_tasks)
+    yield "ntasks", str(request.num_nodes)
     if request.num_nodes > 1:
         yield "ntasks-per-node", "1"
     yield "cpus-per-task", str(request.cpus_per_task)
@@ -104,12 +104,6 @@ def _manners(request: JobRequest) -> Iterator[tuple[str, str]]:
     if request.warn_before_end_s:
         yield "signal", f"B:USR1@{request.warn_before_end_s}"
     yield ("requeue" if request.requeue else "no-requeue"), ""
-    if request.exclusive:
-        yield "exclusive", ""
-    if request.mail_user:
-        yield "mail-user", request.mail_user
-    if request.mail_types:
-        yield "mail-type", ",".join(request.mail_types)
 
 
 def _render_modules(modules: tuple[str, ...]) -> list[str]:
@@ -123,5 +117,5 @@ def _render_modules(modules: tuple[str, ...]) -> list[str]:
     return [
         "# shellcheck disable=SC1091",
         "command -v module >/dev/null || . /etc/profile >/dev/null 2>&1",
-        f"module load {names} || {{ echo 'The modules {names} could not be loaded on this node.' >&2; exit 1; }}",
+        f"module load {names} || {{ echo 'Modules that could not be loaded here: {names}.' >&2; exit 1; }}",
     ]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from curc_llm.errors import SlurmSilentError
 from curc_llm.slurm.command import Slurm
+from curc_llm.slurm.job import parse_time
 from curc_llm.slurm.request import JobRequest
-from curc_llm.slurm.state import parse_time
 
-# "sbatch: Job 1 to start at 2026-11-21T12:33:11 using 6 processors on nodes tn1 in partition aa100" (22.05 to 25)
+# Slurm 22.05 to 25: "Job 1 to start at 2026-11-21T12:33:11 using 6 processors on nodes n1 in partition al40"
 _TEST_ONLY = re.compile(
-    r"Job (?P<job>\d+) to start at (?P<at>\S+) (?:a )?using (?P<cpus>\d+) processors on (?:nodes )?(?P<nodes>\S+)"
+    r"Job \d+ to start at (?P<at>\S+) (?:a )?using \d+ processors on (?:nodes )?(?P<nodes>\S+)"
 )
 
 
@@ -33,7 +33,7 @@ def parse_test_only(text: str) -> ExpectedStart:
     """What `sbatch --test-only` says; nothing is known where it says something else.
 
     Example:
-        >>> parse_test_only("sbatch: Job 1 to start at 1795264750 using 6 processors on nodes tn1 in partition aa100")
+        >>> parse_test_only("sbatch: Job 1 to start at 1795264750 using 6 processors on nodes tn1")
         ExpectedStart(at=1795264750.0, nodes='tn1')
     """
     found = _TEST_ONLY.search(text)
