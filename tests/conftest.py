@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-soak", action="store_true", help="run the long tests in tests/soak (make soak)")

@@ -41,12 +41,14 @@ class Bed:
         site_name: whose partitions, QoS, GPUs and rules it has.
         kill_wait_s: seconds between TERM and KILL when a job ends.
         min_job_age_s: seconds that `squeue` and `scontrol` still know an ended job.
+        paper_nodes: nodes that Slurm would start when a job needs them: for `sbatch --test-only` alone.
     """
 
     ground: Ground = field(default_factory=Ground)
     site_name: str = "alpine"
     kill_wait_s: int = 5
     min_job_age_s: int = 300
+    paper_nodes: int = 0
     _lock: IO[str] | None = None
 
     @property
@@ -85,6 +87,10 @@ class Bed:
         if wipe:
             accounts.remove_users(self.ground)
             shutil.rmtree(self.ground.folder, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Lets others use the bed, up or down."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -188,7 +194,11 @@ class Bed:
 
     def _write_configuration(self) -> None:
         files = render_configuration(
-            self.site, self.ground, kill_wait_s=self.kill_wait_s, min_job_age_s=self.min_job_age_s
+            self.site,
+            self.ground,
+            kill_wait_s=self.kill_wait_s,
+            min_job_age_s=self.min_job_age_s,
+            paper_nodes=self.paper_nodes,
         )
         for old in self.ground.etc.glob("*.lua"):
             old.unlink()
@@ -282,9 +292,10 @@ class Bed:
 
     def _wait_for_nodes(self) -> None:
         def are_free() -> bool:
-            states = self.run("sinfo", "-h", "-N", "-o", "%T", "-p", "urgent", check=False).stdout.split()
+            names = ",".join(node.name for node in self.ground.nodes)
+            asked = ("sinfo", "-h", "-N", "-n", names, "-o", "%T", "-p", "urgent")
+            states = self.run(*asked, check=False).stdout.split()
             if any(state.startswith(("down", "drain")) for state in states):
-                names = ",".join(node.name for node in self.ground.nodes)
                 self.run("scontrol", "update", f"nodename={names}", "state=resume", check=False)
             return states == ["idle"] * len(self.ground.nodes)
 
