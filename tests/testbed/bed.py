@@ -16,7 +16,7 @@ from curc_llm.sites.load import load_site
 from curc_llm.sites.site import Site
 from tests.testbed import accounts, daemon, network
 from tests.testbed.configuration import count_devices, render_configuration
-from tests.testbed.ground import CONTROLLER, MAX_NUMBER, Ground
+from tests.testbed.ground import CONTROLLER, Ground
 from tests.testbed.network import run
 
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "ip", "nsenter", "unshare")
@@ -315,20 +315,3 @@ def _read(path: Path) -> str:
         return path.read_text()
     except FileNotFoundError:
         return ""
-
-
-def open_bed(site_name: str = "alpine", **options: int) -> Bed:
-    """The first bed that nobody else uses, up.
-
-    Raises:
-        BedError: all are in use, or none can be made here.
-    """
-    for number in range(1, MAX_NUMBER + 1):
-        bed = Bed(Ground(number), site_name, **options)
-        try:
-            bed._take_lock()
-        except BedError:
-            continue
-        bed.up()
-        return bed
-    raise BedError(f"All {MAX_NUMBER} test beds are in use.")

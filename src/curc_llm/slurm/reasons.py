@@ -35,7 +35,6 @@ _EXACT = {
     "AccountNotAllowed": "its partition does not take its account",
     "Prolog": "the node is being prepared",
     "SchedDefer": "Slurm has put it off for a moment",
-    "BurstBufferResources": "waiting for room in the burst buffer",
     "FrontEndDown": "the cluster's front end is down",
     "NodeNotAvail": "its nodes are down or reserved",
     "JobLaunchFailure": "it could not be started: a file system or a node may be at fault",
@@ -52,6 +51,9 @@ _PATTERNS = (
     (r"ReqNodeNotAvail", "its nodes are down or reserved, often for a maintenance before it would end"),
     (r"Nodes required for job are DOWN", "nodes that it needs are down or reserved for other jobs"),
     (r"[Hh]eld", "it is held"),
+    (r"^BurstBuffer", "waiting for the burst buffer"),
+    (r"^Power", "waiting for electrical power"),
+    (r"^FedJobLock$|^Block", "the cluster is busy with something else"),
     (r"^QOS", "a limit of its QoS is reached"),
     (r"^Assoc|PerAccount$|^AccountingPolicy$", "a limit of its account is reached"),
 )
