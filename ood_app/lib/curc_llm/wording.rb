@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+module CurcLlm
+  # Values and numbers as people read them.
+  module Wording
+    MOST_QUOTED = 60 # characters of a value that a sentence repeats
+
+    module_function
+
+    # A value that a person (or an attacker) sent, safe to repeat: quoted, on one line, never long.
+    #
+    #   quote("a\nb") # => '"a\nb"'
+    def quote(value)
+      text = value.is_a?(String) ? value.dup.force_encoding(Encoding::UTF_8).scrub('?') : value.inspect
+      text = "#{text[0, MOST_QUOTED]}…" if text.length > MOST_QUOTED
+      text.inspect
+    end
+
+    #   number(2048) # => "2,048"; number(4.0) # => "4"
+    def number(value)
+      whole, fraction = value.to_s.split('.')
+      grouped = whole.gsub(/(\d)(?=(\d{3})+\z)/, '\1,')
+      fraction.nil? || fraction == '0' ? grouped : "#{grouped}.#{fraction}"
+    end
+
+    #   list(%w[a b c]) # => "a, b or c"
+    def list(words, last = 'or')
+      words.length < 2 ? words.join : "#{words[0..-2].join(', ')} #{last} #{words[-1]}"
+    end
+
+    # The known words nearest to one that isn't known, by letters to be changed; at most three.
+    def nearest(word, known)
+      plain = word.to_s.scrub('?').downcase[0, MOST_QUOTED]
+      near = known.map { |name| [distance(plain, name.downcase), name] }
+      near.select { |far, name| far <= [name.length / 2, 1].max }.min_by(3) { |far, name| [far, name] }.map(&:last)
+    end
+
+    # Letters to add, drop or change (Levenshtein).
+    def distance(left, right)
+      row = (0..right.length).to_a
+      left.each_char.with_index(1) do |char, at|
+        diagonal, row[0] = row[0], at
+        right.each_char.with_index(1) do |other, to|
+          diagonal, row[to] = row[to], [row[to] + 1, row[to - 1] + 1, diagonal + (char == other ? 0 : 1)].min
+        end
+      end
+      row[-1]
+    end
+  end
+end
