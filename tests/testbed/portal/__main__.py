@@ -17,7 +17,11 @@ def main() -> int:
     """Starts it, says where it is, waits for Ctrl-C, takes everything away."""
     options = _read_options()
     bed = Bed(Ground(options.number), options.site)
-    settings = {"VERSION": options.portal, "CSP": str(int(options.csp)), "DYNAMIC_JS": str(int(options.dynamic_js))}
+    settings = {
+        "VERSION": options.portal,
+        "CSP": str(int(options.csp)),
+        "DYNAMIC_JS": str(int(options.dynamic_js)),
+    }
     portal = Portal(bed, app=options.app, options=settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -45,14 +49,22 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--portal", default="4.2", help="as which release it behaves: 3.1, 4.0, 4.1 or 4.2")
     parser.add_argument("--csp", action="store_true", help="with the portal's content policy on")
     parser.add_argument("--dynamic-js", action="store_true", help="with the portal's dynamic forms on")
-    parser.add_argument("--keep", action="store_true", help="keep the users, their homes and the accounting at the end")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the users, their homes and the accounting at the end"
+    )
     return parser.parse_args()
 
 
 def _describe(portal: Portal) -> str:
     ground = portal.bed.ground
-    people = {"researcher": ground.user, "another person": ground.neighbour, "from another university": ground.guest}
-    lines = [f"  {portal.login_of(user):24} {portal.password_of(user):20} {who}" for who, user in people.items()]
+    people = {
+        "researcher": ground.user,
+        "another person": ground.neighbour,
+        "from another university": ground.guest,
+    }
+    lines = [
+        f"  {portal.login_of(user):24} {portal.password_of(user):20} {who}" for who, user in people.items()
+    ]
     return "\n".join(
         [
             f"\n{portal.address('new')}   as Open OnDemand since 4.1",

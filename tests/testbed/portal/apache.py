@@ -165,7 +165,9 @@ class Apache:
         (self.folder / "apache.conf").write_text(text)
 
     def _render_host(self, variant: Variant, public: Path) -> str:
-        certificate = f'SSLCertificateFile "{self.folder}/cert.pem"\n  SSLCertificateKeyFile "{self.folder}/key.pem"'
+        certificate = (
+            f'SSLCertificateFile "{self.folder}/cert.pem"\n  SSLCertificateKeyFile "{self.folder}/key.pem"'
+        )
         login = _fill("login.conf", folder=self.folder)
         return _fill(
             "host.conf",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +77,7 @@ class Portal:
         for user in users:
             self._start_pages(user)
         for user in users:
-            if not daemon.wait_until(self._socket(user).is_socket, 20):
-                raise BedError(f"The pages of {user} don't come up: {self._tail(user)}")
+            self._wait_for_pages(user)
         self._apache = Apache(
             self.folder, self.variants, self.passwords, user_prefix=self._prefix, sockets=self._sockets,
             timeout_s=self.timeout_s, in_front=self.bed.knowing_nodes(),
@@ -98,8 +98,7 @@ class Portal:
         daemon.stop(self.bed.ground, self._daemon(user), patience_s=3)
         self._socket(user).unlink(missing_ok=True)
         self._start_pages(user, options)
-        if not daemon.wait_until(self._socket(user).is_socket, 20):
-            raise BedError(f"The pages of {user} don't come up: {self._tail(user)}")
+        self._wait_for_pages(user)
 
     def __enter__(self) -> Portal:
         self.up()
@@ -122,6 +121,14 @@ class Portal:
     def _daemon(self, user: str) -> str:
         return f"web.{user}"
 
+    def _wait_for_pages(self, user: str) -> None:
+        end = time.monotonic() + 20
+        while not self._socket(user).is_socket():
+            time.sleep(0.1)
+            began = time.monotonic() > end - 18  # the shell in front needs a moment to note the pid
+            if time.monotonic() > end or (began and not daemon.is_running(self.bed.ground, self._daemon(user))):
+                raise BedError(f"The pages of {user} don't come up: {self._tail(user)}")
+
     def _tail(self, user: str) -> str:
         log = self.bed.ground.log / f"{self._daemon(user)}.out"
         return log.read_text(errors="replace")[-1500:] if log.exists() else "no log"
@@ -139,6 +146,6 @@ class Portal:
             self.bed.ground, self._daemon(user),
             [*self.bed.as_user(user), "env", "-i", *(f"{k}={v}" for k, v in environment.items()),
              "puma", "--quiet", "--environment", "production", "--threads", "0:4", "--bind",
-             f"unix://{self._socket(user)}?umask=0117", str(HERE / "web" / "config.ru")],
+             f"unix://{self._socket(user)}?umask=0111", str(HERE / "web" / "config.ru")],
             {},
         )  # fmt: skip

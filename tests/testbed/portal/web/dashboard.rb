@@ -39,16 +39,16 @@ class Dashboard
   def route(request, launcher, page)
     path = request.path_info.delete_prefix(BASE)
     new_form = "/batch_connect/#{@settings.token}/session_contexts"
-    case [request.request_method, path]
-    in ['GET', '' | '/'] then page.show('home')
-    in ['GET', ^"#{new_form}/new"] then form(request, launcher, page)
-    in ['POST', ^new_form] then launch(request, launcher, page)
-    in ['GET', '/batch_connect/sessions'] then sessions(request, launcher, page)
-    in ['POST', %r{\A/batch_connect/sessions/([\h-]{36})(/cancel)?\z}] then finish(request, launcher, path)
-    in ['GET', %r{\A/assets/}] then asset(File.basename(path))
-    in ['GET', %r{\A/apps/icon}] then icon
-    in ['GET', %r{\A/files/fs(/.*)}] then Files.answer(path.delete_prefix('/files/fs'), BASE)
-    else [404, { 'Content-Type' => 'text/plain' }, ["No such page: #{path}\n"]]
+    case "#{request.request_method} #{path}"
+    when %r{\AGET /?\z} then page.show('home')
+    when "GET #{new_form}/new" then form(request, launcher, page)
+    when "POST #{new_form}" then launch(request, launcher, page)
+    when 'GET /batch_connect/sessions' then sessions(request, launcher, page)
+    when %r{\APOST /batch_connect/sessions/[\h-]{36}(/cancel)?\z} then finish(request, launcher, path)
+    when %r{\AGET /assets/} then asset(File.basename(path))
+    when 'GET /apps/icon' then icon
+    when %r{\AGET /files/fs/} then Files.answer(path.delete_prefix('/files/fs'), BASE)
+    else raise Errno::ENOENT, path
     end
   end
 
