@@ -23,6 +23,8 @@ INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended (128 + S
 VERBS = {
     "demo": "Start a session on this machine with the bundled model and open it to you.",
     "serve": "Start a session on this machine that serves one or more models.",
+    "launch": "Start a session as a Slurm job.",
+    "repeat": "Launch an earlier session's job again, just as it was.",
     "ls": "List your sessions.",
     "status": "Show how a session is doing.",
     "ask": "Ask a question; the answer alone goes to standard output.",

@@ -94,15 +94,20 @@ def check_repeat(spec: LaunchSpec, settings: Settings) -> None:
     Raises:
         ModelDoesNotFitError: one of them can't work here.
     """
-    asked = [_as_planned(origin, spec.device) for origin in spec.origins if origin.request is not None]
+    asked = [as_planned(origin, spec.device) for origin in spec.origins if origin.request is not None]
     facts = load_facts(settings, LOCAL) if asked else None
     for request in asked:
         assert facts is not None  # noqa: S101 - loaded when there is anything to ask
         _plan_one(request, facts, settings)
 
 
-def _as_planned(origin: Origin, device: Literal["cuda", "cpu"]) -> PlanRequest:
-    """The request with everything decided that the planner decided then."""
+def as_planned(origin: Origin, device: Literal["cuda", "cpu"]) -> PlanRequest:
+    """The request with everything decided that the planner decided then.
+
+    Args:
+        origin: of an engine whose model was planned.
+        device: without a GPU the planner's layout doesn't count.
+    """
     assert origin.request is not None  # noqa: S101 - the caller chose those
     if origin.plan is None or device == "cpu":
         return origin.request

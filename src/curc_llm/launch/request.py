@@ -7,15 +7,17 @@ from typing import Any
 
 from pydantic import Field
 
+from curc_llm.errors import LaunchError
 from curc_llm.factfile import Frozen
 from curc_llm.launch.asked import make_site_request
 from curc_llm.launch.fact_files import digest_facts
+from curc_llm.launch.planning import as_planned
 from curc_llm.launch.site_plan import load_site_facts, plan_on_site
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings
 from curc_llm.slurm.request import make_job_request
-from curc_llm.spec import LaunchSpec, Origin, is_demo, make_launch_spec, make_session_id
+from curc_llm.spec import LaunchSpec, Origin, is_demo, make_launch_spec, make_repeat, make_session_id
 
 SESSION_PREFIX = "slurm"
 # The whole node's addresses: the portal's proxy and other machines of the cluster reach a job from outside.
@@ -32,6 +34,7 @@ class SessionRequest(Frozen):
         reservation: Slurm's reservation; empty for none.
         mail_on_ready: whether the job writes an e-mail once the session is ready.
         mail_user: to whom; empty for the owner's own mailbox.
+        requeue: whether Slurm may start the session again after a preemption or a lost node.
 
     Example:
         >>> SessionRequest(plan=PlanRequest(model="demo", hours=1)).idle_stop_min is None
@@ -43,6 +46,7 @@ class SessionRequest(Frozen):
     reservation: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.+-]{0,63})?$")
     mail_on_ready: bool = False
     mail_user: str = Field(default="", pattern=r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190})?$")
+    requeue: bool = False
 
 
 def make_slurm_spec(
@@ -87,11 +91,11 @@ def make_slurm_spec(
         given={"max_model_len": asked.max_model_len, "seed": asked.seed} if is_demo(wanted) else None,
         origins=(Origin(wanted=wanted, request=asked, plan=plan),),
     )
-    job = make_job_request(plan, facts.site, reservation=request.reservation)
+    job = make_job_request(plan, facts.site, reservation=request.reservation, requeue=request.requeue)
     more: dict[str, Any] = {
         "site": facts.site.name,
         "facts_digest": digest_facts(settings.catalogue),
-        "slurm": job.to_spec().model_copy(update={"reservation": request.reservation}),
+        "slurm": job.to_spec(),
         "mail_on_ready": request.mail_on_ready,
         "mail_user": request.mail_user,
         "advertise_host": advertise_host,
@@ -101,3 +105,52 @@ def make_slurm_spec(
     if session_dir is not None:
         more["session_dir"] = session_dir
     return spec.model_copy(update=more)
+
+
+def make_repeated_spec(old: LaunchSpec, settings: Settings, facts: Facts | None = None) -> LaunchSpec:
+    """The spec of a session that does again, as a job, what another job did.
+
+    Args:
+        old: the other one's.
+        settings: of the person who repeats it; `settings.site` must be where it ran.
+        facts: of the site, where they are loaded already.
+
+    Raises:
+        LaunchError: it was no job, or one of another site.
+        RefusedError: the site no longer has or allows what it needs.
+        ModelNotFoundError: its model is gone.
+    """
+    facts = facts or load_site_facts(settings)
+    name = old.session_id
+    if old.slurm is None:
+        raise LaunchError(
+            f"Session {name} was no Slurm job.", f"Do it again with: curc-llm serve --from {name}"
+        )
+    if old.site != facts.site.name:
+        message = f"Session {name} was planned for {old.site}, and your site is {facts.site.name}."
+        raise LaunchError(message, "Repeat it there, or launch its model anew: curc-llm launch MODEL")
+    for origin in old.origins:
+        if origin.request is not None:
+            plan_on_site(_as_launched(origin, old), facts, settings, origin.wanted)
+    python = settings.engine_python or facts.site.runtime.python
+    spec = make_repeat(old, settings, device=settings.device or "cuda", engine_python=python)
+    session_id = make_session_id(SESSION_PREFIX)
+    place = {
+        "session_id": session_id,
+        "session_dir": settings.state_dir / "sessions" / session_id,
+        "bind_host": settings.bind_host or ALL_ADDRESSES,
+        "advertise_host": "",
+    }
+    return spec.model_copy(update=place)
+
+
+def _as_launched(origin: Origin, old: LaunchSpec) -> PlanRequest:
+    """The request with all that the planner and Slurm were asked for then."""
+    assert origin.request is not None  # noqa: S101 - the caller chose those
+    if origin.plan is None:
+        return origin.request
+    plan = origin.plan
+    names = ("partition", "gpu_type", "num_gpus", "num_nodes")
+    places = {name: getattr(plan, name) for name in names} | {"qos": plan.qos or None}
+    hours = old.wall_time_s / 3600 if old.wall_time_s else plan.hours
+    return as_planned(origin, "cuda").model_copy(update={**places, "hours": hours})
