@@ -47,7 +47,7 @@ def explain_refusal(text: str) -> tuple[str, str]:
     for row in REFUSALS:
         found = re.search(row.pattern, text, re.MULTILINE)
         if found:
-            values = {name: value.strip().rstrip(".") for name, value in found.groupdict().items() if value}
+            values = {name: value.strip("`. ") for name, value in found.groupdict().items() if value}
             return row.message.format(**values), row.remedy.format(**values)
     said = _last_words(text) or "nothing"
     return f"Slurm refused it and said: {said}.", "If this doesn't tell you why, ask the centre's support."
