@@ -27,8 +27,8 @@ class FakeModel:
     allowed_tokens: set[str] = field(default_factory=set)
     stated_sizes: dict[str, int] = field(default_factory=dict)
     licence: str = ""
-    spoilt: set[str] = field(default_factory=set)
-    """Files that arrive with one wrong byte; what the hub states of them stays right."""
+    spoilt: dict[str, int] = field(default_factory=dict)
+    """How often a file arrives with one wrong byte; what the hub states of it stays right."""
 
     @property
     def commit(self) -> str:
@@ -179,7 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_file(self, model: FakeModel, path: str) -> None:
         data = model.files[path]
         etag = _etag(data)
-        if path in model.spoilt:
+        if self.command == "GET" and model.spoilt.get(path, 0) > 0:
+            model.spoilt[path] -= 1
             data = data[:-1] + bytes([data[-1] ^ 1])
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
         headers = {"X-Repo-Commit": model.commit, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}

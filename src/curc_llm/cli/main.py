@@ -39,6 +39,7 @@ VERBS = {
     "gpus": "List the GPUs that a site has, with their limits and prices.",
     "site": "List, show and check the descriptions of Slurm centres.",
     "doctor": "Check whether this machine can run sessions, and say what to mend.",
+    "fetch": "Download a model before its GPU hours are spent, and check that it is whole.",
     "token": "Store your Hugging Face token, which gated models need, in a file that only you can read.",
     "completion": "Print the script that lets your shell complete curc-llm's commands.",
 }
