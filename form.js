@@ -63,7 +63,7 @@ function lookUp(name, slug, preset) {
 
 const place = (slug) => {
   const [gpu, count, title] = table.places[slug];
-  return { gpu, count, title, ...table.gpus[gpu] };
+  return { ...table.gpus[gpu], gpu, count, title };
 };
 
 // The QoS that take these GPUs, the shortest first: one for tests only alone, when wanted, or for its purpose.
@@ -116,6 +116,15 @@ function judge() {
   return { name, own, preset, slug, time, row, found, problem, place: place(slug), rate: row.su_per_h * found.factor };
 }
 
+// The cheapest launches of a model that may run so long.
+function longRunners(name, preset, time) {
+  const fit = Object.keys(table.places).map((slug) => [slug, lookUp(name, slug, preset)])
+    .filter(([slug, row]) => row && row.fits && !place(slug).on_request && term(slug, preset, '', time).qos);
+  const cramped = (row) => (row.chats < 2 || row.max_model_len < table.chat_tokens ? 1 : 0);
+  fit.sort((a, b) => cramped(a[1]) - cramped(b[1]) || a[1].su_per_h - b[1].su_per_h);
+  return fit.slice(0, 2).map(([slug]) => slug);
+}
+
 function explain(name, slug, preset, row, found, time) {
   const { title, count, qos } = place(slug);
   const wanted = value('llm_qos');
@@ -125,7 +134,10 @@ function explain(name, slug, preset, row, found, time) {
     return { field: field('llm_qos'), text: `The QoS ${wanted} ${most}. Automatic takes the right one.`, others: [] };
   }
   if (!Number.isInteger(time) || time < 1) return { field: hours, text: 'Hours must be a whole number, 1 or more.', others: [] };
-  if (time > found.longest) return { field: hours, text: `${title} may run ${plural(found.longest, 'hour')} at most.`, others: [] };
+  if (time > found.longest) {
+    const longer = name === 'own' ? [] : longRunners(name, preset, time);
+    return { field: hours, text: `${title} may run ${plural(found.longest, 'hour')} at most.`, others: longer, hours: found.longest };
+  }
   if (!found.qos) return { field: hours, text: `${title} must run ${plural(found.least, 'hour')} at least.`, others: [] };
   const tokens = Number(value('llm_context'));
   if (name === 'own' || !tokens || tokens <= longestContext(name, slug, preset)) return null;
@@ -186,33 +198,34 @@ function memoryBar(state) {
 function advice(state) {
   const about = table.models[state.name] || {};
   const said = [];
-  if (note) said.push(note);
-  if (state.own) said.push('What your own model needs is worked out when the job starts, before anything is downloaded.');
+  if (note) said.push([note]);
+  if (state.own) said.push(['Whether your own model fits is worked out when the job starts, before anything is downloaded.']);
   if (about.gated && !about.at_site) {
-    said.push(`${about.title} asks for an agreement: accept it at huggingface.co/${about.hub_id}, then run ` +
-      '`curc-llm token` once in a shell on the cluster. Never enter a token here.');
+    const page = element('a', { href: `https://huggingface.co/${about.hub_id}`, target: '_blank', rel: 'noopener' }, 'its page');
+    said.push([`${about.title} asks for an agreement: accept it on `, page, ' at Hugging Face, then run ',
+      element('code', {}, 'curc-llm token'), ' once in a shell on the cluster. Never enter a token here.']);
   }
-  if (state.place.on_request) said.push('These GPUs are for those who asked the centre for them.');
-  return said.map((text) => element('p', { class: 'curc-llm-advice' }, text));
+  if (state.place.on_request) said.push(['These GPUs are for those who asked the centre for them.']);
+  return said.map((parts) => element('p', { class: 'curc-llm-advice' }, ...parts));
 }
 
 // Buttons for launches that work, one click each.
 function others(problem) {
-  const slugs = problem.others.filter((slug) => table.places[slug]);
-  if (!slugs.length) return null;
-  const buttons = slugs.map((slug) => {
-    const button = element('button', { type: 'button', class: 'btn btn-outline-primary btn-sm' }, `Use ${place(slug).title}`);
-    button.addEventListener('click', () => { choose(gpus, slug); gpus.focus(); });
+  const ways = problem.others.filter((slug) => table.places[slug]).map((slug) => [gpus, slug, `Use ${place(slug).title}`]);
+  if (problem.hours) ways.unshift([hours, problem.hours, `Use ${plural(problem.hours, 'hour')}`]);
+  const buttons = ways.map(([input, chosen, label]) => {
+    const button = element('button', { type: 'button', class: 'btn btn-outline-primary btn-sm' }, label);
+    button.addEventListener('click', () => { choose(input, chosen); input.focus(); });
     return button;
   });
-  return element('p', { class: 'curc-llm-others' }, ...buttons);
+  return buttons.length ? element('p', { class: 'curc-llm-others' }, ...buttons) : null;
 }
 
 function chats(row) {
   const tokens = Math.min(table.chat_tokens, row.max_model_len);
   const room = Math.floor(row.chats);
   if (!row.chats) return null;
-  return room ? [`Chats of ${number(tokens)} tokens at once`, number(room)] : [`Chats of ${number(tokens)} tokens at once`, 'not one'];
+  return [`Chats of ${number(tokens)} tokens at once`, room ? number(room) : 'not a full one'];
 }
 
 function showRefusal(state) {
@@ -225,13 +238,15 @@ function showLaunch(state) {
   const { row, rate, time } = state;
   const unit = table.site.unit;
   const total = `${number(Math.round(rate * time))} ${unit}`;
-  const cost = [['Cost per hour', `${number(rate)} ${unit}`], ['Cost in all', total, ` for ${plural(time, 'hour')}, if used to the end`],
+  const cost = [['Cost per hour', `${number(rate)} ${unit}`], ['Cost in all', total, ` for ${plural(time, 'hour')}; less if it ends earlier`],
     ['QoS', state.found.qos]];
   const room = state.own ? null : chats(row);
   const about = state.own ? [] : [room, ['Context', `${number(Number(value('llm_context')) || row.max_model_len)} tokens`],
     ['One answer', row.decode_tokens_per_s ? `about ${number(Math.round(row.decode_tokens_per_s))} tokens/s` : ''],
-    ['Ready after', `about ${plural(Math.max(1, Math.round(row.load_time_s / 60)), 'minute')}`, ' once it starts and is downloaded']];
-  say(state.own ? 'own' : 'fits', state.own ? 'Checked when it starts' : `Fits on ${state.place.title} (${row.quantisation})`);
+    ['Ready', `after about ${plural(Math.max(1, Math.round(row.load_time_s / 60)), 'minute')}`,
+      table.models[state.name].at_site ? ' from when it starts' : ' from when it starts, plus the download'],
+    ['Format of the weights', row.quantisation]];
+  say(state.own ? 'own' : 'fits', state.own ? 'Checked when it starts' : `Fits on ${state.place.title}`);
   body.replaceChildren(state.own ? '' : memoryBar(state), figures([...about.filter(Boolean), ...cost]), ...advice(state));
   const heard = room ? ` ${room[0]}: ${room[1]}.` : '';
   announce(`${note} ${headline.textContent.slice(2)}.${heard} ${number(rate)} ${unit} per hour, ${total} in all.`.trim());
@@ -357,26 +372,8 @@ function tieHelp() {
   });
 }
 
-const STYLE = `
-#curc-llm-panel{border:1px solid var(--bs-border-color,#c8ccd0);border-left-width:.4rem;border-radius:.4rem;padding:.8rem 1rem;margin:0 0 1.2rem}
-#curc-llm-panel[data-state=fits]{border-left-color:#1a7f37}#curc-llm-panel[data-state=refused]{border-left-color:#b3261e}
-#curc-llm-panel[data-state=own]{border-left-color:#1f5f99}.curc-llm-headline{font-weight:600;margin:0 0 .5rem}
-[data-state=fits] .curc-llm-mark{color:#1a7f37}[data-state=refused] .curc-llm-mark{color:#b3261e}
-#curc-llm-panel dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.5rem 1rem;margin:.6rem 0 0}
-#curc-llm-panel dt{font-weight:400;font-size:.85em}#curc-llm-panel dd{font-weight:600;margin:0}
-#curc-llm-panel dd small{font-weight:400;font-size:.8em;display:block}#curc-llm-panel p{margin-bottom:.4rem}
-.curc-llm-bar{display:flex;height:1.1rem;border:1px solid #5a6168;border-radius:.25rem;overflow:hidden;forced-color-adjust:none}
-.curc-llm-memory ul{list-style:none;display:flex;flex-wrap:wrap;gap:.1rem 1rem;padding:0;margin:.3rem 0 0;font-size:.85em}
-.curc-llm-memory li span{display:inline-block;width:.8em;height:.8em;border:1px solid #5a6168;forced-color-adjust:none}
-.curc-llm-weights{background:#1f5f99}.curc-llm-chats{background:#e0a526}.curc-llm-work{background:#7a6a8f}.curc-llm-free{background:#fff}
-.curc-llm-advice{border-top:1px solid var(--bs-border-color,#c8ccd0);padding-top:.5rem;margin-top:.6rem}
-.curc-llm-others button{margin:0 .5rem .3rem 0}.curc-llm-more{margin:0 0 1rem}.curc-llm-more>summary{padding:.4rem 0;cursor:pointer}
-.curc-llm-more[open]{border-left:3px solid var(--bs-border-color,#c8ccd0);padding-left:1rem}.curc-llm-data{font-size:.9em}
-.curc-llm-spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-[id^=batch_connect_session_context] ~ small,.curc-llm-more small{color:var(--bs-secondary-color,#565e64)}`;
-
 function arrange() {
-  document.head.append(element('style', {}, STYLE));
+  document.head.append(element('style', {}, model.dataset.curcLlmStyle || ''));
   tieHelp();
   groupModels();
   foldMore();

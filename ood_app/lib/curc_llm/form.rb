@@ -61,6 +61,11 @@ module CurcLlm
       [['Automatic', '']] + names.map { |name| ["#{name} (up to #{Wording.number(table.qos[name]['max_time_h'])} h)", name] }
     end
 
+    # The look of what form.js adds; it puts it into the page, since the portal inlines no style sheets.
+    def style
+      File.read(File.join(settings.root, 'ood_app', 'form.css'), encoding: 'UTF-8')
+    end
+
     # The launch table for form.js.
     def panel_table
       PanelTable.encode(table)

@@ -75,7 +75,7 @@ module CurcLlm
       raise Refusal.new('No GPUs were chosen.', remedy) if slug.empty?
 
       most = most_like(slug)
-      most = "; #{most.gpu['title']} comes in at most #{most.count} for one launch" if most
+      most = "; #{most.kind} comes in at most #{most.count} for one launch" if most
       fields.refuse(:llm_gpus, slug, "isn't one that #{@table.site['title']} has#{most}", remedy)
     end
 
@@ -110,7 +110,7 @@ module CurcLlm
 
     def check_qos(fields, wanted, place)
       limits = Term.new(@table, place).limits
-      takers = "#{place.gpu['title']} has #{Wording.list(limits.keys, 'and')}"
+      takers = "#{place.kind} has #{Wording.list(limits.keys, 'and')}"
       remedy = 'Leave it on automatic, and the right one is chosen.'
       fields.refuse(:llm_qos, wanted, "isn't one that takes these GPUs (#{takers})", remedy) unless limits.key?(wanted)
       most = limits[wanted]

@@ -142,7 +142,12 @@ module CurcLlm
 
     # For people: "2 × A100 80 GB PCIe".
     def title
-      "#{count} × #{gpu['title'].delete_prefix('NVIDIA ')}"
+      "#{count} × #{kind}"
+    end
+
+    # The kind of GPU without what only sellers say.
+    def kind
+      gpu['title'].sub(/\A(NVIDIA|AMD) /, '').sub(/( Blackwell)? Server Edition/, '').sub('MIG slice', 'MIG')
     end
   end
 
