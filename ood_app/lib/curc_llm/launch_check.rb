@@ -171,7 +171,7 @@ module CurcLlm
 
     def mails?(fields)
       said = fields.text(:llm_mail)
-      fields.refuse(:llm_mail, said, 'must be 1 for yes or 0 for no') unless ['', '0', '1'].include?(said)
+      fields.refuse(:llm_mail, said, 'must be 1 for yes or 0 for no', 'Tick the box, or don\'t.') unless ['', '0', '1'].include?(said)
       said == '1'
     end
   end
