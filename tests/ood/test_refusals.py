@@ -44,7 +44,7 @@ BAD: list[tuple[dict[str, str], str, str]] = [
     ({"llm_model": "!ruby/object:Gem::Installer {}"}, "!ruby", "Choose one"),
     ({"llm_model": "*alias"}, "*alias", "Choose one"),
     ({"llm_model": "<%= `id` %>"}, "<%=", "Choose one"),
-    ({"llm_model": "\u202eqwen3-4b"}, "qwen3-4b", "qwen3-4b"),
+    ({"llm_model": "\u202eqwen3-4b"}, "\\u202Eqwen3-4b", "qwen3-4b"),
     ({"llm_model": "qwen3-4b\x00"}, "\\u0000", "choose anew"),
     ({"llm_model": "qwen3\u20284b"}, "qwen3", "choose anew"),
     ({"llm_model": LONG}, "xxxx", "choose anew"),
@@ -64,13 +64,13 @@ BAD: list[tuple[dict[str, str], str, str]] = [
     ({**OWN, "llm_own_model": "a/.."}, '"a/.."', "Qwen/Qwen3-8B"),
     ({**OWN, "llm_own_model": "--trust-remote-code/x"}, "--trust-remote-code", "Qwen/Qwen3-8B"),
     ({**OWN, "llm_own_model": "https://huggingface.co/Qwen/Qwen3-8B"}, "https://", "Qwen/Qwen3-8B"),
-    ({**OWN, "llm_own_model": "hf_abcdefghijklmnopqrstuvwxyz"}, "hf_", "Qwen/Qwen3-8B"),
+    ({**OWN, "llm_own_model": "hf_abcdefghijklmnopqrstuvwxyz"}, "Hugging Face token", "curc-llm token"),
     ({**OWN, "llm_own_model": "Qwen/Qwen3\u00b2"}, "Qwen/Qwen3", "Qwen/Qwen3-8B"),
     ({**OWN, "llm_own_model": f"/{LONG}"}, "xxxx", "choose anew"),
     ({**OWN, "llm_own_model": "Qwen/Qwen3-8B", "llm_gpus": "mi100-x1"}, "MI100", "work"),
     # GPUs
     ({"llm_gpus": ""}, "No GPUs were chosen", "SU per hour"),
-    ({"llm_gpus": "a100-80gb-x9"}, '"a100-80gb-x9"', "SU per hour"),
+    ({"llm_gpus": "a100-80gb-x9"}, '"a100-80gb-x9"', "work: 3 × A100 80 GB"),
     ({"llm_gpus": "a100_80gb-x2"}, '"a100_80gb-x2"', "SU per hour"),
     ({"llm_gpus": "a100-80gb"}, '"a100-80gb"', "SU per hour"),
     ({"llm_gpus": "a100-80gb-x0"}, '"a100-80gb-x0"', "SU per hour"),
@@ -95,8 +95,8 @@ BAD: list[tuple[dict[str, str], str, str]] = [
     ({"bc_num_hours": "999999999999999999999"}, "999999", "1 to 168"),
     ({"bc_num_hours": "169"}, '"169"', "1 to 168"),
     ({"bc_num_hours": "4; sbatch evil.sh"}, "evil.sh", "1 to 168"),
-    ({"bc_num_hours": "48"}, "48 were asked for", "24 hours or fewer"),
-    ({"llm_model": "qwen3-4b", "llm_gpus": "a100-3g-20gb-x1", "bc_num_hours": "2"}, "2 were asked for", "1 hours"),
+    ({"bc_num_hours": "48"}, "48 were asked for", "Choose 24 hours. For 48 hours take"),
+    ({"llm_model": "qwen3-4b", "llm_gpus": "a100-3g-20gb-x1", "bc_num_hours": "2"}, "2 were asked for", "Choose 1 hour."),
     # the account
     ({"auto_accounts": "ucb-general --uid=0"}, "--uid=0", "Choose one of your own"),
     ({"auto_accounts": "--uid=0"}, "--uid=0", "Choose one of your own"),
@@ -168,9 +168,16 @@ def test_each_refusal_is_one_readable_line() -> None:
     for (changes, _, _), answer in zip(BAD, refused("4.2"), strict=True):
         message = answer["message"]
         assert len(message) < 500, changes
-        assert message.isprintable() or "\u202e" in changes["llm_model"], (changes, message)
+        assert message.isprintable(), (changes, message)
         assert message.endswith((".", "?", "!")), message
         assert ".." not in message.replace("../", "").replace("/..", ""), message
+
+
+def test_a_token_that_was_typed_into_a_field_is_not_repeated() -> None:
+    for field in ("llm_model", "llm_own_model", "llm_reservation", "auto_accounts"):
+        own = OWN if field == "llm_own_model" else {}
+        (answer,) = submit([{"values": {**GOOD, **own, field: "hf_abcdefghijklmnopqrstuvwxyz"}}])
+        assert "hf_" not in answer["message"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -11,6 +11,7 @@ module CurcLlm
       llm_reservation: 'The reservation', llm_mail: 'The choice of an e-mail'
     }.freeze
     MOST_CHARACTERS = 512
+    TOKEN = /\bhf_[A-Za-z0-9]{8,}/.freeze # Hugging Face's
     AGAIN = 'Open the form again and choose anew.'
 
     # @param values [#[], #to_h] field → what was sent
@@ -27,6 +28,7 @@ module CurcLlm
       clean = value.dup.force_encoding(Encoding::UTF_8)
       refuse(id, value, 'must be one line of plain text', AGAIN) unless plain?(clean)
       refuse(id, value, "must have at most #{MOST_CHARACTERS} characters", AGAIN) if clean.length > MOST_CHARACTERS
+      refuse_token(id) if clean.match?(TOKEN)
       clean.strip
     end
 
@@ -52,6 +54,13 @@ module CurcLlm
 
     def plain?(text)
       text.valid_encoding? && !text.match?(/[[:cntrl:]\u2028\u2029]/)
+    end
+
+    # A secret isn't repeated: messages are logged.
+    def refuse_token(id)
+      raise Refusal.new("#{NAMES.fetch(id)} looks like a Hugging Face token, which no field of this form takes.",
+                        'Make it invalid at huggingface.co/settings/tokens, make a new one, and run `curc-llm token` ' \
+                        'in a shell on the cluster.')
     end
 
     # @raise [Refusal] always

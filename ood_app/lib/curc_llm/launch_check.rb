@@ -71,11 +71,11 @@ module CurcLlm
       place = @table.place(slug)
       return place if place
 
-      remedy = Nearest.new(@table, model).sentence
+      like = most_like(slug)
+      remedy = Nearest.new(@table, model, like: like).sentence
       raise Refusal.new('No GPUs were chosen.', remedy) if slug.empty?
 
-      most = most_like(slug)
-      most = "; #{most.kind} comes in at most #{most.count} for one launch" if most
+      most = like ? "; #{like.kind} comes in at most #{like.count} for one launch" : ''
       fields.refuse(:llm_gpus, slug, "isn't one that #{@table.site['title']} has#{most}", remedy)
     end
 
@@ -120,15 +120,15 @@ module CurcLlm
     end
 
     def refuse_hours(term, nearest, place, hours)
-      longest = term.longest_h
-      if hours > longest
-        limit = "may run #{Wording.number(longest)} hours at most"
-        others = nearest.places.empty? ? '' : " For #{hours} hours: #{nearest.sentence}"
-        raise Refusal.new("#{place.title} #{limit}; #{hours} were asked for.",
-                          "Choose #{Wording.number(longest)} hours or fewer.#{others}")
+      asked = "#{Wording.number(hours)} were asked for"
+      if hours > term.longest_h
+        longest = Wording.count(term.longest_h, 'hour')
+        others = nearest.places
+        others = others.empty? ? '' : " For #{hours} hours take #{nearest.describe(others)}."
+        raise Refusal.new("#{place.title} may run #{longest} at most; #{asked}.", "Choose #{longest}.#{others}")
       end
-      least = Wording.number(term.shortest_h)
-      raise Refusal.new("#{place.title} must run #{least} hours at least; #{hours} were asked for.", "Choose #{least}.")
+      least = Wording.count(term.shortest_h, 'hour')
+      raise Refusal.new("#{place.title} must run #{least} at least; #{asked}.", "Choose #{least}.")
     end
 
     def context(fields, model, place, preset)

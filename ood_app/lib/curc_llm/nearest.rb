@@ -6,7 +6,9 @@ module CurcLlm
     MOST = 2
 
     # @param hours [Integer, nil] nil: as many as are usual
-    def initialize(table, model, hours: nil, preset: '')
+    # @param like [Place, nil] named first when the model fits there
+    def initialize(table, model, hours: nil, preset: '', like: nil)
+      @like = like
       @table, @model, @hours, @preset = table, model, hours || table.site['default_hours'], preset
       @by_key = table.places.to_h { |place| [place.key, place] }
     end
@@ -15,15 +17,20 @@ module CurcLlm
     # @return [Array<Place>]
     def places(refused = nil)
       named = refused ? refused.alternatives.map { |key| @by_key[key] } : []
-      (named.compact + by_worth).uniq(&:key).lazy.select { |place| usable?(place) }.first(MOST)
+      ([@like] + named + by_worth).compact.uniq(&:key).lazy.select { |place| usable?(place) }.first(MOST)
     end
 
-    # @return [String] "The nearest launch that works: 2 × L40 48 GB (235 SU per hour), or …"
+    # @return [String] "This works: 2 × L40 48 GB (244 SU per hour)." or what else to do
     def sentence(refused = nil)
-      named = places(refused).map { |place| "#{place.title} (#{rate(place)})" }
-      return "No launch of it works here for #{Wording.number(@hours)} hours; choose another model." if named.empty?
+      named = describe(places(refused))
+      return "Nothing here runs it for #{Wording.count(@hours, 'hour')}; choose another model." if named.empty?
 
-      named.length == 1 ? "This works: #{named[0]}." : "These work: #{Wording.list(named)}."
+      places(refused).length == 1 ? "This works: #{named}." : "These work: #{named}."
+    end
+
+    # @return [String] "2 × L40 48 GB (244 SU per hour) or 1 × …"
+    def describe(places)
+      Wording.list(places.map { |place| "#{place.title} (#{rate(place)})" })
     end
 
     # The place that a form begins with for a model.

@@ -4,6 +4,7 @@ module CurcLlm
   # Values and numbers as people read them.
   module Wording
     MOST_QUOTED = 60 # characters of a value that a sentence repeats
+    INVISIBLE = /[\p{Cf}\p{Co}\p{Cn}]/.freeze # such as those that turn the writing's direction
 
     module_function
 
@@ -13,7 +14,12 @@ module CurcLlm
     def quote(value)
       text = value.is_a?(String) ? value.dup.force_encoding(Encoding::UTF_8).scrub('?') : value.inspect
       text = "#{text[0, MOST_QUOTED]}…" if text.length > MOST_QUOTED
-      text.inspect
+      text.inspect.gsub(INVISIBLE) { |char| format('\\u%04X', char.ord) }
+    end
+
+    #   count(1, 'hour') # => "1 hour"; count(24.0, 'hour') # => "24 hours"
+    def count(amount, word)
+      "#{number(amount)} #{word}#{'s' unless amount == 1}"
     end
 
     #   number(2048) # => "2,048"; number(4.0) # => "4"
