@@ -8,7 +8,6 @@ module CurcLlm
   # module, or an Apptainer image. All values are the staff's; each is quoted for the shell nevertheless.
   class JobRuntime
     JOB = 'curc_llm.job.portal'
-    HOSTS = { 'short' => 'host=$(hostname -s)', 'fqdn' => 'host=$(hostname -f)' }.freeze
 
     def self.load(app_root)
       new(CardSettings.load(app_root), app_root.to_s)
@@ -22,10 +21,6 @@ module CurcLlm
       @app_root = app_root
     end
 
-    # @return [String] how the proxy is to call this node; without a setting what the portal's cluster file says stands
-    def host_line
-      HOSTS.fetch(@settings.text(:host), '# The portal has set host.')
-    end
 
     # @return [String] what the session's program finds in its environment
     def environment_lines
