@@ -9,6 +9,7 @@ import pytest
 
 from curc_llm.engine.hub_token import check_form, mend_mode, read_token, remove_token, token_path, write_token
 from curc_llm.errors import TokenError
+from tests.engine.conftest import fill
 
 TOKEN = "hf_abcdefgh1234"
 
@@ -110,19 +111,8 @@ def test_removing_says_whether_there_was_one(tmp_path: Path) -> None:
 def test_a_full_home_keeps_the_old_token_and_says_so(full_disk: Path) -> None:
     path = full_disk / "token"
     path.write_text(TOKEN)
-    (full_disk / "filler").write_bytes(b"")
     fill(full_disk / "filler")
     with pytest.raises(TokenError) as caught:
         write_token(path, "hf_another_token")
     assert "no room is left" in caught.value.message
     assert path.read_text() == TOKEN
-
-
-def fill(path: Path) -> None:
-    """Writes until nothing more fits."""
-    with path.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
-            return

@@ -135,7 +135,7 @@ def _download(
 
     environ = make_environment(os.environ, found)
     return run_download(
-        choice.hub_id, found.commit, hf_home=place.hf_home, checksums=checksums, environ=environ
+        choice.hub_id, choice.revision, hf_home=place.hf_home, checksums=checksums, environ=environ
     )
 
 
