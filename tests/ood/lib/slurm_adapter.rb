@@ -7,8 +7,12 @@ module Portal
   # Slurm as the portal talks to it: by argument lists, never through a shell; squeue alone tells the state, and a job
   # that squeue doesn't know has ended, however it did.
   class SlurmAdapter
-    # What squeue is asked for, separated by characters that no field holds.
-    FIELDS = %w[JobID StateCompact TimeUsed TimeLimit StartTime NodeList NumCPUs NumNodes tres-per-node].freeze
+    # What squeue is asked for, and under which name `native` holds it; fields are separated by a character that none
+    # holds. ood_core asks for more; these are the ones that a card can use.
+    FIELDS = { job_id: 'JobID', state_compact: 'StateCompact', state: 'State', time_used: 'TimeUsed',
+               time_limit: 'TimeLimit', start_time: 'StartTime', node_list: 'NodeList', cpus: 'NumCPUs',
+               nodes: 'NumNodes', reason: 'Reason', qos: 'QOS', partition: 'Partition', comment: 'Comment',
+               account: 'Account', gres: 'tres-per-node' }.freeze
     UNIT = "\x1F"
     STATES = {
       'PD' => :queued, 'CF' => :queued, 'RQ' => :queued, 'R' => :running, 'CG' => :running, 'ST' => :running,
@@ -20,8 +24,10 @@ module Portal
     # Slurm said no, or nothing at all.
     class Error < StandardError; end
 
-    # A job as the card needs it; times in seconds.
-    Info = Struct.new(:id, :status, :used_s, :limit_s, :starts_at, :nodes, :cores, :gpus, keyword_init: true)
+    # A job as the card needs it, by ood_core's names; times in seconds. `native` holds squeue's own words, nil for a
+    # job that squeue doesn't know.
+    Info = Struct.new(:id, :status, :wallclock_time, :wallclock_limit, :dispatch_time, :node_list, :procs, :gpus, :native,
+                      keyword_init: true)
 
     # @param bin [String] the folder of Slurm's programs; empty: found on the path
     # @param environment [Hash] set for each command, for example SLURM_CONF
@@ -39,9 +45,9 @@ module Portal
 
     # @return [Info]
     def info(id)
-      format = FIELDS.map { |field| "#{field}:#{UNIT}" }.join(',')
+      format = FIELDS.values.map { |field| "#{field}:#{UNIT}" }.join(',')
       rows = call('squeue', '--all', '--states=all', '--noheader', '-j', id.to_s, '-O', format).lines
-      rows.empty? ? ended(id) : parse(id, rows.first.split(UNIT).map(&:strip))
+      rows.empty? ? ended(id) : parse(id, FIELDS.keys.zip(rows.first.split(UNIT).map(&:strip)).to_h)
     rescue Error => e
       e.message.include?('Invalid job id specified') ? ended(id) : raise
     end
@@ -63,13 +69,14 @@ module Portal
     end
 
     def ended(id)
-      Info.new(id: id.to_s, status: :completed, nodes: '', cores: 0, gpus: 0)
+      Info.new(id: id.to_s, status: :completed, node_list: '', procs: 0, gpus: 0)
     end
 
     def parse(id, row)
-      state, used, limit, start, nodes, cores, _, tres = row.drop(1)
-      Info.new(id: id.to_s, status: STATES.fetch(state, :undetermined), used_s: seconds(used), limit_s: seconds(limit),
-               starts_at: time(start), nodes: nodes.to_s, cores: cores.to_i, gpus: gpus(tres))
+      Info.new(id: id.to_s, status: STATES.fetch(row[:state_compact], :undetermined),
+               wallclock_time: seconds(row[:time_used]), wallclock_limit: seconds(row[:time_limit]),
+               dispatch_time: time(row[:start_time]), node_list: row[:node_list].to_s, procs: row[:cpus].to_i,
+               gpus: gpus(row[:gres]), native: row)
     end
 
     # "1-02:03:04", "03:04", "UNLIMITED"

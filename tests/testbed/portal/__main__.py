@@ -1,4 +1,4 @@
-"""`python -m tests.testbed.portal`: a portal with the app over a real Slurm of fake GPUs, for clicking through."""
+"""`python -m tests.testbed.portal`: the app in a portal over a real Slurm with fake GPUs."""
 
 from __future__ import annotations
 

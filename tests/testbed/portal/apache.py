@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from typing import IO
+from typing import IO, Self
 
 HERE = Path(__file__).parent
 MODULES = Path("/usr/lib/apache2/modules")
@@ -118,7 +118,7 @@ class Apache:
         if self._log is not None:
             self._log.close()
 
-    def __enter__(self) -> Apache:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -197,7 +197,7 @@ def _fill(template: str, **values: object) -> str:
 
 
 def _digest(password: str) -> str:
-    """The fastest form that Apache takes: passwords of a test are long and random, and it checks them each time."""
+    """The fastest form that Apache takes: it checks them each time, and a test's are long and random."""
     return "{SHA}" + base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()
 
 
@@ -212,9 +212,9 @@ def _make_certificate(folder: Path) -> None:
     if (folder / "cert.pem").exists():
         return
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
-         "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"), "-subj", "/CN=portal.test",
-         "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "30", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"),
+         "-subj", "/CN=portal.test", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
         check=True, capture_output=True,
     )  # fmt: skip
     (folder / "key.pem").chmod(0o600)

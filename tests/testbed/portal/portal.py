@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tests.testbed import daemon
 from tests.testbed.bed import Bed, BedError
@@ -25,7 +26,7 @@ class Portal:
     Args:
         bed: the Slurm; must be up.
         app: the app's folder.
-        options: PORTAL_… settings of the pages (web/settings.rb): VERSION, CSP, DYNAMIC_JS, POLL_MS, CAN_CANCEL.
+        options: settings of the pages (web/settings.rb): VERSION, CSP, DYNAMIC_JS, POLL_MS, CAN_CANCEL.
         timeout_s: Apache's time-out.
     """
 
@@ -100,7 +101,7 @@ class Portal:
         self._start_pages(user, options)
         self._wait_for_pages(user)
 
-    def __enter__(self) -> Portal:
+    def __enter__(self) -> Self:
         self.up()
         return self
 
@@ -122,11 +123,12 @@ class Portal:
         return f"web.{user}"
 
     def _wait_for_pages(self, user: str) -> None:
-        end = time.monotonic() + 20
+        # Two seconds, because the shell in front needs a moment to note the pid.
+        began, name = time.monotonic(), self._daemon(user)
         while not self._socket(user).is_socket():
             time.sleep(0.1)
-            began = time.monotonic() > end - 18  # the shell in front needs a moment to note the pid
-            if time.monotonic() > end or (began and not daemon.is_running(self.bed.ground, self._daemon(user))):
+            waited = time.monotonic() - began
+            if waited > 20 or (waited > 2 and not daemon.is_running(self.bed.ground, name)):
                 raise BedError(f"The pages of {user} don't come up: {self._tail(user)}")
 
     def _tail(self, user: str) -> str:
@@ -134,7 +136,7 @@ class Portal:
         return log.read_text(errors="replace")[-1500:] if log.exists() else "no log"
 
     def _start_pages(self, user: str, options: Mapping[str, str] | None = None) -> None:
-        """As the user, with nothing of our environment; Apache's group may reach the socket, no other user."""
+        """As the user, with nothing of our environment; Apache may reach the socket, no other user."""
         folder = self._socket(user).parent
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         shutil.chown(folder, user, "www-data")

@@ -77,12 +77,12 @@ class Page
   def badges(session)
     return [] unless session.status.running?
 
-    { 'node' => session.info.nodes.to_s.empty? ? 0 : 1, 'core' => session.info.cores, 'gpu' => session.info.gpus }
+    { 'node' => session.info.node_list.to_s.empty? ? 0 : 1, 'core' => session.info.procs, 'gpu' => session.info.gpus }
       .select { |_, count| count.to_i.positive? }.map { |name, count| "#{count} #{name}#{'s' if count != 1}" }
   end
 
   def time_line(session)
-    limit, used = session.info.limit_s, session.info.used_s
+    limit, used = session.info.wallclock_limit, session.info.wallclock_time
     return ['Time Remaining:', words(limit - used)] if session.status.running? && limit && used
 
     limit ? ['Time Requested:', words(limit)] : []
