@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test test-user test-fast check check-base soak bench docs lock clean
+.PHONY: help setup demo portal test test-user test-fast check check-base soak bench docs lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -15,6 +15,9 @@ setup: .venv/.made  ## make the environment .venv (no root needed; ENGINE=cuda|c
 
 demo: setup  ## start a session with a real engine; prints chat link, endpoint and key hint (MODEL=... for a real model)
 	@curc-llm demo $(if $(MODEL),--model $(MODEL)) $(DEMO_FLAGS)
+
+portal: setup  ## a portal with this app on loopback, over a Slurm with fake GPUs: click through it all (needs root)
+	@scripts/portal.sh $(PORTAL_FLAGS)
 
 test: setup  ## everything: packages, checks, all tests, coverage (needs root for Debian packages and a second user)
 	@scripts/test.sh

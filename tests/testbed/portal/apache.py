@@ -90,7 +90,7 @@ class Apache:
             ApacheError: it isn't installed, or doesn't answer; with its log.
         """
         if shutil.which("apache2", path=f"{os.environ['PATH']}:/usr/sbin") is None:
-            raise ApacheError("apache2 is missing: apt-get install --no-install-recommends apache2")
+            raise ApacheError("apache2 is missing: apt-get install --no-install-recommends apache2-bin")
         self._write()
         command = [*self.in_front, "apache2", "-f", str(self.folder / "apache.conf"), "-DFOREGROUND"]
         self._log = (self.folder / "apache.out").open("wb")
