@@ -21,7 +21,6 @@ module CurcLlm
       @app_root = app_root
     end
 
-
     # @return [String] what the session's program finds in its environment
     def environment_lines
       site = @settings.text(:site)

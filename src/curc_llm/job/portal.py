@@ -13,12 +13,17 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from curc_llm.errors import SpecError
 from curc_llm.job.portal_trouble import explain_trouble, write_trouble
 
+if TYPE_CHECKING:
+    from curc_llm.sites.site import Site
+
 EXIT_USAGE = 2
 LINK = "session"
+SITE_FACTS = "portal.json"
 CONTEXT = "user_defined_context.json"
 # A host name as the proxy's path takes it: letters, digits, dots and hyphens (RFC 1123).
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
@@ -64,7 +69,7 @@ def prepare_session(staged_root: Path, environ: Mapping[str, str]) -> Path:
     from curc_llm.launch.portal_values import read_context
     from curc_llm.launch.request import make_slurm_spec
     from curc_llm.launch.site_plan import load_site_facts
-    from curc_llm.session.files import write_private
+    from curc_llm.session.files import write_json, write_private
     from curc_llm.session.paths import SessionPaths
     from curc_llm.settings import load_settings
 
@@ -82,8 +87,19 @@ def prepare_session(staged_root: Path, environ: Mapping[str, str]) -> Path:
     paths.make()
     forget_last_run(paths.root)
     write_private(paths.spec, spec.model_dump_json(indent=1))
+    write_json(paths.root / SITE_FACTS, make_site_facts(facts.site))
     link_session(staged_root, paths.root)
     return paths.spec
+
+
+def make_site_facts(site: Site) -> dict[str, Any]:
+    """What the card tells of the site: the portal itself has no site file.
+
+    Example:
+        >>> make_site_facts(load_site("alpine"))["unit"]
+        'SU'
+    """
+    return {"login_hosts": list(site.login_hosts), "unit": site.billing.unit, "support": site.support}
 
 
 def make_portal_session_id(staged_root: Path) -> str:
