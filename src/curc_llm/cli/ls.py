@@ -27,7 +27,8 @@ def ls(over_too: bool, config: Path | None, as_json: bool) -> None:
     sessions = discover_sessions(load(config).state_dir, over_too=over_too)
     if not sessions:
         output.say(
-            "No session is running. Start one with: curc-llm demo, curc-llm serve MODEL, or curc-llm launch MODEL"
+            "No session is running. Start one with: curc-llm demo, curc-llm serve MODEL, or on a cluster "
+            "curc-llm launch MODEL"
         )
     heads = (*HEADS[:2], "JOB", *HEADS[2:]) if any(s.record.slurm_job_id for s in sessions) else HEADS
     rows = [_row(found, has_job=len(heads) > len(HEADS)) for found in sessions]

@@ -13,8 +13,8 @@ from curc_llm.cli.output import Output, render_pairs
 
 if TYPE_CHECKING:
     from curc_llm.session.record import SessionRecord
-    from curc_llm.slurm.poll import SlurmPoll
     from curc_llm.session.store import FoundSession
+    from curc_llm.slurm.poll import SlurmPoll
 
 WATCH_EVERY_S = 0.5
 
