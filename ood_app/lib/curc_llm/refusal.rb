@@ -6,6 +6,10 @@ module CurcLlm
   class Refusal < StandardError
     attr_reader :reason, :remedy
 
+    def self.name
+      'CurcLlm::Refusal' # rather than that of the module around it, which has none
+    end
+
     # @param reason [String] one sentence: what, the value, what is allowed
     # @param remedy [String] what to do next
     def initialize(reason, remedy = '')
@@ -13,7 +17,4 @@ module CurcLlm
       super([reason, remedy].reject(&:empty?).join(' '))
     end
   end
-
-  # The app isn't set up rightly; for the people who run the portal.
-  class SetupError < StandardError; end
 end
