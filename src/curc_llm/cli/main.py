@@ -30,6 +30,7 @@ VERBS = {
     "ask": "Ask a question; the answer alone goes to standard output.",
     "chat": "Chat with a session's model in the terminal.",
     "endpoint": "Print address, key file and ready-to-paste snippets of a session.",
+    "tunnel": "Open a way from your own computer to a session on the cluster, and keep it open.",
     "logs": "Show what a session wrote into its logs.",
     "keys": "Make, list and revoke API keys of a session.",
     "stop": "End a session and everything that it started.",
