@@ -2,6 +2,12 @@
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# Each variable that is set becomes a flag of scripts/install.py.
+flag = $(if $($(1)),--$(2)="$($(1))")
+INSTALL_FLAGS = $(call flag,PREFIX,prefix) $(call flag,APP,app) $(call flag,SITE,site) $(call flag,RUNTIME,runtime) \
+  $(call flag,ENGINE,engine) $(call flag,RUNTIME_PYTHON,python) $(call flag,MODULES,modules) $(call flag,IMAGE,image) \
+  $(call flag,BINDS,binds) $(call flag,HOST,host) $(call flag,CLUSTER,cluster) $(if $(DRY_RUN),--dry-run)
+
 .PHONY: help setup demo portal test test-user test-fast check check-base soak bench docs lock clean
 
 help:  ## what can be made
@@ -12,6 +18,9 @@ help:  ## what can be made
 	@touch $@
 
 setup: .venv/.made  ## make the environment .venv (no root needed; ENGINE=cuda|cpu, PYTHON=...)
+
+install:  ## put the app into Open OnDemand (PREFIX=... APP=sys|dev|DIR SITE=... DRY_RUN=1; docs/admin.md)
+	@python3 scripts/install.py $(INSTALL_FLAGS)
 
 demo: setup  ## start a session with a real engine; prints chat link, endpoint and key hint (MODEL=... for a real model)
 	@curc-llm demo $(if $(MODEL),--model $(MODEL)) $(DEMO_FLAGS)

@@ -23,8 +23,9 @@ module CurcLlm
 
     # @return [String] what the session's program finds in its environment
     def environment_lines
-      site = @settings.text(:site)
-      site.empty? ? '# No site is set: the runtime knows its own.' : "export CURC_LLM_SITE=#{site.shellescape}"
+      site = [@settings.text(:site_file), @settings.text(:site)].find { |text| !text.empty? }
+      first = site ? "export CURC_LLM_SITE=#{site.shellescape}" : '# No site is set: the runtime knows its own.'
+      [first, *settings_lines].join("\n")
     end
 
     # @return [String] the lines that become the session
@@ -37,6 +38,14 @@ module CurcLlm
     end
 
     private
+
+    # Where jobs keep things. Variables in the values are replaced by the session's program, so bash leaves them alone.
+    def settings_lines
+      @settings.lines(:environment).filter_map do |line|
+        name, value = line.split('=', 2)
+        "export #{name}=#{value.shellescape}" if value && name.match?(/\ACURC_LLM_[A-Z_]+\z/)
+      end
+    end
 
     def kind
       @runtime['kind'].to_s.strip

@@ -10,7 +10,8 @@ module CurcLlm
     RUNTIMES = %w[venv module apptainer].freeze
     # Key → what its value must be.
     KINDS = {
-      cluster: [String, Array], site: [String], launch_table: [String], default_model: [String], max_nodes: [Integer],
+      cluster: [String, Array], site: [String], site_file: [String], environment: [Array],
+      launch_table: [String], default_model: [String], max_nodes: [Integer],
       runtime: [Hash], host: [String], node_uri: [String], docs_url: [String], data_notice: [String]
     }.freeze
     RUNTIME_KEYS = %i[kind python modules image binds].freeze
