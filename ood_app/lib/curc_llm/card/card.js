@@ -1,9 +1,9 @@
 (function () {
   "use strict";
-  var store = window.sessionStorage, root = document;
+  var root = document;
   function each(selector, act) { Array.prototype.forEach.call(root.querySelectorAll(selector), act); }
-  function remember(name, value) { try { store.setItem("curc-llm:" + name, value); } catch (e) { return; } }
-  function recall(name) { try { return store.getItem("curc-llm:" + name); } catch (e) { return null; } }
+  function remember(name, value) { try { window.sessionStorage.setItem("curc-llm:" + name, value); } catch (e) { return; } }
+  function recall(name) { try { return window.sessionStorage.getItem("curc-llm:" + name); } catch (e) { return null; } }
   /* The page redraws every card: what was open opens again, and buttons that need this script appear. */
   function restore() {
     each(".curc-llm details[data-llm-keep]", function (box) { if (recall(box.id) === "open") box.open = true; });

@@ -4,7 +4,7 @@ module CurcLlm
   # The part of a card that is there after the end: why it ended, what to do, what it has cost, where the log is.
   class CardCompleted
     include CardHtml
-    AGAIN = 'The buttons at the top of this card launch it again: the arrows just so, the pen with the form before it.'
+    AGAIN = 'The arrows at the top of this card launch the same again; the pen opens the form first.'
 
     # @param session [Object] the portal's session
     # @param files [CardFiles]
@@ -26,8 +26,10 @@ module CurcLlm
 
     def remedy(story)
       change = @ending.change(story)
-      sentences = [story.remedy, change.empty? ? '' : "What to change: #{change}", AGAIN]
-      tag(:div, { class: 'mb-2' }, sentences.reject(&:empty?).map { |text| tag(:p, { class: 'mb-1' }, text) })
+      lines = [['What to do', story.remedy], ['What to change', change], ['Again', AGAIN]]
+      tag(:div, { class: 'mb-2' }, lines.reject { |_, text| text.empty? }.map do |title, text|
+        tag(:p, { class: 'mb-1' }, tag(:strong, {}, "#{title}: "), text)
+      end)
     end
 
     def numbers

@@ -19,7 +19,7 @@ module CurcLlm
     def to_html
       return CardHtml::EMPTY if over?
 
-      join([open_chat, @engines.ready? ? endpoint : later, @parts.script])
+      join([open_chat, @engines.ready? ? endpoint : later, @parts.extras])
     end
 
     private
@@ -72,7 +72,7 @@ module CurcLlm
     end
 
     def snippets
-      tag(:div, { role: 'group', 'aria-label': 'Examples' },
+      tag(:div, { class: 'llm-tabs', role: 'group', 'aria-label': 'Examples' },
           examples.map do |name, title, purpose, text|
             @parts.details("tab-#{name}", title, tag(:div, { class: 'small text-muted' }, purpose),
                            @parts.code("code-#{name}", title, text), group: 'tabs')

@@ -8,17 +8,16 @@ module CurcLlm
     # Slurm's word → message, remedy.
     SLURM = {
       'OUT_OF_MEMORY' => ['The job needed more of the node\'s memory than it had, so Slurm ended it.',
-                          'Choose more GPUs (they bring memory with them), a quantised or smaller model, or a shorter ' \
-                          'context.'],
-      'TIMEOUT' => ['The session reached the end of its time.', 'Launch it again; ask for more hours if you need them.'],
+                          'Launch it with more memory or with a model that needs less.'],
+      'TIMEOUT' => ['The session reached the end of its time.', ''],
       'NODE_FAIL' => ['The node that it ran on failed.', 'Launch it again: Slurm chooses another node.'],
       'PREEMPTED' => ['A job with a higher right took its GPUs.', 'Launch it again, or with another QoS.'],
       'BOOT_FAIL' => ['The node could not be started.', 'Launch it again: Slurm chooses another node.'],
       'LAUNCH_FAILED' => ['Slurm could not start the job on its node.', 'Launch it again; if it happens twice, tell the staff.'],
       'DEADLINE' => ['Its deadline passed.', 'Launch it again.'],
-      'CANCELLED' => ['The job was cancelled.', 'Launch it again when you need it.'],
+      'CANCELLED' => ['The job was cancelled.', ''],
       'FAILED' => ['The job ended with an error before it could say why.', 'Its log tells more.'],
-      'COMPLETED' => ['The session has ended.', 'Launch it again when you need it.']
+      'COMPLETED' => ['It left no other word.', '']
     }.freeze
     # These Slurm knows better than a job that was torn away.
     DECISIVE = %w[OUT_OF_MEMORY TIMEOUT NODE_FAIL PREEMPTED BOOT_FAIL DEADLINE LAUNCH_FAILED].freeze
@@ -26,12 +25,12 @@ module CurcLlm
     GOOD = %w[stopped idle wall_time].freeze
     # The last word's code → what to choose otherwise in the form.
     CHANGES = [
-      [/wall_time/, 'Hours: choose more of them.'],
-      [/idle/, 'Idle stop, under More: choose a longer one.'],
-      [/memory|kv_cache|OUT_OF/, 'GPUs: choose more or larger ones; or a smaller or quantised model; or a shorter context under More.'],
-      [/gated|token|hub|download/, 'Model: choose one that needs no licence, or set up your Hugging Face token: curc-llm token.'],
-      [/does_not_fit/, 'GPUs or model: choose one of the launches named above.'],
-      [/portal_value|spec/, 'Launch from the form instead of relaunching.']
+      [/wall_time/, 'the hours: choose more, if you need longer.'],
+      [/idle/, 'the idle stop under More, if it should wait longer for you.'],
+      [/memory|kv_cache|OUT_OF/, 'the GPUs (more of them bring more memory), the model (a smaller or quantised one), or the context under More (shorter).'],
+      [/gated|token|hub|download/, 'the model (one that needs no licence), or set up your Hugging Face token: curc-llm token.'],
+      [/does_not_fit/, 'the GPUs or the model, to one of the launches named above.'],
+      [/portal_value|spec/, 'the value named above, in the form.']
     ].freeze
     FULL = 'The folder of your portal\'s sessions could not be written: the disk or your quota is full, or it is read-only.'
 
@@ -84,7 +83,7 @@ module CurcLlm
     def told(said)
       good = GOOD.include?(said['code'])
       Story.new(good: good, title: good ? 'The session has ended' : 'The session failed', code: said['code'].to_s,
-                message: said['message'].to_s, remedy: said['remedy'].to_s)
+                message: said['message'].to_s, remedy: good ? '' : said['remedy'].to_s)
     end
 
     def slurm_story(state)

@@ -42,9 +42,14 @@ module CurcLlm
       return settled(engine, phase) if %w[ready failed stopped].include?(phase)
 
       tag(:div, { class: 'mb-2' },
-          tag(:div, {}, tag(:strong, {}, engine['served_model_name']), ': ', CardWords::PHASES.fetch(phase, phase)),
+          tag(:div, {}, name(engine), CardWords::PHASES.fetch(phase, phase)),
           bar(engine, phase), steps(phase),
           tag(:div, { class: 'small text-muted' }, outlook(engine)), trouble(engine, 'warning'))
+    end
+
+    # The only model of a session is named above already.
+    def name(engine)
+      @engines.length > 1 ? "#{engine['served_model_name']}: " : ''
     end
 
     def settled(engine, phase)

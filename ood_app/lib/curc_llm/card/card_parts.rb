@@ -77,11 +77,18 @@ module CurcLlm
       tag(:a, { href: "#{base}/files/fs#{escaped}", target: '_blank', rel: 'noopener' }, words)
     end
 
-    # The script that copies and remembers; a portal whose policy forbids it loses nothing else.
-    def script
-      @script ||= CardHtml::Html.new("<script>#{File.read(File.join(File.dirname(__FILE__), 'card.js'))}</script>")
+    # The script that copies and remembers, and what makes a row of tabs of the examples; a portal whose policy forbids
+    # scripts and styles of an app loses nothing else.
+    def extras
+      CardHtml::Html.new("<style>#{read('card.css')}</style><script>#{read('card.js')}</script>")
+    end
+
+    private
+
+    def read(name)
+      File.read(File.join(File.dirname(__FILE__), name))
     rescue SystemCallError
-      CardHtml::EMPTY
+      ''
     end
   end
 end

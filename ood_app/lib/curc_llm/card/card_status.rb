@@ -96,7 +96,7 @@ module CurcLlm
       return "in #{CardWords.lasting(stops_at - Time.now.to_f)} unless used" if stops_at.is_a?(Numeric)
 
       minutes = @files.spec['idle_stop_min']
-      minutes.is_a?(Numeric) && minutes.positive? ? "after #{CardWords.number(minutes)} min without use" : ''
+      minutes.is_a?(Numeric) && minutes.positive? ? "after #{CardWords.number(minutes)} min" : ''
     end
 
     def asked
