@@ -96,7 +96,11 @@ BAD: list[tuple[dict[str, str], str, str]] = [
     ({"bc_num_hours": "169"}, '"169"', "1 to 168"),
     ({"bc_num_hours": "4; sbatch evil.sh"}, "evil.sh", "1 to 168"),
     ({"bc_num_hours": "48"}, "48 were asked for", "Choose 24 hours. For 48 hours take"),
-    ({"llm_model": "qwen3-4b", "llm_gpus": "a100-3g-20gb-x1", "bc_num_hours": "2"}, "2 were asked for", "Choose 1 hour."),
+    (
+        {"llm_model": "qwen3-4b", "llm_gpus": "a100-3g-20gb-x1", "bc_num_hours": "2"},
+        "2 were asked for",
+        "Choose 1 hour.",
+    ),
     # the account
     ({"auto_accounts": "ucb-general --uid=0"}, "--uid=0", "Choose one of your own"),
     ({"auto_accounts": "--uid=0"}, "--uid=0", "Choose one of your own"),

@@ -1,8 +1,7 @@
-"""The portal asks Slurm for the same as `curc-llm launch`: compared for every distinct launch of the table."""
+"""The portal asks Slurm for the same as `curc-llm launch`: every distinct launch of the table is compared."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,9 @@ def distinct_launches(table: dict[str, Any]) -> list[tuple[str, str, str]]:
 def hours_of(place: str, table: dict[str, Any]) -> int:
     gpu, count = place.rsplit(":", 1)
     limits = table["gpus"][gpu]["qos"]
-    longest = max(table["site"]["qos"][name]["max_time_h"] for name, most in limits.items() if int(count) <= most)
+    longest = max(
+        table["site"]["qos"][name]["max_time_h"] for name, most in limits.items() if int(count) <= most
+    )
     return int(min(4, longest))
 
 
@@ -152,20 +153,24 @@ def test_a_site_that_demands_an_account_gets_one_or_a_sentence(capella: Path) ->
 
 def test_the_form_of_the_other_site_offers_its_own_gpus_and_hours(capella: Path) -> None:
     (form,) = run_ruby("form_cases.rb", [{"root": str(capella), "version": "4.2"}])
-    assert [value for _, value, *_ in form["attributes"]["llm_gpus"]["options"]] == [f"h100-x{n}" for n in range(1, 5)]
+    assert [value for _, value, *_ in form["attributes"]["llm_gpus"]["options"]] == [
+        f"h100-x{n}" for n in range(1, 5)
+    ]
     assert form["attributes"]["bc_num_hours"]["max"] == 168
     assert form["cluster"] == "capella"
 
 
 @pytest.mark.parametrize(
     ("hours", "qos", "expected"),
-    list(itertools.product(["4"], ["", "gpu-normal", "gpu-long"], [None])) + [("100", "", "gpu-long")],
+    [("4", "", None), ("4", "gpu-normal", None), ("4", "gpu-long", None), ("100", "", "gpu-long")],
 )
 def test_the_qos_is_the_one_that_the_planner_takes(hours: str, qos: str, expected: str | None) -> None:
     facts = load("alpine")
     request = PlanRequest(model="qwen3-32b", gpu_type="l40", num_gpus=2, hours=float(hours), qos=qos or None)
     search, wanted = make_search(request, facts)
-    told = parse(list(render_arguments(make_job_request(plan_with(search, wanted, with_others=False), facts.site))))
+    told = parse(
+        list(render_arguments(make_job_request(plan_with(search, wanted, with_others=False), facts.site)))
+    )
     values = {"llm_model": "qwen3-32b", "llm_gpus": "l40-x2", "bc_num_hours": hours, "llm_qos": qos}
     (answer,) = submit([{"values": {**values, "auto_accounts": ""}}])
     assert parse(answer["arguments"]) == told
