@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -13,9 +13,12 @@ from urllib.parse import urlsplit
 from curc_llm.client.source import check_not_over
 from curc_llm.client.tunnel import LOOPBACK, TunnelEnd, check_host
 from curc_llm.errors import SessionEndedError, SessionNotReadyError
+from curc_llm.launch.queued import load_session
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord
-from curc_llm.session.store import load_session
+from curc_llm.session.store import FoundSession
+from curc_llm.slurm.command import Slurm
+from curc_llm.slurm.poll import SlurmPoll
 
 ASK_TIMEOUT_S = 10.0
 
@@ -56,11 +59,13 @@ class SessionTarget:
     Args:
         paths: its folder.
         on_node: log in on the node itself in any case.
+        poll: where Slurm's answers come from; it is asked only when the record is old.
     """
 
     paths: SessionPaths
     on_node: bool = False
     is_known: bool = True
+    poll: SlurmPoll = field(default_factory=lambda: SlurmPoll(Slurm()), compare=False)
 
     def find_end(self) -> TunnelEnd:
         """The address in the record.
@@ -69,7 +74,7 @@ class SessionTarget:
             SessionEndedError: the session is over.
             SessionNotReadyError: it has no port (yet).
         """
-        found = load_session(self.paths.root)
+        found = self._load()
         name = self.paths.root.name
         if found is None:
             raise SessionEndedError(f"Session {name} has no record any more.", "Look at: curc-llm ls")
@@ -78,11 +83,15 @@ class SessionTarget:
 
     def why_over(self) -> str | None:
         """What the record says."""
-        found = load_session(self.paths.root)
+        found = self._load()
         if found is None or not found.status.is_over:
             return None
         reason = found.record.reason
         return f"Session {found.session_id} has ended: {reason.message if reason else 'it does not say why.'}"
+
+    def _load(self) -> FoundSession | None:
+        """The session as its record and, where that is old, Slurm say."""
+        return load_session(self.paths.root, self.poll)
 
 
 def make_end(record: SessionRecord, *, on_node: bool = False) -> TunnelEnd:
