@@ -28,6 +28,10 @@ DATABASE_OPTIONS = (
 )  # fmt: skip
 
 
+# A node's states in which it does what it should.
+_TAKING_JOBS = {"idle", "mixed", "allocated", "completing"}
+
+
 class BedError(RuntimeError):
     """The bed can't be made here, or a part of it doesn't come up."""
 
@@ -148,7 +152,8 @@ class Bed:
 
     def clear(self) -> None:
         """Ends every job and waits until the nodes are free."""
-        self.run("scancel", "--user", ",".join(("root", *self.ground.users)), check=False)
+        for user in ("root", *self.ground.users):
+            self.run("scancel", "--user", user, check=False)
         if not daemon.wait_until(lambda: not self.run("squeue", "-h", check=False).stdout.strip(), 30):
             raise BedError("The bed's jobs don't end: " + self.run("squeue").stdout)
 
@@ -252,7 +257,7 @@ class Bed:
         self._start(
             "mariadbd", "mariadbd", "--no-defaults", "--user=slurm", f"--datadir={data}",
             f"--socket={data / 'socket'}", f"--port={self.ground.port(6)}", "--bind-address=127.0.0.1",
-            f"--pid-file={data / 'pid'}", *DATABASE_OPTIONS,
+            f"--pid-file={data / 'pid'}", f"--tmpdir={data}", *DATABASE_OPTIONS,
         )  # fmt: skip
         client = ["mariadb", "--no-defaults", f"--socket={data / 'socket'}", "-uroot"]
         self._wait("mariadbd", [*client, "-e", "select 1"])
@@ -291,15 +296,15 @@ class Bed:
         self._wait_for_nodes()
 
     def _wait_for_nodes(self) -> None:
-        def are_free() -> bool:
+        def take_jobs() -> bool:
             names = ",".join(node.name for node in self.ground.nodes)
             asked = ("sinfo", "-h", "-N", "-n", names, "-o", "%T", "-p", "urgent")
             states = self.run(*asked, check=False).stdout.split()
             if any(state.startswith(("down", "drain")) for state in states):
                 self.run("scontrol", "update", f"nodename={names}", "state=resume", check=False)
-            return states == ["idle"] * len(self.ground.nodes)
+            return len(states) == len(self.ground.nodes) and set(states) <= _TAKING_JOBS
 
-        if not daemon.wait_until(are_free, 30):
+        if not daemon.wait_until(take_jobs, 30):
             raise BedError(f"The nodes don't come up: {self._tail('slurmd.' + self.ground.nodes[0].name)}")
 
 

@@ -20,9 +20,11 @@ def choose_number() -> int:
 def lend(bed: Bed) -> Iterator[Bed]:
     """The bed, up; afterwards down, unless it was up before."""
     stays = all(bed.status().values())
-    bed.up()
-    yield bed
-    bed.close() if stays else bed.down()
+    try:
+        bed.up()
+        yield bed
+    finally:
+        bed.close() if stays else bed.down()
 
 
 @pytest.fixture(scope="session")
