@@ -67,8 +67,13 @@ def make_poll() -> SlurmPoll:
     return SlurmPoll(Slurm())
 
 
-def find(config: Path | None, session: str | None) -> FoundSession:
+def find(config: Path | None, session: str | None, *, ask_slurm: bool = False) -> FoundSession:
     """The session that is meant, ended ones included when it is named.
+
+    Args:
+        config: the settings file that the command line names.
+        session: what the command line calls the session.
+        ask_slurm: ask Slurm even where the session's own word is fresh.
 
     Raises:
         SessionNotFoundError: there is none.
@@ -76,4 +81,4 @@ def find(config: Path | None, session: str | None) -> FoundSession:
     """
     from curc_llm.launch.queued import find_session
 
-    return find_session(load(config).state_dir, session)
+    return find_session(load(config).state_dir, session, ask_all=ask_slurm)

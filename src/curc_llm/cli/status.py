@@ -26,7 +26,7 @@ WATCH_EVERY_S = 0.5
 def status(session: str | None, watch: bool, config: Path | None, as_json: bool) -> None:
     """Show how a session is doing."""
     output = Output(as_json)
-    found = find(config, session)
+    found = find(config, session, ask_slurm=True)
     _show(found.record, output)
     poll = make_poll()
     while watch and not found.status.is_over:

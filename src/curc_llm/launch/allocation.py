@@ -104,7 +104,7 @@ def _check_runtime(python: str) -> None:
             Trouble(
                 code="no_runtime",
                 message=f"{python} has no vLLM on {socket.gethostname()}.",
-                remedy="Tell your centre's staff; your own runtime is named by engine_python in your settings.",
+                remedy="Tell your centre's staff, or set engine_python to a runtime of your own.",
             )
         )
 

@@ -77,16 +77,28 @@ def discover_sessions(
 
 
 def find_session(
-    state_dir: Path, name: str | None = None, *, over_too: bool = False, poll: SlurmPoll | None = None
+    state_dir: Path,
+    name: str | None = None,
+    *,
+    over_too: bool = False,
+    poll: SlurmPoll | None = None,
+    ask_all: bool = False,
 ) -> FoundSession:
     """The one session that is meant, queued ones included; see `session.store.find_session`.
+
+    Args:
+        state_dir: the user's state folder.
+        name: session id, its beginning, or Slurm job id; None for the only one.
+        over_too: also take one that has ended, when none is named.
+        poll: where Slurm's answers come from; a new one when not given.
+        ask_all: ask Slurm even where a session's own word is fresh.
 
     Raises:
         SessionNotFoundError: none fits.
         AmbiguousSessionError: several do.
     """
     everything = over_too or name is not None
-    sessions = discover_sessions(state_dir, over_too=everything, poll=poll, ask_all=False)
+    sessions = discover_sessions(state_dir, over_too=everything, poll=poll, ask_all=ask_all)
     return choose_session(sessions, name, over_too=over_too)
 
 
@@ -151,7 +163,8 @@ def _judge_with(
     if job.state is JobState.UNKNOWN:
         return _as_record_says(paths, record, is_in_slurm=True).record
     if record.status.is_over:
-        runs_again = job.state is JobState.RUNNING
+        is_requeued = record.reason is not None and record.reason.code == "requeued"
+        runs_again = job.state is JobState.RUNNING or (is_requeued and not job.state.is_over)
         return make_queued_record(paths, note, job) if runs_again else record
     return _complete(paths, record, job) if job.state.is_over else record
 
