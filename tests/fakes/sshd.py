@@ -83,7 +83,9 @@ class Sshd:
         Path("/run/sshd").mkdir(exist_ok=True) if os.getuid() == 0 else None
         with (self.folder / "sshd.log").open("ab") as log:
             # A session of its own, so that every process of it can be ended.
-            self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", settings], stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                [SSHD, "-D", "-e", "-f", settings], stderr=log, start_new_session=True
+            )
         deadline = time.monotonic() + 10
         while True:
             try:
