@@ -38,7 +38,7 @@ def test_commands_that_are_said_to_be_here_are() -> None:
 def test_what_is_planned_is_not_here_yet() -> None:
     planned = [text for _, state, text in ROWS if state == "planned"]
     commands = {verb for text in planned for verb in re.findall(r"the command `(\w+)`", text)}
-    assert commands == {"launch", "tunnel"}
+    assert commands == {"launch"}
     assert not commands & set(VERBS)
     assert not (ROOT / "manifest.yml").exists()
     assert not (ROOT / "src" / "curc_llm" / "notebook").exists()
