@@ -26,7 +26,7 @@ class Portal:
     Args:
         bed: the Slurm; must be up.
         app: the app's folder.
-        options: settings of the pages (web/settings.rb): VERSION, CSP, DYNAMIC_JS, POLL_MS, CAN_CANCEL.
+        options: settings of the pages (web/settings.rb): VERSION, CSP, POLL_MS, CAN_CANCEL.
         timeout_s: Apache's time-out.
     """
 
