@@ -46,13 +46,15 @@ def read_context(path: Path) -> dict[str, Any]:
         SpecError: the file is missing, too large, or no JSON object.
     """
     try:
-        if path.stat().st_size > MAX_CONTEXT_BYTES:
-            raise SpecError(f"{path.name} is larger than {MAX_CONTEXT_BYTES // 1024} KiB.", _RELAUNCH)
-        values = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(MAX_CONTEXT_BYTES + 1)
+        values = None if len(text) > MAX_CONTEXT_BYTES else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise SpecError(
             f"The form's values ({path.name}) can't be read: {type(error).__name__}.", _RELAUNCH
         ) from error
+    if len(text) > MAX_CONTEXT_BYTES:
+        raise SpecError(f"{path.name} is larger than {MAX_CONTEXT_BYTES // 1024} KiB.", _RELAUNCH)
     if not isinstance(values, dict):
         raise SpecError(f"The form's values ({path.name}) aren't a list of fields.", _RELAUNCH)
     return values
