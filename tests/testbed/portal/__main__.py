@@ -20,7 +20,6 @@ def main() -> int:
     settings = {
         "VERSION": options.portal,
         "CSP": str(int(options.csp)),
-        "DYNAMIC_JS": str(int(options.dynamic_js)),
     }
     portal = Portal(bed, app=options.app, options=settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -36,6 +35,7 @@ def main() -> int:
     except (KeyboardInterrupt, SystemExit):
         _say("\nTaking it all away ...")
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         portal.down()
         bed.down(wipe=not options.keep)
     return 0
@@ -48,7 +48,6 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--app", type=Path, default=ROOT, help="the app's folder")
     parser.add_argument("--portal", default="4.2", help="as which release it behaves: 3.1, 4.0, 4.1 or 4.2")
     parser.add_argument("--csp", action="store_true", help="with the portal's content policy on")
-    parser.add_argument("--dynamic-js", action="store_true", help="with the portal's dynamic forms on")
     parser.add_argument(
         "--keep", action="store_true", help="keep the users, their homes and the accounting at the end"
     )
