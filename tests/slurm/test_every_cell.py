@@ -15,6 +15,7 @@ from curc_llm.plan.facts import DEFAULT_HOURS
 from curc_llm.plan.limits import Term, allowed_qos, choose_term
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.table import make_table
+from curc_llm.sites.lookup import find_gpu
 from curc_llm.sites.site import Site
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.request import JobRequest, make_job_request
@@ -54,7 +55,7 @@ def distinct_requests(table: dict[str, Any], site: Site) -> set[JobRequest]:
             qos=term.name,
             num_nodes=nodes,
             cpus_per_task=cpus,
-            gres_type=offers[gpu].gres.partition(":")[2],
+            gres_type=find_gpu(site, gpu).gres.partition(":")[2],
             gpus_per_node=count // nodes,
             memory_gib=memory_gib,
             time_s=int(term.hours * 3600),

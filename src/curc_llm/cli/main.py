@@ -38,6 +38,8 @@ VERBS = {
     "plan": "Work out what a launch needs, costs and gives, or why it can't work and what can.",
     "table": "Write the table of plans that the OnDemand form looks things up in.",
     "gpus": "List the GPUs that a site has, with their limits and prices.",
+    "capacity": "Show which GPUs are idle now, and when a launch would start on each type.",
+    "cost": "Show what sessions and jobs have cost so far, beside what was planned.",
     "site": "List, show and check the descriptions of Slurm centres.",
     "doctor": "Check whether this machine can run sessions, and say what to mend.",
     "fetch": "Download a model before its GPU hours are spent, and check that it is whole.",

@@ -1,8 +1,9 @@
-"""Accounting: what a job has cost in service units, from what sacct says it held and for how long."""
+"""Accounting: what jobs held and for how long, as sacct says, and what that costs in service units."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from curc_llm.plan.cost import su_per_h
@@ -41,27 +42,36 @@ class JobCost:
     """What a job has cost, beside what was planned.
 
     Args:
-        su: service units so far, over all runs of a job that was requeued.
+        su: service units so far, over all runs of a job that was requeued; None where it held GPUs that the
+            site's file doesn't know.
         elapsed_s: seconds that all runs took.
         planned_su: of the whole wall time; None without a plan.
         planned_su_so_far: of the plan for the seconds that the job ran; None without a plan.
     """
 
-    su: float
+    su: float | None
     elapsed_s: int
     planned_su: float | None = None
     planned_su_so_far: float | None = None
 
 
-def ask_use(slurm: Slurm, job_id: str) -> tuple[JobUse, ...]:
-    """What sacct knows of a job: each run, the first first. Empty when it knows none.
+def ask_use(slurm: Slurm, job_ids: Iterable[str]) -> dict[str, tuple[JobUse, ...]]:
+    """What sacct knows of jobs: each run, the first first. One question for all; unknown jobs are left out.
 
     Raises:
-        SlurmError: sacct isn't here, or the id isn't one.
+        SlurmError: sacct isn't here, or an id isn't one.
         SlurmSilentError: no answer in time.
+
+    Example:
+        >>> ask_use(Slurm(), ["12345"])["12345"][0].elapsed_s
+        3600
     """
+    ids = [check_job_id(job_id) for job_id in job_ids]
+    if not ids:
+        return {}
     options = ("--noheader", "--parsable2", "--allocations", "--duplicates", f"--format={_FORMAT}")
-    return parse_use(slurm.query("sacct", *options, f"--jobs={check_job_id(job_id)}"))
+    uses = parse_use(slurm.query("sacct", *options, f"--jobs={','.join(ids)}"))
+    return {job_id: found for job_id in ids if (found := tuple(u for u in uses if u.job_id == job_id))}
 
 
 def parse_use(text: str) -> tuple[JobUse, ...]:
@@ -78,14 +88,10 @@ def parse_use(text: str) -> tuple[JobUse, ...]:
 
 
 def _parse_line(fields: list[str]) -> JobUse | None:
-    if len(fields) != 6 or not fields[0].isdigit() or not fields[2].isdigit():
+    if len(fields) != 6 or not _is_number(fields[0]) or not _is_number(fields[2]):
         return None
     tres = dict(part.partition("=")[::2] for part in fields[5].split(",") if part)
-    typed = [
-        (name.removeprefix("gres/gpu:"), count)
-        for name, count in tres.items()
-        if name.startswith("gres/gpu:")
-    ]
+    typed = {name.removeprefix("gres/gpu:"): tres[name] for name in tres if name.startswith("gres/gpu:")}
     return JobUse(
         job_id=fields[0],
         state=parse_state(fields[1]),
@@ -93,13 +99,17 @@ def _parse_line(fields: list[str]) -> JobUse | None:
         partition=fields[3],
         qos=fields[4],
         cores=_number(tres.get("cpu", "")),
-        gpus=_number(tres.get("gres/gpu", "")) or sum(_number(count) for _, count in typed),
-        gpu_type=typed[0][0] if len(typed) == 1 else "",
+        gpus=_number(tres.get("gres/gpu", "")) or sum(_number(count) for count in typed.values()),
+        gpu_type=next(iter(typed)) if len(typed) == 1 else "",
     )
 
 
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,18}", text) is not None
+
+
 def _number(text: str) -> int:
-    return int(text) if re.fullmatch(r"\d{1,9}", text) else 0
+    return int(text) if _is_number(text) else 0
 
 
 def count_cost(uses: tuple[JobUse, ...], site: Site, plan: Plan | None = None) -> JobCost:
@@ -112,20 +122,23 @@ def count_cost(uses: tuple[JobUse, ...], site: Site, plan: Plan | None = None) -
     """
     elapsed_s = sum(use.elapsed_s for use in uses)
     rate = plan.su_per_h if plan is not None else None
+    costs = [_su(use, site, plan) for use in uses]
     return JobCost(
-        su=sum(_su(use, site, plan) for use in uses),
+        su=sum(cost for cost in costs if cost is not None) if None not in costs else None,
         elapsed_s=elapsed_s,
         planned_su=plan.su_total if plan is not None else None,
         planned_su_so_far=None if rate is None else rate * elapsed_s / 3600,
     )
 
 
-def _su(use: JobUse, site: Site, plan: Plan | None) -> float:
+def _su(use: JobUse, site: Site, plan: Plan | None) -> float | None:
+    qos, hours = site.qos.get(use.qos), use.elapsed_s / 3600
+    if not use.gpus:
+        return site.billing.su_per_core_h * use.cores * (qos.billing_factor if qos else 1.0) * hours
     gpu = _find_type(use, site, plan)
     if gpu is None:
-        return 0.0
-    rate = su_per_h(site.billing, site.qos.get(use.qos), gpu, num_gpus=use.gpus, cores=use.cores)
-    return rate * use.elapsed_s / 3600
+        return None
+    return su_per_h(site.billing, qos, gpu, num_gpus=use.gpus, cores=use.cores) * hours
 
 
 def _find_type(use: JobUse, site: Site, plan: Plan | None) -> GpuType | None:
