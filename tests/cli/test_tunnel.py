@@ -211,3 +211,22 @@ def test_a_session_without_a_port_says_how_to_wait(
     result = run("tunnel", fake.record.session_id, "--login-host", "me@login")
     assert result.exit_code == 1
     assert "--watch" in result.stderr
+
+
+# As on Windows, whose Python has none of these.
+WITHOUT_UNIX = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name in {"fcntl", "resource", "pwd", "grp", "termios", "pty"}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+from curc_llm.cli.main import main
+main(["tunnel", "--host", "c1", "--port", "1", "--login-host", "-bad"])
+"""
+
+
+@pytest.mark.slow
+def test_the_command_needs_nothing_that_only_unix_has(state_dir: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_UNIX], capture_output=True, text=True, timeout=60)
+    assert "not a login host" in done.stderr, done.stderr

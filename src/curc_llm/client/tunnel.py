@@ -132,16 +132,17 @@ def choose_local_port(wanted: int | None, preferred: int) -> int:
         TunnelError: the port that was asked for is taken.
     """
     if wanted is not None:
-        if _is_free(wanted):
+        if is_free(wanted):
             return wanted
         raise TunnelError(
             f"Port {wanted} of this computer is in use, or not yours to use.",
             f"Leave out --local-port, or take another one: --local-port {_any_free()}",
         )
-    return preferred if _is_free(preferred) else _any_free()
+    return preferred if is_free(preferred) else _any_free()
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nothing on this computer listens on a port, and the person may."""
     try:
         with socket.create_server((LOOPBACK, port)):
             return True

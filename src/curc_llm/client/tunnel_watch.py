@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from curc_llm.client.tunnel import Login, TunnelEnd, make_command
+from curc_llm.client.tunnel import Login, TunnelEnd, is_free, make_command
 from curc_llm.client.tunnel_ssh import SshProcess
 from curc_llm.client.tunnel_target import Pulse, TunnelTarget, take_pulse
 from curc_llm.client.tunnel_trouble import TunnelTrouble, explain_exit, explain_unreached
@@ -106,17 +106,13 @@ def keep_open(plan: TunnelPlan) -> Generator[TunnelEvent, None, None]:
                 raise
             time.sleep(plan.ask_every_s)  # Slurm has started it again, and it has no port yet
             continue
-        with SshProcess(_command(plan, end), plan.say) as ssh:
-            outcome: Outcome | None = _wait_until_open(plan, ssh, end)
-            if outcome is None:
-                ssh.quieten()
-                failures, was_open = 0, True
-                yield TunnelOpen(end, plan.local_port)
-                outcome = yield from _watch(plan, ssh, end)
-        if not isinstance(outcome, TunnelTrouble):
+        opened, outcome = yield from _open_once(plan, end)
+        was_open, failures = was_open or opened, 0 if opened else failures
+        if isinstance(outcome, TunnelOver):
             yield outcome
-            if isinstance(outcome, TunnelOver):
-                return
+            return
+        if isinstance(outcome, TunnelMoved):
+            yield outcome
             continue
         if outcome.is_final or not was_open:
             raise TunnelError(outcome.message, outcome.remedy)
@@ -124,6 +120,19 @@ def keep_open(plan: TunnelPlan) -> Generator[TunnelEvent, None, None]:
         failures += 1
         yield TunnelLost(outcome.message, wait_s)
         time.sleep(wait_s)
+
+
+def _open_once(plan: TunnelPlan, end: TunnelEnd) -> Generator[TunnelEvent, None, tuple[bool, Outcome]]:
+    """One ssh from its start to its end: whether the tunnel stood, and what ended it."""
+    if not is_free(plan.local_port):
+        # Whoever has the port would be taken for the session.
+        return False, explain_exit("Address already in use", plan.login, end)
+    with SshProcess(_command(plan, end), plan.say) as ssh:
+        if trouble := _wait_until_open(plan, ssh, end):
+            return False, trouble
+        ssh.quieten()
+        yield TunnelOpen(end, plan.local_port)
+        return True, (yield from _watch(plan, ssh, end))
 
 
 def _command(plan: TunnelPlan, end: TunnelEnd) -> list[str]:

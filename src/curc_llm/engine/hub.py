@@ -160,7 +160,7 @@ def fetch(model: HubModel) -> None:
     """
     for path in model.missing():
         _forget(model.folder / path)
-    _remove_stale(model.cache)
+    _remove_stale(model)
     for wait_s in (*RETRY_WAITS_S, None):
         try:
             with told_as_trouble(model.repo_id, model.commit):
@@ -263,11 +263,13 @@ def list_partial(cache: Path) -> list[Path]:
     return list((cache / "blobs").glob("*.incomplete"))
 
 
-def _remove_stale(cache: Path) -> None:
-    """Removes what a killed download left: huggingface_hub never takes such a file up again."""
-    for path in list_partial(cache):
+def _remove_stale(model: HubModel) -> None:
+    """Removes what a killed download left, but for what this one goes on from."""
+    wanted = set(model.digests.values()) if resumes() else set()
+    for path in list_partial(model.cache):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_S and not (resumes() and is_large(path)):
+            is_wanted = is_large(path) and path.name.partition(".")[0] in wanted
+            if time.time() - path.stat().st_mtime > STALE_S and not is_wanted:
                 path.unlink()
 
 
