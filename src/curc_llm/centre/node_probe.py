@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> int:
     """Writes what it finds, then waits to be reached; exit status 0."""
     folder, site = Path(arguments[0]), arguments[1]
     with socket.create_server(("", 0)) as server:
-        found = look(folder, site) | {"port": server.getsockname()[1]}
+        found = look(folder, site)
+        found |= {"port": server.getsockname()[1], "time": time.time()}
         write_json(folder / RESULT, found)
         server.settimeout(LISTEN_S)
         try:
@@ -51,7 +52,6 @@ def look(folder: Path, site_name: str) -> dict[str, Any]:
     return {
         "short": socket.gethostname().partition(".")[0],
         "fqdn": socket.getfqdn(),
-        "time": time.time(),
         "python": sys.version.split()[0],
         "versions": _read_versions(),
         "import_error": _try_import(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 
 from curc_llm.centre.app_settings import read_app_settings
@@ -79,9 +78,11 @@ def _tell(findings: list[Finding], output: Output) -> None:
 
 def render_findings(findings: Iterable[Finding]) -> list[str]:
     """A line for each that differs or isn't known, with its remedy below; the others together by subject."""
+    by_subject: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_subject.setdefault(finding.subject, []).append(finding)
     lines: list[str] = []
-    for subject, group in groupby(findings, key=lambda finding: finding.subject):
-        found = list(group)
+    for subject, found in by_subject.items():
         fine = [f for f in found if f.level == "ok"]
         if len(fine) > 3:
             lines.append(f"{MARKS['ok']}  {subject}: {len(fine)} figures as expected")

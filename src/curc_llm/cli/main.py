@@ -41,6 +41,7 @@ VERBS = {
     "capacity": "Show which GPUs are idle now, and when a launch would start on each type.",
     "cost": "Show what sessions and jobs have cost so far, beside what was planned.",
     "site": "List, show and check the descriptions of Slurm centres.",
+    "accept": "For the centre's staff: launch a small session and check every promise of the card.",
     "doctor": "Check whether this machine can run sessions, and say what to mend.",
     "fetch": "Download a model before its GPU hours are spent, and check that it is whole.",
     "token": "Store your Hugging Face token, which gated models need, in a file that only you can read.",
