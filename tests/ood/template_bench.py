@@ -89,7 +89,7 @@ class Launched:
         """The session's record."""
         return dict(json.loads((self.staged / "session" / "session.json").read_text()))
 
-    def stop(self, number: int = signal.SIGTERM, patience_s: float = 30) -> int:
+    def stop(self, number: int = signal.SIGTERM, patience_s: float = 90) -> int:
         """Signals the batch shell, and returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -114,7 +114,7 @@ def run_job(staged: Path, home: Path, **environ: str) -> Launched:
     return Launched(staged, process, state)
 
 
-def wait_until(holds: Callable[[], bool], patience_s: float = 30, why: str = "") -> float:
+def wait_until(holds: Callable[[], bool], patience_s: float = 60, why: str = "") -> float:
     """Seconds until something holds.
 
     Raises:
