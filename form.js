@@ -28,11 +28,17 @@ function element(tag, attributes, ...inside) {
   return made;
 }
 
-// The portal's own scripts listen with jQuery or without: an event that bubbles reaches both.
-function choose(input, chosen) {
+// The portal's own scripts listen with jQuery or without: an event that bubbles reaches both. What follows from a
+// choice of this form's own is added to its note.
+let note = ''; // what this form changed by itself, said once
+let depth = 0;
+function choose(input, chosen, why) {
+  if (why) note = `${note} ${why}`.trim();
   if (input.value === String(chosen)) return;
   input.value = chosen;
+  depth += why ? 1 : 0;
   input.dispatchEvent(new Event('change', { bubbles: true }));
+  depth -= why ? 1 : 0;
 }
 
 function listen(input, what) {
@@ -44,7 +50,6 @@ function listen(input, what) {
 /* ---- looking things up ---- */
 
 let table = null;
-let note = ''; // what this form changed by itself, said once
 
 async function readTable(text) {
   const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
@@ -285,10 +290,7 @@ function narrowHours() {
   if (!Number.isFinite(longest) || !longest) return;
   hours.max = longest;
   hours.min = Math.max(1, Math.ceil(least));
-  if (Number(hours.value) > longest) {
-    note = `Hours were set to ${number(longest)}: these GPUs may run no longer.`;
-    choose(hours, longest);
-  }
+  if (Number(hours.value) > longest) choose(hours, longest, `Hours were set to ${number(longest)}: these GPUs may run no longer.`);
 }
 
 function narrowMore() {
@@ -309,23 +311,24 @@ function toggleOwn() {
 }
 
 function changedModel() {
-  note = '';
   const fit = narrowGpus();
   const holds = fit.some(({ option }) => option.value === gpus.value);
   const best = (table.models[model.value] || {}).best;
-  if (!holds && best) {
-    note = `GPUs were set to ${place(best).title}, which hold this model.`;
-    choose(gpus, best);
-  }
+  if (!holds && best) choose(gpus, best, `GPUs were set to ${place(best).title}, which can hold this model.`);
 }
 
+const DECIDING = ['llm_model', 'llm_gpus', 'bc_num_hours', 'llm_preset', 'llm_context', 'llm_qos'];
+let seen = '';
 function update(event) {
   const source = event ? event.target : null;
   toggleOwn();
-  if (!table) return;
+  // Leaving a field tells of it again: a panel that is drawn anew then would swallow the click on its buttons.
+  const values = JSON.stringify(DECIDING.map(value));
+  if (!table || values === seen) return;
+  seen = values;
+  if (!depth) note = '';
   if (source === model) changedModel();
   else if (source === field('llm_preset')) narrowGpus();
-  else if (source && source !== hours && event.isTrusted) note = '';
   if (source !== hours) narrowHours();
   narrowMore();
   const state = judge();
@@ -383,7 +386,7 @@ function arrange() {
 
 arrange();
 say('wait', 'Looking up what fits');
-['llm_model', 'llm_gpus', 'bc_num_hours', 'llm_preset', 'llm_context', 'llm_qos'].forEach((id) => listen(field(id), update));
+DECIDING.forEach((id) => listen(field(id), update));
 toggleOwn();
 readTable(model.dataset.curcLlmTable || '').then((read) => {
   table = read;

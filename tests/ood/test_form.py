@@ -159,7 +159,7 @@ def test_the_alternatives_that_the_panel_offers_are_launches_that_submit_takes()
 
 def make_app(folder: Path, local: str) -> Path:
     """The app with other settings."""
-    for name in ("manifest.yml", "form.yml.erb", "submit.yml.erb"):
+    for name in ("manifest.yml", "form.yml.erb", "form.js", "submit.yml.erb"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "ood_app").mkdir()
     for name in ("lib", "portal.yml", "form.css", "launch_table.json"):
