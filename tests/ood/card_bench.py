@@ -66,7 +66,12 @@ class Card:
         self.staged = folder / "output" / str(uuid.UUID(int=0x2C9B8A00111142228333123456789ABC))
         self.session = folder / "sessions" / SESSION_ID
         self.staged.mkdir(parents=True, mode=0o700)
-        asked = {"llm_model": "qwen3-32b", "llm_gpus": "a100-80gb-x2", "bc_num_hours": "4", "auto_accounts": "ucb1_asc1"}
+        asked = {
+            "llm_model": "qwen3-32b",
+            "llm_gpus": "a100-80gb-x2",
+            "bc_num_hours": "4",
+            "auto_accounts": "ucb1_asc1",
+        }
         write_json(self.staged / "user_defined_context.json", asked if context is None else context)
 
     def begin(self, record: SessionRecord | None, **spec: Any) -> None:
@@ -92,7 +97,13 @@ class Card:
     def draw(self, status: str, version: str = "4.2", **known: Any) -> dict[str, Any]:
         """The parts `info`, `view`, `completed` as the portal shows them; `raw` has them before Markdown."""
         said = {"status": status, "job_id": "1234567", "wallclock_limit": 14400} | known
-        command = ["ruby", str(Path(__file__).with_name("card_draw.rb")), str(self.app), str(self.staged), version]
+        command = [
+            "ruby",
+            str(Path(__file__).with_name("card_draw.rb")),
+            str(self.app),
+            str(self.staged),
+            version,
+        ]
         answer = subprocess.run(
             command, input=json.dumps(said), capture_output=True, text=True, check=True, timeout=60
         )

@@ -97,7 +97,7 @@ class Launched:
 
 
 def run_job(staged: Path, home: Path, **environ: str) -> Launched:
-    """Runs the staged job script as Slurm does: as its own group, output into output.log, a bare environment."""
+    """Runs the staged job script as Slurm does: as its own group, output into output.log, few variables."""
     state = home / "state"
     plain = {"PATH": os.environ["PATH"], "HOME": str(home), "USER": "ralphie", "LANG": "C.UTF-8"}
     plain |= {"CURC_LLM_STATE_DIR": str(state), "CURC_LLM_CACHE_DIR": str(home / "cache")}

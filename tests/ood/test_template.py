@@ -1,4 +1,4 @@
-"""The template in the portal's order, in bash, with the real session program: what starts, ends and is left."""
+"""The template in the portal's order, in bash, with the real session program: what starts, ends, is left."""
 
 from __future__ import annotations
 
