@@ -25,7 +25,7 @@ module CurcLlm
     def environment_lines
       site = [@settings.text(:site_file), @settings.text(:site)].find { |text| !text.empty? }
       first = site ? "export CURC_LLM_SITE=#{site.shellescape}" : '# No site is set: the runtime knows its own.'
-      [first, *settings_lines].join("\n")
+      [first, *notice_line, *settings_lines].join("\n")
     end
 
     # @return [String] the lines that become the session
@@ -38,6 +38,12 @@ module CurcLlm
     end
 
     private
+
+    # The chat and the session's own page say it too.
+    def notice_line
+      notice = @settings.lines(:data_notice).join(' ')
+      notice.empty? ? [] : ["export CURC_LLM_DATA_NOTICE=#{notice.shellescape}"]
+    end
 
     # Where jobs keep things. Variables in the values are replaced by the session's program, so bash leaves them alone.
     def settings_lines

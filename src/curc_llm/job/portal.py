@@ -85,9 +85,13 @@ def prepare_session(staged_root: Path, environ: Mapping[str, str]) -> Path:
     )
     paths = SessionPaths(spec.session_dir)
     paths.make()
-    forget_last_run(paths.root)
-    write_private(paths.spec, spec.model_dump_json(indent=1))
-    write_json(paths.root / SITE_FACTS, make_site_facts(facts.site))
+    try:
+        forget_last_run(paths.root)
+        write_private(paths.spec, spec.model_dump_json(indent=1))
+        write_json(paths.root / SITE_FACTS, make_site_facts(facts.site))
+    except OSError as error:
+        error.filename = error.filename or str(paths.spec)  # a full disk doesn't say which
+        raise
     link_session(staged_root, paths.root)
     return paths.spec
 
