@@ -121,12 +121,13 @@ function judge() {
   return { name, own, preset, slug, time, row, found, problem, place: place(slug), rate: row.su_per_h * found.factor };
 }
 
+const isCramped = (row) => row.fits && row.chats > 0 && (row.chats < 2 || row.max_model_len < table.chat_tokens);
+
 // The cheapest launches of a model that may run so long.
 function longRunners(name, preset, time) {
   const fit = Object.keys(table.places).map((slug) => [slug, lookUp(name, slug, preset)])
     .filter(([slug, row]) => row && row.fits && !place(slug).on_request && term(slug, preset, '', time).qos);
-  const cramped = (row) => (row.chats < 2 || row.max_model_len < table.chat_tokens ? 1 : 0);
-  fit.sort((a, b) => cramped(a[1]) - cramped(b[1]) || a[1].su_per_h - b[1].su_per_h);
+  fit.sort((a, b) => isCramped(a[1]) - isCramped(b[1]) || a[1].su_per_h - b[1].su_per_h);
   return fit.slice(0, 2).map(([slug]) => slug);
 }
 
@@ -209,6 +210,11 @@ function advice(state) {
     const page = element('a', { href: `https://huggingface.co/${about.hub_id}`, target: '_blank', rel: 'noopener' }, 'its page');
     said.push([`${about.title} asks for an agreement: accept it on `, page, ' at Hugging Face, then run ',
       element('code', {}, 'curc-llm token'), ' once in a shell on the cluster. Never enter a token here.']);
+  }
+  if (!state.own && isCramped(state.row) && about.best && about.best !== state.slug) {
+    const best = element('button', { type: 'button', class: 'btn btn-outline-primary btn-sm' }, `Use ${place(about.best).title}`);
+    best.addEventListener('click', () => { choose(gpus, about.best); gpus.focus(); });
+    said.push(['There is little room here: one long chat at most. ', best]);
   }
   if (state.place.on_request) said.push(['These GPUs are for those who asked the centre for them.']);
   return said.map((parts) => element('p', { class: 'curc-llm-advice' }, ...parts));

@@ -25,7 +25,7 @@ CONTRAST = """element => {
     .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
     return .2126 * p[0] + .7152 * p[1] + .0722 * p[2]; };
   let back = element, color = 'rgba(0, 0, 0, 0)';
-  while (back && /, 0\\)$/.test(color)) { color = getComputedStyle(back).backgroundColor; back = back.parentElement; }
+  for (; back && /, 0\\)$/.test(color); back = back.parentElement) color = getComputedStyle(back).backgroundColor;
   if (/, 0\\)$/.test(color)) color = 'rgb(255,255,255)';
   const [a, b] = [luminance(getComputedStyle(element).color), luminance(color)].sort((x, y) => y - x);
   return (a + .05) / (b + .05);
@@ -42,14 +42,14 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def render(
-    version: str = "4.2", root: Path = ROOT, theme: str = "light", before: str = "", **values: str
-) -> str:
+@cache
+def render(version: str = "4.2", root: Path = ROOT, theme: str = "light", **values: str) -> str:
     """The page as the portal would send it: Bootstrap and jQuery, the middle column, the form."""
     asked = {"root": str(root), "version": version, "page": True, "values": values}
     (form,) = run_ruby("form_cases.rb", [asked])
     assert "page" in form, form
-    return f"""<!doctype html><html lang="en" data-bs-theme="{theme}"><head><meta charset="utf-8"><title>Form</title>
+    return f"""<!doctype html><html lang="en" data-bs-theme="{theme}">
+<head><meta charset="utf-8"><title>Form</title>
 <link rel="stylesheet" href="{(LIBRARIES / "bootstrap5/css/bootstrap.min.css").as_uri()}">
 <script src="{(LIBRARIES / "jquery/jquery.min.js").as_uri()}"></script></head>
 <body><main class="container"><div class="row"><div class="col-md-3"></div><div class="col-md-6">
@@ -124,6 +124,15 @@ def test_gpus_that_do_not_hold_the_model_say_why_and_one_key_press_mends_it(show
     assert page.evaluate("document.activeElement.id") == FIELD[1:] + "llm_gpus"
 
 
+def test_a_launch_with_little_room_says_so_and_offers_a_better_one(show: Open) -> None:
+    page = show(render())
+    page.select_option(FIELD + "llm_model", "llama-3.3-70b-instruct")
+    page.select_option(FIELD + "llm_gpus", "l40-x1")
+    expect(panel(page)).to_contain_text("little room")
+    page.locator("#curc-llm-panel button").click()
+    expect(panel(page)).not_to_contain_text("little room")
+
+
 def test_a_launch_that_does_not_work_is_not_sent_by_the_browser(show: Open) -> None:
     page = show(render())
     page.select_option(FIELD + "llm_gpus", "mi100-x1")
@@ -188,11 +197,11 @@ def test_more_is_folded_unless_something_in_it_was_chosen_before(show: Open) -> 
 def test_the_data_notice_stands_above_the_launch_button(show: Open) -> None:
     page = show(render())
     expect(panel(page)).to_contain_text("Fits")
-    notice, button = (
-        page.get_by_text("Your prompts and chats stay").bounding_box(),
-        page.locator("[type=submit]").bounding_box(),
-    )
-    assert notice and button and 0 < button["y"] - notice["y"] < 200
+    notice = page.get_by_text("Your prompts and chats stay").bounding_box()
+    button = page.locator("[type=submit]").bounding_box()
+    assert notice is not None
+    assert button is not None
+    assert 0 < button["y"] - notice["y"] < 200
 
 
 def test_without_javascript_every_field_can_be_filled_and_sent(show: Open) -> None:
@@ -291,7 +300,8 @@ def test_all_text_has_enough_contrast(show: Open, theme: str) -> None:
     page = show(
         render(theme=theme).replace(
             "</head>",
-            "<style>[data-bs-theme=dark] body{background:#212529;color:#dee2e6;--bs-secondary-color:#adb5bd}</style></head>",
+            "<style>[data-bs-theme=dark] body{background:#212529;color:#dee2e6;--bs-secondary-color:#adb5bd}"
+            "</style></head>",
         )
     )
     page.get_by_text("More: purpose").click()
@@ -318,9 +328,7 @@ def test_the_panel_and_submit_agree_whatever_is_chosen(show: Open) -> None:
     expect(panel(page)).to_contain_text("Fits")
     chance = random.Random(4)
     table = read_table()
-    models = [
-        value for value in page.locator(f"{FIELD}llm_model option").evaluate_all("o => o.map((x) => x.value)")
-    ]
+    models = page.locator(f"{FIELD}llm_model option").evaluate_all("o => o.map((x) => x.value)")
     slugs = page.locator(f"{FIELD}llm_gpus option").evaluate_all("o => o.map((x) => x.value)")
     cases = [
         {
