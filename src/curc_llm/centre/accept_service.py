@@ -12,7 +12,7 @@ from curc_llm.centre.slurm_facts import parse_tres
 from curc_llm.centre.web import ANSWER_S, BROWSER, ask
 from curc_llm.launch.queued import discover_sessions
 from curc_llm.session.keys import read_secret_file
-from curc_llm.slurm.accounting import ask_use, count_cost
+from curc_llm.slurm.accounting import JobUse, ask_use, count_cost
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.poll import SlurmPoll
 
@@ -155,14 +155,14 @@ def see_time_left(session: Accepted, slurm: Slurm) -> str:
 def see_cost(session: Accepted, slurm: Slurm, patience_s: float = 30.0) -> str:
     """What sacct counts, beside what was planned, and beside Slurm's own billing."""
     until = time.monotonic() + patience_s
-    while not (uses := ask_use(slurm, session.job_id)) or not all(use.state.is_over for use in uses):
+    while not (uses := _ask_use(session, slurm)) or not all(use.state.is_over for use in uses):
         if time.monotonic() > until:
             raise UnknownPromiseError("sacct doesn't know the job's end")
         time.sleep(1)
     cost = count_cost(uses, session.site, session.plan)
     planned, unit = cost.planned_su_so_far, session.site.billing.unit
-    if planned is None:
-        raise UnknownPromiseError("there is no plan to compare with")
+    if planned is None or cost.su is None:
+        raise UnknownPromiseError("there is no plan, or the site file doesn't know what the job held")
     found = f"{cost.su:.2f} {unit} in {cost.elapsed_s} s, planned {planned:.2f}"
     expect(abs(cost.su - planned) <= COST_TOLERANCE * planned + 0.01, found)
     billed = _ask_billing(session, slurm)
@@ -170,6 +170,10 @@ def see_cost(session: Accepted, slurm: Slurm, patience_s: float = 30.0) -> str:
         return f"{found}; Slurm itself counts no billing"
     expect(abs(billed - planned) <= COST_TOLERANCE * planned + 0.1, f"{found}, Slurm's billing {billed:.2f}")
     return f"{found}, Slurm's billing {billed:.2f}"
+
+
+def _ask_use(session: Accepted, slurm: Slurm) -> tuple[JobUse, ...]:
+    return ask_use(slurm, [session.job_id]).get(session.job_id, ())
 
 
 def _ask_billing(session: Accepted, slurm: Slurm) -> float | None:

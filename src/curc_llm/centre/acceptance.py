@@ -106,9 +106,9 @@ class Acceptance:
         )
 
     def _await_ready(self, session: Accepted) -> str:
-        began = time.monotonic()
+        began, poll = time.monotonic(), SlurmPoll(self._slurm)
         while time.monotonic() - began < self._ready_s:
-            found = load_session(session.paths.root, SlurmPoll(self._slurm))
+            found = load_session(session.paths.root, poll)
             record = found.record if found is not None else session.record()
             self._note_phase(session, record)
             if record.status.is_over:

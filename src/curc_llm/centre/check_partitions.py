@@ -97,12 +97,12 @@ def _check_gpu(
     weights = parse_tres(values.get("TRESBillingWeights", ""))
     rate = weights.get(f"gres/{gpu.gres}".lower(), weights.get("gres/gpu"))
     yield compare(
-        subject, f"su_per_gpu_h of {gpu.name}", gpu.gpu_type.su_per_gpu_h, rate, tolerance=0.001,
+        subject, f"su_per_gpu_h of {gpu.name}", gpu.gpu_type.su_per_gpu_h, rate,
         unknown=_DOES_NOT_SAY,
     )  # fmt: skip
     if gpu.name == next(iter(gpu.partition.gpu_types)):
         yield compare(
-            subject, "su_per_core_h", site.billing.su_per_core_h, weights.get("cpu"), tolerance=0.001,
+            subject, "su_per_core_h", site.billing.su_per_core_h, weights.get("cpu"),
             unknown=_DOES_NOT_SAY,
         )  # fmt: skip
 
