@@ -25,7 +25,8 @@ CONTRAST = """element => {
     .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
     return .2126 * p[0] + .7152 * p[1] + .0722 * p[2]; };
   let back = element, color = 'rgba(0, 0, 0, 0)';
-  for (; back && /, 0\\)$/.test(color); back = back.parentElement) color = getComputedStyle(back).backgroundColor;
+  for (; back && /, 0\\)$/.test(color); back = back.parentElement)
+    color = getComputedStyle(back).backgroundColor;
   if (/, 0\\)$/.test(color)) color = 'rgb(255,255,255)';
   const [a, b] = [luminance(getComputedStyle(element).color), luminance(color)].sort((x, y) => y - x);
   return (a + .05) / (b + .05);
