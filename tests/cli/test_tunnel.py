@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from curc_llm.session.record import SessionStatus
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 from tests.fakes.sshd import SSHD, Sshd
@@ -31,7 +32,7 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
     """A login host that is also every node: its name leads to the same sshd."""
     with Sshd(tmp_path / "ssh") as server:
         with server.config.open("a") as file:
-            file.write(f"\nHost {socket.gethostname()}\n  HostName 127.0.0.1\n  Port {server.port}\n")
+            file.write(f"\nHost {socket.gethostname()}\n  HostName localhost\n  Port {server.port}\n")
         yield server
 
 
@@ -207,7 +208,7 @@ def test_an_ended_session_says_why(run: Run, fake: FakeSession) -> None:
 def test_a_session_without_a_port_says_how_to_wait(
     run: Run, fake: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake.change(base_url=None, port=None, status="starting")
+    fake.change(base_url=None, port=None, status=SessionStatus.STARTING)
     result = run("tunnel", fake.record.session_id, "--login-host", "me@login")
     assert result.exit_code == 1
     assert "--watch" in result.stderr

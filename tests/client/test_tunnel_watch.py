@@ -262,7 +262,7 @@ def test_a_gateway_on_loopback_is_reached_by_a_login_on_its_own_node(fake: FakeS
     assert not is_direct(end)
     # The jump and the node are the same sshd here; the node's name leads to it by the client's settings.
     with sshd.config.open("a") as file:
-        file.write(f"\nHost {end.host}\n  HostName 127.0.0.1\n  Port {sshd.port}\n")
+        file.write(f"\nHost {end.host}\n  HostName localhost\n  Port {sshd.port}\n")
     plan = make_plan(SessionTarget(fake.paths), sshd)
     with opened(plan):
         assert ask(plan.local_port) == 200

@@ -70,7 +70,7 @@ class Sshd:
     def trust(self, name: str) -> None:
         """The client knows the server by this key, whether it is right or not; empty: it knows none."""
         key = (self.folder / f"{name}.pub").read_text() if name else ""
-        text = f"[127.0.0.1]:{self.port} {key}" if key else ""
+        text = f"[127.0.0.1]:{self.port},[localhost]:{self.port} {key}" if key else ""
         (self.folder / "known_hosts").write_text(text)
 
     def forget_client(self) -> None:

@@ -45,7 +45,9 @@ class TunnelScreen:
 
     def begin(self) -> None:
         """Says what is tried."""
-        self._output.say(f"Connecting through {self._plan.login} … (ssh may ask for your password and Duo)")
+        self._output.say(f"Connecting through {self._plan.login} …")
+        if self._plan.may_ask:
+            self._output.say("ssh may ask for your password, and for Duo.")
 
     def show(self, event: TunnelEvent) -> None:
         """Shows one event."""
@@ -68,14 +70,14 @@ class TunnelScreen:
             self._output.data("", {"event": event, **fields})
 
     def _show_open(self, event: TunnelOpen) -> None:
+        was_open, self.was_open = self.was_open, True
         value = self._make_value(event)
         if self._output.as_json:
             self._output.data("", value)
-        elif self.was_open:
+        elif was_open:
             self._output.say(f"The tunnel is open again: {value['base_url']}")
         else:
             self._output.data(self._render(value), None)
-        self.was_open = True
 
     def _make_value(self, event: TunnelOpen) -> dict[str, Any]:
         root = f"http://{LOOPBACK}:{event.local_port}"
@@ -99,7 +101,7 @@ class TunnelScreen:
             ("Endpoint", url),
             *(_own_session(value) if self._found else _other_session(value)),
             ("Python", f'curc_llm.connect(base_url="{url}",'),
-            ("", f'                 api_key_file="{key_file}")'),
+            ("", f'  api_key_file="{key_file}")'),
             ("Close", "Ctrl-C; the session goes on"),
         ]
         return render_pairs(pairs)

@@ -102,8 +102,8 @@ def make_end(record: SessionRecord, *, on_node: bool = False) -> TunnelEnd:
     """
     if record.base_url is None or record.port is None:
         raise SessionNotReadyError(
-            f"Session {record.session_id} is only starting: it has no port yet.",
-            "Try again in a few seconds.",
+            f"Session {record.session_id} has no port yet: it is {record.status}.",
+            f"Wait for it: curc-llm status {record.session_id} --watch",
         )
     host = urlsplit(record.base_url).hostname or record.host
     if host in {LOOPBACK, "localhost"}:
@@ -140,7 +140,7 @@ def take_pulse(local_port: int, timeout_s: float = ASK_TIMEOUT_S) -> Pulse:
         return Pulse.NOT_LISTENING
     except TimeoutError:
         return Pulse.SILENT
-    except (http.client.BadStatusLine, ConnectionError):
+    except ConnectionError:  # http.client.RemoteDisconnected is one
         return Pulse.HUNG_UP
     except (OSError, ValueError, http.client.HTTPException):
         return Pulse.STRANGER
