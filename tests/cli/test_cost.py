@@ -53,14 +53,14 @@ def test_without_a_session_in_slurm_it_is_said_what_to_name(run: Run) -> None:
 def test_a_name_that_no_session_has_is_refused(run: Run) -> None:
     result = run("cost", "slurm-nosuch")
     assert result.exit_code == 1
-    assert "no session 'slurm-nosuch'" in str(result.exception)
+    assert "no session 'slurm-nosuch'" in result.stderr
 
 
 def test_a_session_without_a_job_costs_nothing(run: Run, fake: object) -> None:
     session_id = json.loads(run("ls", "--json").stdout)[0]["session_id"]
     result = run("cost", session_id)
     assert result.exit_code == 1
-    assert "isn't a Slurm job" in str(result.exception)
+    assert "isn't a Slurm job" in result.stderr
 
 
 def test_sessions_jobs_and_their_sum_fit_a_screen(run: Run, sacct: Path) -> None:

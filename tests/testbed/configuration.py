@@ -44,7 +44,7 @@ def render_paper_nodes(count: int) -> str:
     if not count:
         return ""
     programs = "SuspendProgram=/bin/true\nResumeProgram=/bin/true\nSuspendTime=600"
-    return f"{programs}\nNodeName=paper[1-{count}] State=CLOUD"
+    return f"{programs}\nSuspendExcNodes={','.join(NODES)}\nNodeName=paper[1-{count}] State=CLOUD"
 
 
 def render_gres_conf(site: Site, ground: Ground) -> str:
