@@ -14,7 +14,7 @@ from curc_llm.cli import awaiting
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.login import make_login_secret
 from curc_llm.session.paths import SessionPaths
-from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, Trouble
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus, Trouble
 from curc_llm.session.store import write_record
 from tests.cli.conftest import Run
 from tests.fakes.fake_slurm import FakeSlurm
@@ -52,15 +52,15 @@ def test_for_scripts_it_is_one_json_value(run: Run, slurm: FakeSlurm, state_dir:
 
 def test_every_option_reaches_slurm_or_the_spec(run: Run, slurm: FakeSlurm, state_dir: Path) -> None:
     result = run(
-        *("launch", "qwen3-8b", "--gpu", "a100_80gb", "--num-gpus", "2", "--hours", "1.5", "--account"),
+        *("launch", "qwen3-8b", "--gpu", "l40", "--num-gpus", "2", "--hours", "1.5", "--account"),
         *("ucb-general", "--qos", "gpu-long", "--reservation", "class1", "--max-model-len", "8192"),
         *("--idle-stop-min", "0", "--mail", "a@colorado.edu", "--requeue"),
     )
     assert result.exit_code == 0, result.stderr
     call = slurm.called("sbatch")[0]
     for option in (
-        *("--partition=aa100", "--qos=gpu-long", "--account=ucb-general", "--reservation=class1"),
-        *("--gres=gpu:a100_80gb:2", "--time=0-01:30:00", "--requeue"),
+        *("--partition=al40", "--qos=gpu-long", "--account=ucb-general", "--reservation=class1"),
+        *("--gres=gpu:l40:2", "--time=0-01:30:00", "--requeue"),
     ):
         assert option in call
     spec = json.loads((sessions(state_dir)[0] / "spec.json").read_text())
@@ -194,10 +194,10 @@ def test_ctrl_c_leaves_the_session_and_says_so(
 ) -> None:
     slurm.queue("77", "PENDING", "Priority")
 
-    def interrupt(_: float) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(awaiting.time, "sleep", interrupt)
+    monkeypatch.setattr(awaiting.QueueView, "render", interrupt)
     result = run("launch", "demo", "--wait")
     assert result.exit_code == 130
     assert "goes on as job 77" in result.stderr
@@ -316,7 +316,7 @@ def test_a_reason_from_the_session_itself_is_shown_while_waiting(
         while not sessions(state_dir) or not slurm.called("squeue"):
             time.sleep(0.02)
         trouble = Trouble(code="no_gpu", message="c1 has no driver.", remedy="Launch it again.")
-        write_as_job(state_dir, EnginePhase.FAILED, status="failed", reason=trouble)
+        write_as_job(state_dir, EnginePhase.FAILED, status=SessionStatus.FAILED, reason=trouble)
 
     thread = threading.Thread(target=go)
     thread.start()

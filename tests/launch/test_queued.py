@@ -15,7 +15,7 @@ from curc_llm.plan.request import PlanRequest
 from curc_llm.session.files import write_private
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.paths import SessionPaths
-from curc_llm.session.record import SessionRecord, Trouble
+from curc_llm.session.record import SessionRecord, SessionStatus, Trouble
 from curc_llm.session.slurm_note import SlurmNote, write_slurm_note
 from curc_llm.session.store import write_record
 from curc_llm.settings import Settings
@@ -39,7 +39,7 @@ def run_elsewhere(paths: SessionPaths, *, heartbeat_age_s: float = 0, **changes:
     now = time.time()
     record = SessionRecord(
         session_id=paths.root.name, owner="me", host="c1", pid=5, pid_started=6, slurm_job_id="77",
-        status="ready", port=4000, started_at=now - 600, heartbeat_at=now - heartbeat_age_s,
+        status=SessionStatus.READY, port=4000, started_at=now - 600, heartbeat_at=now - heartbeat_age_s,
     )  # fmt: skip
     write_record(paths.record, record.model_copy(update=changes))
     make_owner_key(paths.keys, paths.api_key)
@@ -125,7 +125,9 @@ def test_what_slurm_knows_no_longer_is_gone(slurm: FakeSlurm, submitted: Session
 
 
 def test_the_sessions_own_last_word_counts(slurm: FakeSlurm, submitted: SessionPaths) -> None:
-    run_elsewhere(submitted, status="ended", reason=Trouble(code="idle", message="Nobody used it."))
+    run_elsewhere(
+        submitted, status=SessionStatus.ENDED, reason=Trouble(code="idle", message="Nobody used it.")
+    )
     slurm.past("77", "CANCELLED")
     assert look(submitted).record.reason == Trouble(code="idle", message="Nobody used it.")
     assert slurm.calls == []
@@ -135,7 +137,9 @@ def test_the_sessions_own_last_word_counts(slurm: FakeSlurm, submitted: SessionP
 def test_a_requeued_session_is_alive_again(
     slurm: FakeSlurm, submitted: SessionPaths, state: str, status: str
 ) -> None:
-    run_elsewhere(submitted, status="failed", reason=Trouble(code="preempted", message="Preempted."))
+    run_elsewhere(
+        submitted, status=SessionStatus.FAILED, reason=Trouble(code="preempted", message="Preempted.")
+    )
     slurm.queue("77", state, "BeginTime")
     assert look(submitted).status == status
     assert look(submitted).record.port is None

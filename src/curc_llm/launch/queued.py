@@ -102,12 +102,18 @@ def find_session(
     return choose_session(sessions, name, over_too=over_too)
 
 
-def load_session(root: Path, poll: SlurmPoll | None = None) -> FoundSession | None:
-    """Reads one session's folder, and asks Slurm if need be; None when there is no session in it."""
+def load_session(root: Path, poll: SlurmPoll | None = None, *, ask_all: bool = False) -> FoundSession | None:
+    """Reads one session's folder, and asks Slurm if need be; None when there is no session in it.
+
+    Args:
+        root: the folder.
+        poll: where Slurm's answers come from; a new one when not given.
+        ask_all: ask Slurm even where the session's own word is fresh.
+    """
     on_disk = _read_folder(root)
     if on_disk.note is None and on_disk.record is None:
         return None
-    return _judge_all([on_disk], poll, ask_all=False)[0]
+    return _judge_all([on_disk], poll, ask_all=ask_all)[0]
 
 
 def _read_folder(root: Path) -> _OnDisk:

@@ -122,7 +122,7 @@ def stop_slurm(found: SlurmSession, slurm: Slurm, timeout_s: float = 60) -> Sess
         job = poll.jobs([found.job_id])[found.job_id]
         if job.state.is_over:
             found.paths.remove_secrets()
-            now = load_session(found.paths.root, poll)
+            now = load_session(found.paths.root, poll, ask_all=True)
             return now.record if now is not None else found.record
     raise LaunchError(
         f"Session {found.session_id} (job {found.job_id}) hasn't ended after {timeout_s:.0f} s.",
