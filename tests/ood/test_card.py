@@ -1,4 +1,4 @@
-"""What a card says in every state, under every portal, whatever the session left: read as a browser reads it."""
+"""What a card says in every state, under every portal, whatever the session left: as a browser reads it."""
 
 from __future__ import annotations
 
