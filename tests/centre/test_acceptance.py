@@ -1,4 +1,4 @@
-"""The acceptance run: what it calls kept and broken, and what its report says (a real one: test_in_bed.py)."""
+"""The acceptance run: what it calls kept and broken, and its report (a real run is in test_in_bed.py)."""
 
 from __future__ import annotations
 
