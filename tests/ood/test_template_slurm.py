@@ -1,4 +1,4 @@
-"""The template as a job of a real Slurm, of a user whose name has an @: quick to show, gone without a trace."""
+"""The template as a job of a real Slurm, of a user whose name has an @: quick to show, gone without trace."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -42,10 +43,10 @@ def at_user(bed: Bed) -> str:
     return next(name for name in bed.ground.users if "@" in name)
 
 
-def submit(bed: Bed, staged: Path) -> str:
+def submit(bed: Bed, staged: Path, requeue: str = "--no-requeue") -> str:
     """Submits as the portal does, with what CURC's job filter demands."""
     asked = ["--partition=al40", "--qos=gpu-normal", "--account=ucb-general", "--nodes=1", "--ntasks=1"]
-    asked += ["--gres=gpu:l40:1", "--mem=4G", "--time=01:00:00", "--signal=B:USR1@120", "--no-requeue"]
+    asked += ["--gres=gpu:l40:1", "--mem=4G", "--time=01:00:00", "--signal=B:USR1@120", requeue]
     more = ["-D", str(staged), "-o", str(staged / "output.log"), "--export", "NONE", "--parsable"]
     done = bed.run("sbatch", *asked, *more, str(staged / "job_script_content.sh"), user=at_user(bed))
     return done.stdout.strip().split(";")[0]
@@ -92,3 +93,33 @@ def test_slurm_s_warning_ends_the_session_calmly(free_bed: Bed, staged: Path) ->
     assert record["reason"]["code"] == "wall_time"
     state = "sacct", "-n", "-P", "-X", "-o", "State", "-j", job_id
     wait_until(lambda: free_bed.run(*state).stdout.strip() == "COMPLETED", 30, "the job failed")
+
+
+def test_a_job_that_starts_again_elsewhere_has_a_card_that_leads_there(free_bed: Bed, staged: Path) -> None:
+    job_id = submit(free_bed, staged, "--requeue")
+    connection = staged / "connection.yml"
+    wait_until(connection.exists, 90, "no connection.yml")
+    first = json.loads((staged / "session" / "session.json").read_text())
+    node = free_bed.run("squeue", "-h", "-j", job_id, "-o", "%N").stdout.strip()
+    free_bed.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test")
+    try:
+        free_bed.run("scontrol", "requeue", job_id)
+        wait_until(lambda: "PENDING" in free_bed.run("squeue", "-h", "-j", job_id, "-o", "%T").stdout, 60)
+        free_bed.run("scontrol", "update", f"JobId={job_id}", "StartTime=now", check=False)
+        wait_until(lambda: second_record(staged, first["host"]) is not None, 120, "it didn't start again")
+        wait_until(lambda: connection.exists() and f"host: {first['host']}" not in connection.read_text(), 60)
+    finally:
+        free_bed.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    again = second_record(staged, first["host"])
+    assert again is not None
+    assert (again["session_id"], again["status"] == "ended") == (first["session_id"], False)
+    assert yaml.safe_load(connection.read_text())["host"] == again["host"]
+
+
+def second_record(staged: Path, first_host: str) -> dict[str, Any] | None:
+    """The record of the run on another node, once it has a port."""
+    try:
+        record = dict(json.loads((staged / "session" / "session.json").read_text()))
+    except (OSError, ValueError):
+        return None
+    return record if record["host"] != first_host and record["port"] else None
