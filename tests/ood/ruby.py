@@ -32,8 +32,13 @@ def run_ruby(program: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def submit(cases: list[dict[str, Any]], version: str = "4.2", root: Path = ROOT) -> list[dict[str, Any]]:
-    """What the portal makes of forms: `{submit, arguments}`, or `{error, message, remedy}`."""
-    return run_ruby("submit_cases.rb", [{"version": version, "root": str(root), **case} for case in cases])
+    """What the portal makes of forms: `{submit, arguments}`, or `{error, message, lines, remedy}`."""
+    answers = run_ruby("submit_cases.rb", [{"version": version, "root": str(root), **case} for case in cases])
+    for answer in answers:
+        if "message" in answer:
+            answer["lines"] = answer["message"].split("\n")
+            answer["message"] = " ".join(answer["lines"])
+    return answers
 
 
 def read_table(path: Path = ROOT / "ood_app" / "launch_table.json") -> dict[str, Any]:

@@ -168,10 +168,11 @@ def test_each_refusal_names_the_value_and_says_what_to_do(version: str) -> None:
     assert unhelpful == []
 
 
-def test_each_refusal_is_one_readable_line() -> None:
+def test_each_refusal_is_short_and_its_lines_fit_the_portals_box() -> None:
     for (changes, _, _), answer in zip(BAD, refused("4.2"), strict=True):
         message = answer["message"]
         assert len(message) < 500, changes
+        assert max(map(len, answer["lines"])) <= 90, answer["lines"]
         assert message.isprintable(), (changes, message)
         assert message.endswith((".", "?", "!")), message
         assert ".." not in message.replace("../", "").replace("/..", ""), message

@@ -14,7 +14,7 @@ module CurcLlm
     # @param remedy [String] what to do next
     def initialize(reason, remedy = '')
       @reason, @remedy = reason, remedy
-      super([reason, remedy].reject(&:empty?).join(' '))
+      super([reason, remedy].reject(&:empty?).map { |text| Wording.wrap(text) }.join("\n"))
     end
   end
 end

@@ -4,6 +4,7 @@ module CurcLlm
   # Values and numbers as people read them.
   module Wording
     MOST_QUOTED = 60 # characters of a value that a sentence repeats
+    LINE = 76 # characters
     INVISIBLE = /[\p{Cf}\p{Co}\p{Cn}]/.freeze # such as those that turn the writing's direction
 
     module_function
@@ -32,6 +33,11 @@ module CurcLlm
     #   list(%w[a b c]) # => "a, b or c"
     def list(words, last = 'or')
       words.length < 2 ? words.join : "#{words[0..-2].join(', ')} #{last} #{words[-1]}"
+    end
+
+    # Lines of few words: the portal shows what is raised in a <pre>, where a long line would run out of sight.
+    def wrap(text)
+      text.gsub(/(.{1,#{LINE}})(?: +|\z)/o, "\\1\n").chomp
     end
 
     # The known words nearest to one that isn't known, by letters to be changed; at most three.
