@@ -125,14 +125,18 @@ class Visit:
         chat.wait_for_url("**/chat/**", timeout=30_000)
         return chat
 
-    def shoot(self, name: str) -> None:
-        """Pictures of the page, wide and narrow, when somebody wants to look."""
+    def shoot(self, name: str, *, whole: bool = False) -> None:
+        """Pictures of the newest card (or the whole page), wide and narrow, when somebody wants to look."""
         if not SHOTS:
             return
         size = self.page.viewport_size
         for width in (1280, 800):
             self.page.set_viewport_size({"width": width, "height": 900})
-            self.page.screenshot(path=f"{SHOTS}/{name}-{width}.png", full_page=True)
+            path = f"{SHOTS}/{name}-{width}.png"
+            if whole:
+                self.page.screenshot(path=path, full_page=True)
+            else:
+                self.card.screenshot(path=path)
         if size:
             self.page.set_viewport_size(size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def portal(slurm_bed: Bed) -> Iterator[Portal]:
     slurm_bed.clear()
+    for user in slurm_bed.ground.users:  # cards of earlier runs
+        shutil.rmtree(slurm_bed.home(user) / "ondemand", ignore_errors=True)
     with Portal(slurm_bed, options={"POLL_MS": "1500"}) as running:
         yield running
     slurm_bed.clear()
@@ -73,7 +76,6 @@ def test_three_clicks_from_the_portal_s_home_page_to_a_streamed_answer(
 ) -> None:
     """The form remembers what was entered the last time, so the second launch needs no typing at all."""
     with visiting(browser, portal, anna.user) as visit:
-        visit.page.evaluate("() => 0")
         visit.open_app()  # 1
         visit.launch()  # 2
         visit.wait_for_state("running")
@@ -81,6 +83,7 @@ def test_three_clicks_from_the_portal_s_home_page_to_a_streamed_answer(
         expect(chat.get_by_role("textbox", name="Message").first).to_be_visible(timeout=30_000)
         assert "/node/tn" in chat.url
         assert "token" not in chat.url
+        chat.close()
         visit.page.on("dialog", lambda dialog: dialog.accept())
         visit.card.get_by_role("button", name="Delete").click()  # its model needn't load too
         visit.page.wait_for_load_state()
@@ -189,7 +192,7 @@ def test_with_the_portal_s_content_policy_on_everything_is_there_but_the_copy_bu
         portal.restart_pages(anna.user)
 
 
-@pytest.mark.parametrize("version", ["3.1", "4.0", "4.1"])
+@pytest.mark.parametrize("version", ["3.1", "4.1"])
 def test_older_portals_show_form_and_card_too(
     anna: Visit, browser: Browser, portal: Portal, version: str
 ) -> None:
@@ -215,7 +218,7 @@ def test_a_launch_that_cannot_be_is_refused_above_the_form(anna: Visit, portal: 
     anna.page.get_by_role("button", name="Launch").click()
     alert = anna.page.get_by_role("alert")
     expect(alert).to_contain_text("1000")
-    anna.shoot("refused")
+    anna.shoot("refused", whole=True)
     assert portal.bed.run("squeue", "-h", "-o", "%i").stdout == jobs
 
 
@@ -225,7 +228,10 @@ def test_a_user_with_an_at_in_the_name_gets_into_their_own_session(browser: Brow
         eve.wait_for_state("running")
         chat = eve.open_chat()
         assert chat.url.startswith(eve.origin + "/node/tn")
-        expect(chat.get_by_role("textbox", name="Message").first).to_be_visible(timeout=30_000)
+        answer = chat.goto(chat.url.replace("/chat/", "/status"))
+        assert answer is not None
+        assert answer.status == 200
+        expect(chat.locator("body")).to_contain_text("curc-guide")
         chat.close()
         eve.page.on("dialog", lambda dialog: dialog.accept())
         eve.card.get_by_role("button", name="Delete").click()
