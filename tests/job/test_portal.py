@@ -92,7 +92,7 @@ def test_a_folder_in_the_link_s_place_is_not_touched(staged: Path, tmp_path: Pat
 
 def run_main(staged: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[int, list[str]]:
     started: list[str] = []
-    monkeypatch.setattr(portal.os, "execv", lambda _, command: started.extend(command))
+    monkeypatch.setattr(os, "execv", lambda _, command: started.extend(command))
     monkeypatch.setenv("CURC_LLM_STATE_DIR", str(tmp_path / "state"))
     before = os.umask(0o022)
     try:

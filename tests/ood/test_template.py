@@ -108,7 +108,9 @@ def test_scancel_ends_everything_and_removes_the_secrets(launched: Launched) -> 
     assert launched.record()["reason"]["code"] == "stopped"
     left = {path.name for path in (launched.staged / "session").iterdir()}
     assert not left & {"api.key", "login.key", "keys.json"}
-    assert port not in {c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN"}
+    assert port not in {
+        c.laddr.port for c in psutil.net_connections("tcp") if c.laddr and c.status == "LISTEN"
+    }
 
 
 def test_slurm_s_warning_before_the_end_of_the_time_ends_the_session_in_words(launched: Launched) -> None:
