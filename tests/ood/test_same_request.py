@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from curc_llm.plan.facts import Facts, load_facts
+from curc_llm.plan.facts import Facts
 from curc_llm.plan.planner import make_search, plan_with
 from curc_llm.plan.request import PlanRequest
-from curc_llm.plan.table import make_table
-from curc_llm.settings import load_settings
 from curc_llm.slurm.request import make_job_request
 from curc_llm.slurm.script import render_arguments
+from tests.ood.conftest import load
 from tests.ood.ruby import ROOT, needs_ruby, read_table, run_ruby, slug, submit
 
 pytestmark = needs_ruby
@@ -106,10 +104,6 @@ def compare(table: dict[str, Any], facts: Facts, root: Path, account: str, step:
     return len(launches)
 
 
-def load(site: str) -> Facts:
-    return load_facts(load_settings(None, environ={"HOME": "/nonexistent"}), site)
-
-
 @pytest.mark.slow
 def test_on_alpine_every_distinct_launch_is_asked_for_alike() -> None:
     assert compare(read_table(), load("alpine"), ROOT, "ucb-general") > 1000
@@ -119,22 +113,6 @@ def test_on_alpine_every_distinct_launch_is_asked_for_alike() -> None:
 def test_at_another_site_with_its_own_table_too(capella: Path) -> None:
     table = read_table(capella / "ood_app" / "launch_table.local.json")
     assert compare(table, load("capella"), capella, "p_lv_demo", step=3) > 50
-
-
-@pytest.fixture(scope="module")
-def capella(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same app, set up for the second site."""
-    root = tmp_path_factory.mktemp("capella")
-    for name in ("manifest.yml", "form.yml.erb", "form.js", "submit.yml.erb"):
-        (root / name).symlink_to(ROOT / name)
-    (root / "ood_app").mkdir()
-    for name in ("lib", "portal.yml", "form.css"):
-        (root / "ood_app" / name).symlink_to(ROOT / "ood_app" / name)
-    (root / "ood_app" / "launch_table.local.json").write_text(json.dumps(make_table(load("capella"))))
-    (root / "ood_app" / "portal.local.yml").write_text(
-        "cluster: capella\nsite: capella\nlaunch_table: launch_table.local.json\nhost: short\n"
-    )
-    return root
 
 
 def test_a_site_that_demands_an_account_gets_one_or_a_sentence(capella: Path) -> None:

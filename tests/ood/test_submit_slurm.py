@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.ood.ruby import needs_ruby, read_table, slug, submit
+from tests.ood.ruby import ROOT, needs_ruby, read_table, slug, submit
 from tests.testbed.bed import Bed
 
 pytestmark = [needs_ruby, pytest.mark.slurm, pytest.mark.root, pytest.mark.slow]
@@ -20,14 +21,14 @@ def hours_and_qos(place: str, table: dict[str, Any]) -> list[tuple[int, str]]:
     return [(1, ""), *((int(table["site"]["qos"][name]["max_time_h"]), name) for name in takers)]
 
 
-def list_launches(table: dict[str, Any]) -> list[dict[str, str]]:
-    """For each place the hungriest model that fits it, with every QoS."""
+def list_launches(table: dict[str, Any], most: int = 64) -> list[dict[str, str]]:
+    """For each place of at most so many GPUs the hungriest model that fits it, with every QoS."""
     memory = table["columns"].index("memory_gib")
     launches = []
     for place in table["plans"]["qwen3-4b"]:
         rows = {model: places[place][""] for model, places in table["plans"].items()}
         fitting = {model: row for model, row in rows.items() if len(row) > 2}
-        if fitting:
+        if fitting and int(place.rsplit(":", 1)[1]) <= most:
             model = max(fitting, key=lambda name: fitting[name][memory])
             values = {
                 "llm_model": model,
@@ -49,16 +50,28 @@ def ask(bed: Bed, arguments: list[str]) -> str:
     return "" if done.returncode == 0 and "to start at" in done.stderr else done.stderr or "no answer"
 
 
+def list_refused(
+    bed: Bed, launches: list[dict[str, str]], root: Path = ROOT
+) -> list[tuple[dict[str, str], str]]:
+    """What the form or Slurm doesn't take, with what it says."""
+    answers = submit([{"values": values} for values in launches], root=root)
+    said = [
+        ask(bed, answer["arguments"]) if "arguments" in answer else answer["message"] for answer in answers
+    ]
+    return [(values, text) for values, text in zip(launches, said, strict=True) if text]
+
+
 def test_every_kind_and_number_of_gpus_is_taken_with_every_qos(slurm_bed: Bed) -> None:
     launches = list_launches(read_table())
-    answers = submit([{"values": values} for values in launches])
-    refused = []
-    for values, answer in zip(launches, answers, strict=True):
-        said = ask(slurm_bed, answer["arguments"]) if "arguments" in answer else answer["message"]
-        if said:
-            refused.append((values, said))
-    assert refused == []
+    assert list_refused(slurm_bed, launches) == []
     assert len(launches) > 50
+
+
+def test_the_second_site_takes_what_its_form_asks_for(second_bed: Bed, capella: Path) -> None:
+    table = read_table(capella / "ood_app" / "launch_table.local.json")
+    launches = list_launches(table, most=table["gpus"]["h100"]["gpus_per_node"])
+    assert list_refused(second_bed, launches, capella) == []
+    assert len(launches) == 8
 
 
 def test_your_own_model_is_taken_on_every_gpu_that_runs_models(slurm_bed: Bed) -> None:
