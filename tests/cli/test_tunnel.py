@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -45,9 +46,15 @@ def laptop(fake: FakeSession) -> tuple[str, ...]:
     return ("--host", "localhost", "--port", str(fake.record.port))
 
 
-def start(*args: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def start(*args: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process of its own, which no failing test leaves behind."""
     command = [sys.executable, *MAIN, "tunnel", *args]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @needs_sshd
