@@ -11,127 +11,34 @@ from __future__ import annotations
 import argparse
 import getpass
 import hashlib
-import json
 import os
-import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-SYS_APPS = Path("/var/www/ood/apps/sys")
-NAME = "curc-llm"
-# What the portal needs of the checkout, and what jobs need.
-APP_PARTS = (
-    "manifest.yml", "form.yml.erb", "form.js", "submit.yml.erb", "view.html.erb", "info.html.erb",
-    "completed.html.erb", "icon.svg", "VERSION", "LICENSE", "template", "ood_app",
-)  # fmt: skip
-RUNTIME_PARTS = (
-    "src",
-    "requirements",
-    "scripts/setup.sh",
-    "pyproject.toml",
-    "VERSION",
-    "README.md",
-    "LICENSE",
+from install_files import (
+    APP_PARTS,
+    CHECKOUT,
+    RUNTIME_PARTS,
+    InstallError,
+    Steps,
+    copy_files,
+    find_leftovers,
+    list_files,
 )
-NOT_COPIED = re.compile(r"(^|/)(__pycache__|[^/]*\.egg-info)(/|$)|\.pyc$|\.local\.[^/]*$")
+from install_settings import (
+    NAME,
+    ask_site,
+    find_site_name,
+    is_file_name,
+    write_module,
+    write_settings,
+)
+
+SYS_APPS = Path("/var/www/ood/apps/sys")
 SHIPPED_TABLE_SITE = "alpine"
 STAMP = ".venv/.curc-llm-installed"
-HEADER = """\
-# This centre's choices: they count more than portal.yml, which explains each. `make install` writes the keys
-# that it was told; all other keys are yours, and it leaves them as they are.
-"""
-MODULE_FILE = """\
--- Written by `make install`. The command `curc-llm`, of the version and for the site of the portal's app.
-help([[Language models as your own Slurm job: curc-llm --help]])
-whatis("Name: curc-llm")
-prepend_path("PATH", {bin})
-{settings}"""
-
-
-class InstallError(Exception):
-    """What keeps the installation from going on, in a sentence for the admin."""
-
-
-class Steps:
-    """Does things, or with `is_dry` only says what it would do; tells each, and whether anything changed."""
-
-    def __init__(self, is_dry: bool) -> None:
-        self.is_dry = is_dry
-        self.changed = 0
-
-    def say(self, text: str) -> None:
-        """One line on standard output."""
-        print(text, flush=True)
-
-    def will(self, text: str) -> bool:
-        """Says what is done; True when it is to be done now."""
-        self.changed += 1
-        self.say(("would " if self.is_dry else "") + text)
-        return not self.is_dry
-
-    def write(self, path: Path, text: str, mode: int = 0o644) -> None:
-        """Writes a file unless it says that already; replaced at once, since people may be reading it."""
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            return
-        if self.will(f"write {path}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{path.name}.new")
-            beside.write_text(text, encoding="utf-8")
-            beside.chmod(mode)
-            beside.replace(path)
-
-    def run(self, what: str, command: list[str], **more: str) -> None:
-        """Runs a command, with what it says shown."""
-        if not self.will(what):
-            return
-        done = subprocess.run(command, env={**os.environ, **more}, check=False)
-        if done.returncode:
-            raise InstallError(f"This failed (exit status {done.returncode}): {shlex.join(command)}")
-
-
-def list_files(parts: tuple[str, ...]) -> dict[str, Path]:
-    """The checkout's files below these parts, by their path in it; a part that isn't there has none."""
-    found: dict[str, Path] = {}
-    for part in parts:
-        top = CHECKOUT / part
-        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            name = str(path.relative_to(CHECKOUT))
-            if path.is_file() and not NOT_COPIED.search(name):
-                found[name] = path
-    return found
-
-
-def copy_files(files: dict[str, Path], folder: Path) -> list[str]:
-    """Copies what differs; returns the names of what it copied."""
-    copied = []
-    for name, source in files.items():
-        target = folder / name
-        mode = 0o755 if os.access(source, os.X_OK) else 0o644
-        is_same = target.is_file() and target.read_bytes() == source.read_bytes()
-        if not is_same:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target.with_name(f".{target.name}.new")
-            shutil.copyfile(source, beside)
-            beside.chmod(mode)
-            beside.replace(target)
-            copied.append(name)
-        elif target.stat().st_mode & 0o777 != mode:
-            target.chmod(mode)
-    return copied
-
-
-def find_leftovers(files: dict[str, Path], folder: Path) -> list[Path]:
-    """Files of an earlier version that this one hasn't; what is local is no leftover."""
-    tops = [folder / part for part in APP_PARTS if (CHECKOUT / part).is_dir()]
-    found = [path for top in tops if top.is_dir() for path in top.rglob("*") if path.is_file()]
-    return [
-        path for path in found
-        if (name := str(path.relative_to(folder))) not in files and not re.search(r"\.local\.", name)
-    ]  # fmt: skip
 
 
 def choose_app(wanted: str) -> Path:
@@ -222,9 +129,11 @@ def build_runtime(prefix: Path, engine: str, steps: Steps) -> Path:
             "UV_CACHE_DIR": prefix / ".cache" / "uv",
             "UV_PYTHON_INSTALL_DIR": prefix / "python",
             "UV_COMPILE_BYTECODE": "1",
+            "INSTALLING": "1",
         }
         more = {name: os.environ.get(name) or str(value) for name, value in places.items()}
         more |= {"ENGINE": engine} if engine else {}
+        more["PATH"] = outside_path(os.environ.get("PATH", ""))
         steps.run(
             f"build the runtime in {release} (some minutes)", [str(release / "scripts" / "setup.sh")], **more
         )
@@ -233,6 +142,13 @@ def build_runtime(prefix: Path, engine: str, steps: Steps) -> Path:
             stamp.write_text(engine + "\n")
     link_current(prefix, release, steps)
     return python
+
+
+def outside_path(path: str) -> str:
+    """PATH without this checkout's own environment, whose Python must not build another; with its uv."""
+    own = str(CHECKOUT / ".venv" / "bin")
+    kept = [folder for folder in path.split(os.pathsep) if folder and folder != own]
+    return os.pathsep.join([*kept, str(CHECKOUT / ".tools" / "bin")])
 
 
 def link_current(prefix: Path, release: Path, steps: Steps) -> None:
@@ -264,66 +180,6 @@ def render_command(asked: argparse.Namespace, python: str) -> list[str]:
     return inside
 
 
-def ask_site(command: list[str], site: str) -> dict[str, str]:
-    """Name and storage folders of a site, as the runtime knows it.
-
-    Raises InstallError when the runtime doesn't run, or there is no such site.
-    """
-    asked = ["site", "show", site, "--json"]
-    try:
-        done = subprocess.run([*command, *asked], capture_output=True, text=True, timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InstallError(f"The runtime can't be run ({error}).") from error
-    if done.returncode:
-        raise InstallError(f"The runtime says: {done.stderr.strip()[-600:]}")
-    figures = json.loads(done.stdout)
-    return {f["place"].partition(".")[2]: f["value"] for f in figures if f["place"].startswith("storage.")}
-
-
-def merge_settings(old: str, new: dict[str, object]) -> str:
-    """The local settings' text: keys that are told now replaced, all others kept as they stand."""
-    blocks = re.split(r"(?m)^(?=[a-z_]+:)", old or HEADER)
-    kept = [block for block in blocks if block.partition(":")[0] not in new]
-    text = "".join(kept)
-    return (
-        text
-        + ("" if text.endswith("\n") else "\n")
-        + "".join(f"{key}: {json.dumps(value)}\n" for key, value in new.items())
-    )
-
-
-def sort_settings(text: str) -> list[str]:
-    """The settings without their order, to see whether anything changes."""
-    return sorted(re.split(r"(?m)^(?=[a-z_]+:)", text))
-
-
-def write_settings(app: Path, new: dict[str, object], steps: Steps) -> None:
-    """ood_app/portal.local.yml."""
-    path = app / "ood_app" / "portal.local.yml"
-    old = path.read_text(encoding="utf-8") if path.is_file() else ""
-    merged = merge_settings(old, new)
-    if sort_settings(merged) != sort_settings(old):
-        steps.write(path, merged)
-
-
-def find_site_name(site: str) -> str:
-    """The name of a site: itself, or what its file says."""
-    if not is_file_name(site):
-        return site
-    try:
-        found = re.search(r"(?m)^name:\s*['\"]?([a-z0-9][a-z0-9_-]*)", Path(site).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InstallError(f"The site file {site} can't be read: {error.strerror}.") from error
-    if found is None:
-        raise InstallError(f"The site file {site} has no line `name: …`; see docs/adding-a-site.md.")
-    return found[1]
-
-
-def is_file_name(site: str) -> bool:
-    """Whether a site is given as a file."""
-    return os.sep in site or site.endswith((".yml", ".yaml"))
-
-
 def write_table(asked: argparse.Namespace, app: Path, command: list[str], steps: Steps) -> str:
     """The launch table of the site; returns its name in portal.local.yml."""
     if asked.site == SHIPPED_TABLE_SITE:
@@ -345,20 +201,6 @@ def read_storage(asked: argparse.Namespace, command: list[str], steps: Steps) ->
     storage = ask_site(command, asked.site)
     names = ("state_dir", "cache_dir", "hf_home")
     return [f"CURC_LLM_{name.upper()}={storage[name]}" for name in names if storage.get(name)]
-
-
-def write_module(asked: argparse.Namespace, python: str, environment: list[str], steps: Steps) -> Path | None:
-    """A module file for Lmod, so that the shell's commands are those of the portal."""
-    if asked.runtime != "venv" or not asked.prefix:
-        return None
-    pairs = [line.partition("=")[::2] for line in (f"CURC_LLM_SITE={asked.site}", *environment)]
-    # The variables in paths are each user's own: they are replaced by curc-llm, not by the module.
-    settings = [f"setenv({json.dumps(name)}, {json.dumps(value)})" for name, value in pairs]
-    text = MODULE_FILE.format(bin=json.dumps(str(Path(python).parent)), settings="\n".join(settings) + "\n")
-    path = Path(asked.prefix) / "modulefiles" / NAME / f"{(CHECKOUT / 'VERSION').read_text().strip()}.lua"
-    if not steps.is_dry:
-        steps.write(path, text)
-    return path
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:

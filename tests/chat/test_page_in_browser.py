@@ -277,3 +277,7 @@ def test_a_closed_tab_ends_the_generation(context: BrowserContext, site: FakeGat
 
 def test_the_socket_is_the_owners_alone(chat: ChatProcess) -> None:
     assert stat.S_IMODE(chat.gateway.chat_socket.stat().st_mode) == 0o600
+
+
+def test_an_empty_page_says_what_becomes_of_the_data(page: Page) -> None:
+    expect(page.get_by_text("Don't use data that your institution forbids")).to_be_visible()

@@ -80,7 +80,7 @@ def test_on_a_terminal_it_asks_shows_a_bar_and_fits_80_columns(hub: FakeHub, tmp
         terminal.wait_for("It is here and whole.")
         assert terminal.wait_for_end() == 0
         text = terminal.text.replace(str(tmp_path), "~")
-        assert "MiB/s" in text or "MB/s" in text
+        assert "/12.0 MiB" in text
         commit = hub.models["acme/tiny"].commit
         longest = [line for line in re.split(r"[\r\n]+", text) if commit not in line]
         assert max(map(len, longest)) <= 80

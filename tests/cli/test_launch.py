@@ -140,6 +140,14 @@ def test_a_dry_run_shows_script_and_cost_and_submits_nothing(
     assert value["script"].startswith("#!/bin/bash")
 
 
+def test_a_dry_run_that_slurm_would_refuse_shows_the_script_and_fails(run: Run, slurm: FakeSlurm) -> None:
+    slurm.refuses("Batch job submission failed: Invalid qos specification")
+    result = run("launch", "demo", "--dry-run")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("#!/bin/bash")
+    assert result.stderr.count("Error: ") == 1
+
+
 def test_a_dry_run_needs_no_slurm(run: Run, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(state_dir))
     result = run("launch", "demo", "--dry-run")

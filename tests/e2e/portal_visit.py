@@ -95,9 +95,8 @@ class Visit:
         return self.page.locator(".session-panel").first
 
     def wait_for_state(self, state: str, timeout_s: float = 30) -> None:
-        """The portal's word at the top of the card."""
-        card = self.page.locator(f".session-panel[data-status='{state}']").first
-        card.wait_for(timeout=timeout_s * 1000)
+        """The portal's word at the top of the newest card."""
+        expect(self.card).to_have_attribute("data-status", state, timeout=timeout_s * 1000)
 
     def wait_until_ready(self, timeout_s: float = 240) -> None:
         """Until the card shows the endpoint."""

@@ -184,3 +184,16 @@ def test_a_folder_without_note_and_record_is_no_session(tmp_path: Path) -> None:
     assert load_session(tmp_path) is None
     (tmp_path / "slurm.json").write_text('{"job_id": "x; rm", "submitted_at": 1}')
     assert load_session(tmp_path) is None
+
+
+def test_the_client_says_that_a_session_is_only_queued(
+    slurm: FakeSlurm, submitted: SessionPaths, settings: Settings
+) -> None:
+    from curc_llm.client import connect
+    from curc_llm.errors import SessionNotReadyError
+
+    slurm.queue("77", "PENDING", "Priority")
+    session = connect("77", state_dir=settings.state_dir)
+    assert session.status().status == "queued"
+    with pytest.raises(SessionNotReadyError, match="it is queued"):
+        session.chat("Hello")

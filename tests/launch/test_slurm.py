@@ -63,8 +63,9 @@ def test_when_slurm_falls_silent_the_folder_stays_for_the_job_may_exist(
     slurm: FakeSlurm, spec: LaunchSpec
 ) -> None:
     slurm.is_silent()
-    with pytest.raises(SlurmSilentError):
+    with pytest.raises(SlurmSilentError, match="isn't known") as silence:
         launch_slurm(spec, RUNTIME, Slurm())
+    assert spec.session_id in silence.value.remedy
     assert SessionPaths(spec.session_dir).spec.exists()
 
 

@@ -237,6 +237,21 @@ def test_the_job_of_a_lost_node_has_failed_with_the_node(free_bed: Bed) -> None:
 
 
 @pytest.mark.slurm
+def test_a_job_of_a_lost_node_that_may_start_again_waits_for_another(free_bed: Bed) -> None:
+    slurm = log_in(free_bed)
+    job_id = slurm.submit(ask_for(requeue=True), SCRIPT)
+    wait_for(slurm, job_id, JobState.RUNNING)
+    first = ask(slurm, [job_id])[job_id].nodes
+    node = next(n for n in free_bed.ground.nodes if n.name == first)
+    with lost(free_bed, node):
+        assert not ask(slurm, [job_id])[job_id].state.is_over
+        wait_for(slurm, job_id, JobState.PENDING)
+        free_bed.run("scontrol", "update", f"jobid={job_id}", "starttime=now")
+        wait_for(slurm, job_id, JobState.RUNNING)
+        assert ask(slurm, [job_id])[job_id].nodes != first
+
+
+@pytest.mark.slurm
 def test_while_a_nodes_daemon_is_dead_its_job_still_runs(free_bed: Bed) -> None:
     slurm = log_in(free_bed)
     job_id = slurm.submit(ask_for(), SCRIPT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -151,7 +152,8 @@ def render_start(at: float | None, now: float) -> str:
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
     """Why launches can't have what was asked for."""
-    return [f"{row.offer.gpu_name}: {row.reason}" for row in rows if row.expected is None]
+    told = [f"{row.offer.gpu_name}: {row.reason}" for row in rows if row.expected is None]
+    return [textwrap.fill(line, 80, subsequent_indent="  ") for line in told]
 
 
 def _describe(row: Row, site: str, num_gpus: int) -> dict[str, Any]:

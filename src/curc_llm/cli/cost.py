@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from curc_llm.sites.site import Site
     from curc_llm.slurm.accounting import JobCost, JobUse
 
-HEADS = ("JOB", "SESSION", "STATE", "RAN", "GPUS", "CORES", "USED", "PLANNED", "OF ALL")
+HEADS = ("JOB", "SESSION", "STATE", "RAN", "GPUS", "USED", "PLANNED", "OF ALL")
 
 
 class Asked(NamedTuple):
@@ -132,7 +132,7 @@ def _render(rows: Sequence[Row]) -> str:
     if len(rows) > 1:
         for unit, sums in total.items():
             used = f"{sums['used']:,.1f} {unit}"
-            cells.append(["all", "", "", "", "", "", used, "", f"{sums['planned']:,.0f}"])
+            cells.append(["all", "", "", "", "", used, "", f"{sums['planned']:,.0f}"])
     return render_table(HEADS, cells)
 
 
@@ -149,7 +149,6 @@ def _cells(row: Row) -> list[str]:
         last.state.value.lower() if last else "unknown",
         render_duration(cost.elapsed_s) if cost else "-",
         f"{last.gpus} {last.gpu_type}".strip() if last and last.gpus else "-",
-        str(last.cores) if last else "-",
         used,
         "-" if so_far is None else f"{so_far:,.1f}",
         "-" if asked.plan is None or asked.plan.su_total is None else f"{asked.plan.su_total:,.0f}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from curc_llm.cli.output import Output, render_pairs
+from curc_llm.errors import SlurmError
 from curc_llm.launch.slurm import launch_slurm, make_submission
 from curc_llm.sites.load import load_site
 from curc_llm.slurm.command import Slurm
@@ -72,12 +73,18 @@ def _show_submission(spec: LaunchSpec, site: Site, plan: Plan | None, output: Ou
         "expected_start_at": None,
         **_cost(plan),
     }
+    refusal: SlurmError | None = None
     if slurm.is_here():
-        expected = expect_start(slurm, made.request)
-        value["expected_start_at"] = expected.at
-        output.say(f"Slurm would take it{_render_start(expected.at)}.")
+        try:
+            expected = expect_start(slurm, made.request)
+            value["expected_start_at"] = expected.at
+            output.say(f"Slurm would take it{_render_start(expected.at)}.")
+        except SlurmError as error:  # the script is shown all the same: perhaps it tells why
+            refusal = error
     text = f"{made.script}\n{render_pairs(_pairs(spec, site, plan))}\n"
     output.data(text, value, "Nothing was submitted.")
+    if refusal is not None:
+        raise refusal
 
 
 def _render_start(at: float | None) -> str:

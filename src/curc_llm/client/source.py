@@ -68,7 +68,8 @@ class LocalSource:
         check_not_over(record)
         if record.base_url is None:
             raise SessionNotReadyError(
-                f"Session {self.name} is only starting: it has no port yet.", "Try again in a second."
+                f"Session {self.name} has no port yet: it is {record.status}.",
+                f"See how it gets on: curc-llm status {self.name} --watch",
             )
         return record.base_url
 

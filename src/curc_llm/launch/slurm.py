@@ -75,8 +75,11 @@ def launch_slurm(spec: LaunchSpec, runtime: Runtime, slurm: Slurm) -> str:
     _write_folder(spec, paths)
     try:
         job_id = slurm.submit(submission.request, submission.script, folder=paths.root)
-    except SlurmSilentError:
-        raise
+    except SlurmSilentError as silence:
+        raise SlurmSilentError(
+            "Slurm gave no answer in time, so it isn't known whether it took the job.",
+            f"Look before you launch again: squeue --me. If it runs, it is session {spec.session_id}.",
+        ) from silence
     except BaseException:
         shutil.rmtree(paths.root, ignore_errors=True)
         raise

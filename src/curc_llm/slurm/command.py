@@ -105,8 +105,8 @@ class Slurm:
             done = _start(command, timeout_s, script, self._environment(for_job=script is not None))
         except FileNotFoundError as error:
             raise SlurmError(
-                f"{command[0]} isn't on this machine, so no job can be launched here.",
-                "Launch from a login node or Open OnDemand; on this machine: curc-llm serve.",
+                f"{command[0]} isn't on this machine, so Slurm can't be asked here.",
+                "Use a login node or Open OnDemand. To serve a model on this machine: curc-llm serve.",
             ) from error
         except OSError as error:
             raise SlurmError(f"{command[0]} can't be run: {error.strerror}.") from error

@@ -54,6 +54,7 @@ _PATTERNS = (
     (r"^BurstBuffer", "waiting for the burst buffer"),
     (r"^Power", "waiting for electrical power"),
     (r"^FedJobLock$|^Block", "the cluster is busy with something else"),
+    (r"^Partition\w+Limit$", "all that its partition gives at once is in use"),
     (r"^QOS", "a limit of its QoS is reached"),
     (r"^Assoc|PerAccount$|^AccountingPolicy$", "a limit of its account is reached"),
 )

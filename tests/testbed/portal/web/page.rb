@@ -89,8 +89,9 @@ class Page
   end
 
   def words(seconds)
-    hours, minutes = seconds / 3600, seconds / 60 % 60
-    [hours.positive? ? "#{hours} hour#{'s' if hours != 1}" : nil, "#{minutes} minute#{'s' if minutes != 1}"].compact.join(' and ')
+    parts = { hour: seconds / 3600, minute: seconds / 60 % 60 }.reject { |_, count| count.zero? }
+    said = parts.map { |name, count| "#{count} #{name}#{'s' if count != 1}" }.join(' and ')
+    said.empty? ? 'less than a minute' : said
   end
 
   def clock(time)
