@@ -72,7 +72,7 @@ def test_empty_means_automatic(tmp_path: Path, empty: str) -> None:
         ),
         ("\n\nidle_stop_min: soon", "line 3: `idle_stop_min` can't be 'soon'"),
         ("defaults:\n  gpu_memory_utilization: 90", "line 2: `defaults.gpu_memory_utilization` can't be 90"),
-        ("port_min: 70000", "it must be at most 65535"),
+        ("port_min: 70000", "it must be at most 65,535"),
         ("defaults:\n  time_h: 4:00:00", "line 2: `4:00:00` is a time of the clock"),
         ("idle_stop_min: .inf", "line 1: `.inf` is no number"),
         ("idle_stop_min: inf", "line 1: `idle_stop_min` can't be 'inf': it must be a number"),

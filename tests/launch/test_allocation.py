@@ -70,7 +70,7 @@ def test_only_the_bundled_model_goes_without_a_gpu(settings: Settings, alpine: F
 def test_a_session_outside_slurm_is_left_alone(settings: Settings, alpine: Facts) -> None:
     spec = launch(settings, alpine, "demo").model_copy(update={"slurm": None})
     assert settle(spec) is spec
-    assert fit_allocation(spec).spec is spec
+    assert fit_allocation(spec).spec == spec
 
 
 @pytest.mark.parametrize("python", ["/bin/false", "/nonexistent/python"])
@@ -121,4 +121,4 @@ def test_without_nvidia_smi_vllm_will_tell(
     on_a_node_with(monkeypatch, "cuda", tmp_path / "bin")
     (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
     spec = settle(launch(settings, alpine, "llama-3.1-8b-instruct", gpu_type="a100_80gb"))
-    assert fit_allocation(spec).spec is spec
+    assert fit_allocation(spec).spec == spec

@@ -9,9 +9,8 @@ import pytest
 from curc_llm.catalogue.load import load_catalogue
 from curc_llm.engine.download import FoundModel
 from curc_llm.errors import ModelNotFoundError
-from curc_llm.launch.fetch_choice import Choice, choose, find_on_site, make_environment
+from curc_llm.launch.fetch_choice import Choice, choose, make_environment
 from curc_llm.settings import ModelSettings, Settings, load_settings
-from curc_llm.sites.load import load_site
 
 CATALOGUE = load_catalogue()
 
@@ -62,19 +61,6 @@ def test_what_can_not_be_fetched_is_refused_with_what_can(settings: Settings, wa
     with pytest.raises(ModelNotFoundError) as caught:
         pick(settings, wanted)
     assert caught.value.remedy
-
-
-def test_a_model_that_the_centre_keeps_is_found_where_its_folder_can_be_seen(
-    settings: Settings, tmp_path: Path
-) -> None:
-    site, choice = load_site("alpine"), pick(settings, "gpt-oss-20b")
-    assert find_on_site(choice, site, {}) is None
-    assert find_on_site(choice, site, {"CURC_LLM_DIR": str(tmp_path)}) is None
-    folder = tmp_path / "hf-transformers" / "gpt-oss-20b"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    assert find_on_site(choice, site, {"CURC_LLM_DIR": str(tmp_path)}) == folder
-    assert find_on_site(pick(settings, "acme/tiny"), site, {"CURC_LLM_DIR": str(tmp_path)}) is None
 
 
 def test_only_files_beyond_plain_http_use_the_hubs_own_protocol() -> None:

@@ -54,14 +54,15 @@ def fetch(
     keeps what is there, and the same command goes on from it.
     """
     from curc_llm.cli.models import read_catalogue
-    from curc_llm.launch.fetch_choice import choose, find_on_site
+    from curc_llm.launch.centre_copy import find_centre_copy
+    from curc_llm.launch.fetch_choice import choose
     from curc_llm.launch.fetch_place import make_place
     from curc_llm.sites.load import load_site
 
     settings, output = load(config), Output(as_json)
     choice = choose(model, settings, read_catalogue(config), quantisation=quantisation, revision=revision)
     site = load_site(settings.site)
-    kept = None if to else find_on_site(choice, site, os.environ)
+    kept = find_centre_copy(choice.weights, site, os.environ) if choice.weights and not to else None
     if kept is not None:
         output.data(f"{site.title} keeps it for everyone: {kept}", {"phase": "done", "path": str(kept)})
         output.say(f"Nothing to fetch. Use it with: curc-llm launch {kept}")

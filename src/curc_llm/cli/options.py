@@ -63,9 +63,9 @@ def session_option(function: Function) -> Function:
 
 def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
     """The settings for one run of the command line."""
-    from curc_llm.settings import load_settings
+    from curc_llm.sites.placement import load_site_settings
 
-    return load_settings(config, flags=flags)
+    return load_site_settings(config, flags=flags)
 
 
 def make_poll() -> SlurmPoll:

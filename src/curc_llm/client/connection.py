@@ -86,6 +86,6 @@ def _own_key(url: str, state_dir: Path) -> Secret:
 def _state_dir(given: str | os.PathLike[str] | None) -> Path:
     if given is not None:
         return Path(given).expanduser()
-    from curc_llm.settings import load_settings
+    from curc_llm.sites.placement import load_site_settings
 
-    return load_settings().state_dir
+    return load_site_settings().state_dir

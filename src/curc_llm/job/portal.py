@@ -71,9 +71,9 @@ def prepare_session(staged_root: Path, environ: Mapping[str, str]) -> Path:
     from curc_llm.launch.site_plan import load_site_facts
     from curc_llm.session.files import write_json, write_private
     from curc_llm.session.paths import SessionPaths
-    from curc_llm.settings import load_settings
+    from curc_llm.sites.placement import load_site_settings
 
-    settings = load_settings(environ=environ)
+    settings = load_site_settings(environ=environ)
     facts = load_site_facts(settings)
     request = make_portal_request(read_context(staged_root / CONTEXT), facts)
     spec = make_slurm_spec(

@@ -84,9 +84,12 @@ def fit_allocation(spec: LaunchSpec, environ: Mapping[str, str] | None = None) -
         return Allocation(spec, (note,) if note else ())
     if detect_device() == "cpu":
         raise AllocationError(_no_driver(spec))
-    if spec.slurm.nodes > 1:  # the other nodes' GPUs can't be seen from here
-        return Allocation(spec)
-    return _fit_gpus(spec, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    # Of several nodes the other ones' GPUs can't be seen from here.
+    fitted = Allocation(spec) if spec.slurm.nodes > 1 else _fit_gpus(spec, environ)
+    from curc_llm.launch.centre_copy import use_centre_copies
+
+    return Allocation(use_centre_copies(fitted.spec, environ), fitted.notes)
 
 
 def _check_runtime(python: str) -> None:

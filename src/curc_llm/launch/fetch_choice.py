@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from curc_llm.catalogue.lookup import find_model
 from curc_llm.catalogue.model import Catalogue, Model, Weights
 from curc_llm.engine.download import FoundModel
-from curc_llm.errors import ModelNotFoundError, SiteError
+from curc_llm.errors import ModelNotFoundError
 from curc_llm.plan.quantisation import ONLINE_FP8
 from curc_llm.settings import ModelSettings, Settings
-from curc_llm.sites.site import Site
-from curc_llm.sites.storage import expand_path
 from curc_llm.spec import is_demo, is_hub_id
 
 # Larger files come through the hub's own protocol alone (huggingface_hub, constants.MAX_HTTP_DOWNLOAD_SIZE).
@@ -112,16 +109,3 @@ def _choose_weights(model: Model, name: str, quantisation: str) -> Weights:
             return weights
     known = ", ".join(dict.fromkeys(weights.format for weights in model.weights))
     raise ModelNotFoundError(f"{name} has no weights in {quantisation[:40]}.", f"It has: {known}.")
-
-
-def find_on_site(choice: Choice, site: Site, environ: Mapping[str, str]) -> Path | None:
-    """The folder in which the centre keeps this model for everyone; None when none is seen from here."""
-    if choice.weights is None or not choice.weights.site_path or not site.storage.models_dir:
-        return None
-    try:
-        models_dir = expand_path(site.storage.models_dir, environ)
-    except SiteError:  # a variable that is set on compute nodes only
-        return None
-    # Site files name the folder above or the one that holds the models.
-    places = (models_dir / choice.weights.site_path, models_dir / Path(choice.weights.site_path).name)
-    return next((place for place in places if (place / "config.json").is_file()), None)
