@@ -32,7 +32,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         folder = item.path.parent.name
         if item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.xdist_group("slurm"))
+            # Each worker has a bed of its own; the portal's tests share one, all others another.
+            bed = "portal" if folder in ("e2e", "centre") else "slurm"
+            item.add_marker(pytest.mark.xdist_group(bed))
         elif folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
             item.add_marker(pytest.mark.xdist_group(folder))
     soak = [] if config.getoption("--run-soak") else [item for item in items if "soak" in item.path.parts]
