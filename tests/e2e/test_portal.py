@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -163,7 +164,7 @@ def test_the_card_s_examples_work_as_they_stand(anna: Visit, portal: Portal) -> 
 def test_nobody_else_gets_into_the_session(anna: Visit, browser: Browser, portal: Portal) -> None:
     record = json.loads((anna.staged() / "session" / "session.json").read_text())
     path = f"/node/{record['host']}/{record['port']}/chat/"
-    cookies = [c for c in anna.page.context.cookies() if c["name"].startswith("curc_llm_")]
+    cookies: Any = [c for c in anna.page.context.cookies() if c["name"].startswith("curc_llm_")]
     for user in (portal.bed.ground.neighbour, portal.bed.ground.guest):
         forged = {"X-Forwarded-User": anna.user}
         with visiting(browser, portal, user, extra_http_headers=forged) as visit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from curc_llm.slurm.request import JobRequest
@@ -20,5 +21,6 @@ def ask_for(**changes: Any) -> JobRequest:
         "cpus_per_task": 2,
         "memory_gib": 4,
         "time_s": 3600,
+        "output": Path("/dev/null"),
     }
     return JobRequest(**usual | changes)

@@ -36,7 +36,8 @@ def test_a_spec_asks_for_the_same_again() -> None:
     first = ask_for(
         account="ucb123_asc1", reservation="class-1", requeue=True, constraint="l40", gpus_per_node=2
     )
-    again = make_repeated_request(first.to_spec(), job_name=first.job_name, time_s=first.time_s)
+    more = {"job_name": first.job_name, "time_s": first.time_s, "output": first.output}
+    again = make_repeated_request(first.to_spec(), **more)  # type: ignore[arg-type]
     assert again == first
 
 

@@ -187,7 +187,7 @@ class Bed:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name, owner in (("munge", "munge"), ("state", "slurm"), ("database", "slurm")):
             (ground.folder / name).mkdir(mode=0o755, exist_ok=True)
-            run("chown", "-R", f"{owner}:", ground.folder / name)
+            run("chown", f"{owner}:", ground.folder / name)  # not below: it may be in use
         for folder in (ground.run, ground.log):
             run("chown", "slurm:", folder)
         for node in ground.nodes:

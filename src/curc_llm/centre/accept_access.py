@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 from curc_llm.centre.accepted import Accepted
 from curc_llm.centre.promise import BrokenPromiseError, Promise, UnknownPromiseError, expect, try_promise
-from curc_llm.centre.web import BROWSER, ask
+from curc_llm.centre.web import BROWSER, Reply, ask
 from curc_llm.session.keys import read_secret_file
 from curc_llm.session.login import make_login_token
 
 REFUSED = (401, 403)
+CHAT_STARTS = 503
+MOST_CHAT_S = 90.0
 GUARDED = ("/v1/models", "/metrics", "/status", "/v1/chat/completions")
 
 
@@ -77,11 +79,21 @@ def log_in_once(session: Accepted) -> str:
     again = ask(session.url("/login"), form={"token": token}, headers=BROWSER)
     expect(again.status in REFUSED and "set-cookie" not in again.headers, f"the second login: {again.status}")
     own = {"Cookie": cookie.partition(";")[0]}
-    page = ask(session.url("/chat/"), headers=BROWSER | own, timeout_s=120)
+    page = _open_chat(session, BROWSER | own)
     expect(page.status == 200 and "<html" in page.body.lower(), f"the chat page answers {page.status}")
     api = ask(session.url("/v1/models"), headers=own).status
     expect(api in REFUSED, f"the cookie opens the API ({api})")
     return f"303, then {again.status}; chat page of {len(page.body) // 1024} KiB; the cookie opens no API"
+
+
+def _open_chat(session: Accepted, headers: dict[str, str]) -> Reply:
+    """The chat page; while its process starts the gateway says 503, and a browser asks again by itself."""
+    until = time.monotonic() + MOST_CHAT_S
+    while True:
+        page = ask(session.url("/chat/"), headers=headers, timeout_s=MOST_CHAT_S)
+        if page.status != CHAT_STARTS or time.monotonic() > until:
+            return page
+        time.sleep(0.5)
 
 
 def see_modes(session: Accepted) -> str:

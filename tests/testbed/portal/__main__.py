@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.testbed.bed import Bed, BedError
 from tests.testbed.ground import Ground
 from tests.testbed.portal.apache import ApacheError
+from tests.testbed.portal.app_copy import copy_app
 from tests.testbed.portal.portal import ROOT, Portal
 
 
@@ -26,6 +27,8 @@ def main() -> int:
     try:
         _say(f"Starting Slurm with the rules of {options.site}, fake GPUs and a portal ...")
         bed.up()
+        if options.site != "alpine" and options.app == ROOT:
+            portal.app = copy_app(ROOT, portal.folder / "app", options.site)
         portal.up()
         _say(_describe(portal))
         signal.pause()
@@ -44,7 +47,7 @@ def main() -> int:
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make portal", description=__doc__)
     parser.add_argument("--number", type=int, default=9, help="which test bed, 1 to 9")
-    parser.add_argument("--site", default="alpine", help="a shipped site or a site file")
+    parser.add_argument("--site", default="alpine", help="a shipped site")
     parser.add_argument("--app", type=Path, default=ROOT, help="the app's folder")
     parser.add_argument("--portal", default="4.2", help="as which release it behaves: 3.1, 4.0, 4.1 or 4.2")
     parser.add_argument("--csp", action="store_true", help="with the portal's content policy on")

@@ -143,6 +143,7 @@ class Portal:
         self._socket(user).unlink(missing_ok=True)
         settings = {**self.options, **(options or {})}
         environment = self.bed.user_environment(user) | {"PORTAL_APP": str(self.app)}
+        environment["PORTAL_CLUSTER"] = self.bed.site_name
         environment |= {f"PORTAL_{name}": value for name, value in settings.items()}
         daemon.start(
             self.bed.ground, self._daemon(user),

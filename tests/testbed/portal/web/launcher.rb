@@ -8,15 +8,13 @@ require_relative '../../../ood/lib/session'
 
 # What the portal does with one app for one user: form, launch, list, delete.
 class Launcher
-  CLUSTER = 'alpine'
-
   def initialize(settings)
     @settings = settings
     @adapter = Portal::SlurmAdapter.new
   end
 
   def app
-    @app ||= Portal::App.new(@settings.app_root, token: @settings.token, clusters: [CLUSTER], accounts: accounts,
+    @app ||= Portal::App.new(@settings.app_root, token: @settings.token, clusters: [@settings.cluster], accounts: accounts,
                                                  version: @settings.version)
   end
 
