@@ -157,6 +157,15 @@ def test_a_ready_session_has_its_way_in_and_all_examples(card: Card, version: st
     assert "32768" in page.text
 
 
+def test_a_session_that_ends_lets_nobody_in_any_more(card: Card) -> None:
+    card.begin(make_record(status="draining", engines=(make_engine(**READY),)))
+    card.connect()
+    page = read(card, "view", "running")
+    assert "Open chat" not in page.text
+    assert not [tag for tag, _ in page.tags if tag == "form"]
+    assert "text-dark" in str(read(card, "info", "running").find("span")["class"])  # on yellow
+
+
 def test_figures_of_time_and_units_are_shown(card: Card) -> None:
     record = make_record(status="ready", engines=(make_engine(**READY),), idle_stop_at=time.time() + 290)
     card.begin(record)

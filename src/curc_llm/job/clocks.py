@@ -101,9 +101,9 @@ class Clocks:
             self._board.update(idle_stop_at=stops_at)
 
     def _tick_wall(self, now_s: float) -> None:
-        if (minutes := self._wall.due_warning_min(now_s)) is not None:
-            plural = "s" if minutes > 1 else ""
-            self._board.warn(f"The session's time ends in {minutes} minute{plural}; save what you need.")
+        left_s = self._wall.left_s(now_s)
+        if self._wall.due_warning_min(now_s) is not None and left_s is not None:
+            self._board.warn(f"The session's time ends in {_minutes(left_s)}; save what you need.")
         if self._wall.must_drain(now_s):
             left_s = (self._wall.left_s(now_s) or 0) - self._reserve_s
             self._request_end(make_wall_time_ending(max(left_s, 0)))

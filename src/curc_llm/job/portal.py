@@ -65,6 +65,7 @@ def prepare_session(staged_root: Path, environ: Mapping[str, str]) -> Path:
         CurcLlmError: a value can't be meant, the launch can't work, or a folder can't be written.
     """
     # Imported here so that a broken environment is told as such (main), not as a stack trace.
+    from curc_llm.launch.given_cores import bill_given_cores
     from curc_llm.launch.portal import make_portal_request
     from curc_llm.launch.portal_values import read_context
     from curc_llm.launch.request import make_slurm_spec
@@ -83,6 +84,7 @@ def prepare_session(staged_root: Path, environ: Mapping[str, str]) -> Path:
         session_id=make_portal_session_id(staged_root),
         advertise_host=read_host(environ),
     )
+    spec = bill_given_cores(spec, facts.site, environ)
     paths = SessionPaths(spec.session_dir)
     paths.make()
     try:

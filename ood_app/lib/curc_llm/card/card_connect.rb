@@ -17,7 +17,7 @@ module CurcLlm
 
     # @return [CardHtml::Html]
     def to_html
-      return CardHtml::EMPTY if over?
+      return CardHtml::EMPTY if over? || ending?
 
       join([open_chat, @engines.ready? ? endpoint : later, @parts.extras])
     end
@@ -26,6 +26,11 @@ module CurcLlm
 
     def over?
       %w[ended failed gone].include?(@files.record['status'])
+    end
+
+    # Nobody is let in any more, and requests are turned away.
+    def ending?
+      @files.record['status'] == 'draining'
     end
 
     # The token goes by POST: no address, no history and no log ever holds it.

@@ -69,7 +69,7 @@ module CurcLlm
         'ready' => ['success', 'Ready'], 'draining' => ['warning', 'The session is ending'],
         'restarting' => ['warning', 'The model is being restarted'], 'failed' => ['danger', 'The session has failed']
       }.fetch(status, ['primary', 'The model is starting'])
-      tag(:p, { class: 'mb-2' }, tag(:span, { class: "badge bg-#{tone} me-2" }, words), tag(:strong, {}, @engines.model), where)
+      tag(:p, { class: 'mb-2' }, tag(:span, { class: "badge bg-#{tone} #{'text-dark ' if tone == 'warning'}me-2" }, words), tag(:strong, {}, @engines.model), where)
     end
 
     def where
