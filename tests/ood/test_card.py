@@ -223,7 +223,7 @@ def test_a_failed_engine_keeps_its_words_and_remedy(card: Card) -> None:
 
 
 def test_settings_that_the_form_does_not_have_are_not_named(card: Card) -> None:
-    reason = MEMORY.model_copy(update={"remedy": "Set gpu_memory_utilization lower."})
+    reason = MEMORY | {"remedy": "Set gpu_memory_utilization lower."}
     card.begin(make_record(status="failed", ended_at=time.time(), reason=reason))
     text = ended(card, native={"state": "FAILED"}).text
     assert "gpu_memory_utilization" not in text
