@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import stat
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -281,3 +282,16 @@ def test_the_socket_is_the_owners_alone(chat: ChatProcess) -> None:
 
 def test_an_empty_page_says_what_becomes_of_the_data(page: Page) -> None:
     expect(page.get_by_text("Don't use data that your institution forbids")).to_be_visible()
+
+
+def test_a_page_that_nobody_uses_lets_the_processor_rest(page: Page, chat: ChatProcess) -> None:
+    expect(box(page)).to_be_visible()
+    before = count_wakeups(chat.process.pid)
+    time.sleep(2)  # a rate needs a stretch of time
+    assert (count_wakeups(chat.process.pid) - before) / 2 < 300  # Gradio alone: 900 a second
+
+
+def count_wakeups(pid: int) -> int:
+    """How often a process has slept so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
