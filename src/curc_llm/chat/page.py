@@ -50,8 +50,8 @@ def make_page(actions: PageActions, model: str, title: str) -> gr.Blocks:
         _connect(page, parts, actions)
     page.max_threads = MAX_THREADS
     page.queue(default_concurrency_limit=None, api_open=False)
-    page._queue.sleep_when_free = QUEUE_PAUSE_S
-    page._queue.progress_update_sleep_when_free = QUEUE_PAUSE_S
+    queue = page._queue  # noqa: SLF001 - Gradio has no setting for it
+    queue.sleep_when_free = queue.progress_update_sleep_when_free = QUEUE_PAUSE_S
     return cast(gr.Blocks, page)
 
 
