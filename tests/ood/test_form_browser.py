@@ -198,7 +198,7 @@ def test_more_is_folded_unless_something_in_it_was_chosen_before(show: Open) -> 
 def test_the_data_notice_stands_above_the_launch_button(show: Open) -> None:
     page = show(render())
     expect(panel(page)).to_contain_text("Fits")
-    notice = page.get_by_text("Your prompts and chats stay").bounding_box()
+    notice = page.get_by_text("Your prompts go to your own session").bounding_box()
     button = page.locator("[type=submit]").bounding_box()
     assert notice is not None
     assert button is not None
@@ -219,7 +219,7 @@ def test_without_javascript_every_field_can_be_filled_and_sent(show: Open) -> No
         "Reservation",
     ):
         expect(page.get_by_label(label).first).to_be_visible()
-    expect(page.get_by_text("Your prompts and chats stay")).to_be_visible()
+    expect(page.get_by_text("Your prompts go to your own session")).to_be_visible()
     expect(page.locator("[type=submit]")).to_be_enabled()
 
 
