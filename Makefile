@@ -2,7 +2,13 @@
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test test-user test-fast check check-base soak bench docs lock clean
+# Each variable that is set becomes a flag of scripts/install.py.
+flag = $(if $($(1)),--$(2)="$($(1))")
+INSTALL_FLAGS = $(call flag,PREFIX,prefix) $(call flag,APP,app) $(call flag,SITE,site) $(call flag,RUNTIME,runtime) \
+  $(call flag,ENGINE,engine) $(call flag,RUNTIME_PYTHON,python) $(call flag,MODULES,modules) $(call flag,IMAGE,image) \
+  $(call flag,BINDS,binds) $(call flag,HOST,host) $(call flag,CLUSTER,cluster) $(if $(DRY_RUN),--dry-run)
+
+.PHONY: help setup demo portal test test-user test-fast check check-base soak bench docs lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -13,8 +19,14 @@ help:  ## what can be made
 
 setup: .venv/.made  ## make the environment .venv (no root needed; ENGINE=cuda|cpu, PYTHON=...)
 
+install:  ## put the app into Open OnDemand (PREFIX=... APP=sys|dev|DIR SITE=... DRY_RUN=1; docs/admin.md)
+	@python3 scripts/install.py $(INSTALL_FLAGS)
+
 demo: setup  ## start a session with a real engine; prints chat link, endpoint and key hint (MODEL=... for a real model)
 	@curc-llm demo $(if $(MODEL),--model $(MODEL)) $(DEMO_FLAGS)
+
+portal: setup  ## a portal with this app on loopback, over a Slurm with fake GPUs: click through it all (needs root)
+	@scripts/portal.sh $(PORTAL_FLAGS)
 
 test: setup  ## everything: packages, checks, all tests, coverage (needs root for Debian packages and a second user)
 	@scripts/test.sh

@@ -48,4 +48,4 @@ if [ "$ENGINE" = cpu ] && ! compgen -G "${find_links:-/nowhere}/torch-*cpu*" >/d
 say "Installing curc-llm with vLLM for $ENGINE into .venv (about 3 GB) ..."
 "$uv" pip install "${options[@]}" --no-deps -r requirements/"$ENGINE".txt
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
-say "Done. Next: make demo, or .venv/bin/curc-llm doctor"
+[ -n "${INSTALLING:-}" ] || say "Done. Next: make demo, or .venv/bin/curc-llm doctor"

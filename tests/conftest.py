@@ -7,6 +7,8 @@ import signal
 import hypothesis
 import pytest
 
+from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
+
 # Machines are shared: how long an example takes says nothing of the code.
 hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -19,6 +21,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-soak", action="store_true", help="run the long tests in tests/soak (make soak)")
+    parser.addoption(
+        "--run-slurm", action="store_true", help="run the tests that need the real Slurm of tests/testbed"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -26,13 +31,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keeps tests together that share a real session or chat; leaves the soak out of every other run."""
     for item in items:
         folder = item.path.parent.name
-        if folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
+        if item.get_closest_marker("slurm"):
+            # Each worker has a bed of its own; the portal's tests share one, all others another.
+            bed = "portal" if folder in ("e2e", "centre") else "slurm"
+            item.add_marker(pytest.mark.xdist_group(bed))
+        elif folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
             item.add_marker(pytest.mark.xdist_group(folder))
         elif item.get_closest_marker("engine") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    if config.getoption("--run-soak"):
-        return
-    soak = [item for item in items if "soak" in item.path.parts]
-    if soak:
-        config.hook.pytest_deselected(items=soak)
-        items[:] = [item for item in items if item not in soak]
+    soak = [] if config.getoption("--run-soak") else [item for item in items if "soak" in item.path.parts]
+    slurm = [] if config.getoption("--run-slurm") else [i for i in items if i.get_closest_marker("slurm")]
+    left_out = {*soak, *slurm}
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]

@@ -77,12 +77,28 @@ class LaunchError(CurcLlmError):
     """A session could not be started."""
 
 
+class SlurmError(CurcLlmError):
+    """Slurm refused what it was asked for, or can't be asked here."""
+
+
+class SlurmSilentError(SlurmError):
+    """Slurm gave no answer in time. Nothing is known then: a job may well run."""
+
+
 class EngineError(CurcLlmError):
     """The engine could not be started, or died."""
 
 
 class DownloadError(CurcLlmError):
     """A model could not be downloaded."""
+
+
+class TokenError(CurcLlmError):
+    """The Hugging Face token is missing, isn't one, isn't accepted, or can't be stored."""
+
+
+class TunnelError(CurcLlmError):
+    """A tunnel could not be opened, or can't be kept open."""
 
 
 class PortError(CurcLlmError):

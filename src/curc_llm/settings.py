@@ -157,6 +157,7 @@ def load_settings(
     config: Path | None = None,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    folders: Mapping[str, str] | None = None,
 ) -> Settings:
     """Builds the settings from all their sources.
 
@@ -166,6 +167,8 @@ def load_settings(
         config: the file named with `-c`; it must exist.
         environ: the environment; os.environ when not given.
         flags: values from the command line, by field name; None and empty ones are left out.
+        folders: state_dir, cache_dir and hf_home that nobody named otherwise; below the home when not given.
+            See `sites.placement`, which takes them from the site.
 
     Raises:
         SettingsError: a file or variable can't be used; the text names the file and line, or the variable.
@@ -184,7 +187,7 @@ def load_settings(
             values = _merge(values, _without_empty(own))
     values = _merge(values, _from_environment(environ))
     values = _merge(values, _place({k: v for k, v in (flags or {}).items() if v not in (None, "", ())}))
-    return _build(_with_folders(values, environ), "The settings")
+    return _build(_with_folders(values, environ, folders or {}), "The settings")
 
 
 def _read_file(path: Path) -> tuple[str, dict[str, Any]]:
@@ -266,19 +269,31 @@ def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
-def _with_folders(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    home = _home(environ)
-    state = environ.get("XDG_STATE_HOME") or home / ".local" / "state"
-    cache = environ.get("XDG_CACHE_HOME") or home / ".cache"
-    folders = {"state_dir": Path(state) / "curc-llm", "cache_dir": Path(cache) / "curc-llm"}
-    merged = {**folders, **values}
-    merged.setdefault("hf_home", environ.get("HF_HOME") or Path(merged["cache_dir"]) / "huggingface")
+def _with_folders(
+    values: dict[str, Any], environ: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, Any]:
+    merged = {
+        "state_dir": _default_folder("state_dir", "XDG_STATE_HOME", ".local/state", environ, given),
+        "cache_dir": _default_folder("cache_dir", "XDG_CACHE_HOME", ".cache", environ, given),
+        **values,
+    }
+    hub = environ.get("HF_HOME") or given.get("hf_home") or Path(merged["cache_dir"]) / "huggingface"
+    merged.setdefault("hf_home", hub)
     for name in ("state_dir", "cache_dir", "hf_home"):
         merged[name] = _expand(merged[name])
     merged["catalogue"] = _list_catalogues(merged.get("catalogue", ()), environ)
     defaults = ModelSettings(gpu_memory_utilization=0.90, max_model_len=32768, max_num_seqs=16).model_dump()
     merged["defaults"] = _merge(defaults, merged.get("defaults", {}))
     return merged
+
+
+def _default_folder(
+    name: str, variable: str, below_home: str, environ: Mapping[str, str], given: Mapping[str, str]
+) -> Path:
+    """What a person set for all programs counts more than what the site says, and that more than the home."""
+    if environ.get(variable):
+        return Path(environ[variable]) / "curc-llm"
+    return Path(given[name]) if name in given else _home(environ) / below_home / "curc-llm"
 
 
 def _expand(path: Any) -> Path:

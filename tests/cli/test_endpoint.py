@@ -80,7 +80,9 @@ def test_cline_is_warned_of_a_short_context(run: Run, fake: FakeSession) -> None
 def test_the_tunnel_keeps_the_port_and_names_the_node(run: Run, fake: FakeSession) -> None:
     fake.change(host="c3gpu-5", base_url="http://c3gpu-5:8123/node/c3gpu-5/8123/v1", heartbeat_at=time.time())
     text = run("endpoint", "--format", "tunnel").stdout
-    assert "ssh -N -L 8123:c3gpu-5:8123" in text
+    login = f"{fake.record.owner}@login.rc.colorado.edu"
+    assert f"ssh -N -L 8123:c3gpu-5:8123 {login}" in text
+    assert f"curc-llm tunnel --host c3gpu-5 --port 8123 --login-host {login}" in text
 
 
 def test_another_model_can_be_chosen_but_not_one_that_is_not_there(run: Run, state_dir: Path) -> None:

@@ -38,13 +38,12 @@ def test_commands_that_are_said_to_be_here_are() -> None:
 def test_what_is_planned_is_not_here_yet() -> None:
     planned = [text for _, state, text in ROWS if state == "planned"]
     commands = {verb for text in planned for verb in re.findall(r"the command `(\w+)`", text)}
-    assert commands == {"launch", "tunnel"}
     assert not commands & set(VERBS)
-    assert not (ROOT / "manifest.yml").exists()
     assert not (ROOT / "src" / "curc_llm" / "notebook").exists()
 
 
 def test_the_rest_of_what_is_here_is_here() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {name for _, _, text in ROWS for name in re.findall(r"`make (\w+)`", text)} <= set(targets)
+    assert all((ROOT / name).exists() for name in ("manifest.yml", "form.yml.erb", "template"))
     assert callable(curc_llm.connect)

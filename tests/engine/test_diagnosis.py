@@ -151,7 +151,7 @@ def test_any_log_has_a_diagnosis(text: str, status: int | None) -> None:
 def test_messages_and_remedies_are_sentences() -> None:
     for known in CAUSES:
         assert known.message.endswith((".", "}")), known
-        assert known.remedy.rstrip(")").endswith((".", "login")), known
+        assert known.remedy.rstrip(")").endswith((".", "login", "token")), known
 
 
 def test_an_engine_whose_core_was_killed_is_said_to_be_killed_not_to_have_ended_well() -> None:

@@ -161,7 +161,7 @@ async def test_a_gated_model_is_refused_before_anything_is_fetched(person: Perso
     error = await person.failure()
     assert error.code == "model_gated"
     assert f"{hub.url}/acme/tiny" in error.remedy
-    assert "hf auth login" in error.remedy
+    assert "curc-llm token" in error.remedy
     assert not [seen for seen in hub.seen if "/resolve/" in seen.path]
 
 

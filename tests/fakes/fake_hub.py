@@ -26,6 +26,9 @@ class FakeModel:
     private: bool = False
     allowed_tokens: set[str] = field(default_factory=set)
     stated_sizes: dict[str, int] = field(default_factory=dict)
+    licence: str = ""
+    spoilt: dict[str, int] = field(default_factory=dict)
+    """How often a file arrives with one wrong byte; what the hub states of it stays right."""
 
     @property
     def commit(self) -> str:
@@ -55,6 +58,9 @@ class FakeHub:
         cuts: how many connections break.
         bytes_per_s: how fast it sends; None for at once.
         broken: every answer is 503.
+        valid_tokens: what it takes as a token.
+        accounts: what whoami tells of a token.
+        redirect_to: where whoami sends people instead of answering.
     """
 
     def __init__(self) -> None:
@@ -65,6 +71,8 @@ class FakeHub:
         self.bytes_per_s: float | None = None
         self.broken = False
         self.valid_tokens: set[str] = set()
+        self.accounts: dict[str, dict[str, Any]] = {}
+        self.redirect_to = ""
         hub = self
 
         class Handler(_Handler):
@@ -115,9 +123,19 @@ class _Handler(BaseHTTPRequestHandler):
         if token and token not in self.hub.valid_tokens:
             return self._send(401, b"", {"X-Error-Message": "Invalid credentials in Authorization header"})
         parts = path.strip("/").split("/")
+        if parts[:2] == ["api", "whoami-v2"]:
+            return self._whoami(token)
         if parts[:2] == ["api", "models"]:
             return self._api("/".join(parts[2:4]), parts[4:], token)
         return self._file("/".join(parts[:2]), parts[3], "/".join(parts[4:]), token)
+
+    def _whoami(self, token: str | None) -> None:
+        if self.hub.redirect_to:
+            self._send(302, b"", {"Location": self.hub.redirect_to})
+        elif token is None:
+            self._send(401, b"")
+        else:
+            self._send_json(self.hub.accounts.get(token, {"name": "ralphie", "type": "user"}))
 
     def _api(self, repo_id: str, rest: list[str], token: str | None) -> None:
         model = self._find(repo_id, token)
@@ -160,8 +178,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_file(self, model: FakeModel, path: str) -> None:
         data = model.files[path]
+        etag = _etag(data)
+        if self.command == "GET" and model.spoilt.get(path, 0) > 0:
+            model.spoilt[path] -= 1
+            data = data[:-1] + bytes([data[-1] ^ 1])
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
-        headers = {"X-Repo-Commit": model.commit, "ETag": f'"{_etag(data)}"', "Accept-Ranges": "bytes"}
+        headers = {"X-Repo-Commit": model.commit, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
         if self.command == "HEAD":
             headers["X-Linked-Size"] = str(model.size(path))
             return self._send(200, b"", headers)
@@ -213,6 +235,23 @@ def _tree_entry(model: FakeModel, path: str) -> dict[str, Any]:
 
 
 def _info(repo_id: str, model: FakeModel) -> dict[str, Any]:
-    siblings = [{"rfilename": path, "size": model.size(path)} for path in model.files]
     gated = "manual" if model.gated else False
-    return {"id": repo_id, "modelId": repo_id, "sha": model.commit, "gated": gated, "siblings": siblings}
+    card = {"cardData": {"license": model.licence}} if model.licence else {}
+    siblings = [_sibling(model, path) for path in model.files]
+    return {
+        "id": repo_id,
+        "modelId": repo_id,
+        "sha": model.commit,
+        "gated": gated,
+        "siblings": siblings,
+        **card,
+    }
+
+
+def _sibling(model: FakeModel, path: str) -> dict[str, Any]:
+    data, size = model.files[path], model.size(path)
+    stored = {"size": size, "sha256": _etag(data), "pointerSize": 134}
+    # As the real hub does: large files lie in LFS and are known by SHA-256, the others by git's own SHA-1.
+    git = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    lfs = {"lfs": stored} if path.endswith((".safetensors", ".bin", ".gguf")) else {}
+    return {"rfilename": path, "size": size, "blobId": git, **lfs}

@@ -244,3 +244,43 @@ async def test_a_person_sees_errors_as_pages(gateway: RunningGateway) -> None:
     reply = await gateway.ask("GET", "/no<b>thing", None, headers)
     assert (reply.status, reply.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert b"There is nothing at /no&lt;b&gt;thing." in reply.body
+
+
+async def test_a_second_click_lets_a_browser_in_that_is_in_already(gateway: RunningGateway) -> None:
+    token = gateway.login_token(time.time())
+    first = await log_in(gateway, "/node/n/1", token)
+    cookie = first.headers["set-cookie"].split(";")[0]
+    again = await log_in(gateway, "/node/n/1", token, Cookie=cookie)
+    assert (again.status, again.headers["location"]) == (303, "/node/n/1/chat/")
+    assert "set-cookie" not in again.headers
+    forged = await log_in(gateway, token="owner~99999999999~x~y", Cookie=cookie)
+    assert forged.status == 401
+
+
+async def test_the_session_s_own_page_can_show_the_key(gateway: RunningGateway) -> None:
+    own = {**await cookie_of(gateway), "Sec-Fetch-Site": "same-origin"}
+    reply = await gateway.ask("POST", "/key", b"", own)
+    assert reply.json == {"key": read_secret_file(gateway.paths.api_key)}
+    assert "no-store" in reply.headers["cache-control"]
+    lines = await gateway.wait_log("audit", 2)
+    assert lines[-1]["event"] == "key_shown"
+    assert reply.json["key"] not in gateway.paths.audit_log.read_text()
+
+
+async def test_nobody_else_gets_the_key_shown(gateway: RunningGateway) -> None:
+    cookie = await cookie_of(gateway)
+    assert (await gateway.ask("POST", "/key", b"", cookie)).status == 403  # it doesn't say from which page
+    elsewhere = {**cookie, "Origin": "https://evil.example"}
+    assert (await gateway.ask("POST", "/key", b"", elsewhere)).status == 403
+    assert (await gateway.ask("GET", "/key", b"", cookie)).status == 405
+    assert (await gateway.ask("POST", "/key", b"", {"Sec-Fetch-Site": "same-origin"})).status == 401
+    token = make_token(read_secret_file(gateway.paths.login_secret), "cookie", "bob", time.time(), 60)
+    guest = {"Cookie": f"curc_llm_s1={token}", "Sec-Fetch-Site": "same-origin"}
+    assert (await gateway.ask("POST", "/key", b"", guest)).status == 403
+
+
+async def test_the_session_s_own_page_says_what_becomes_of_the_data(gateway: RunningGateway) -> None:
+    page = await gateway.ask("GET", "/status", b"", {**await cookie_of(gateway), "Accept": "text/html"})
+    assert "Your data." in page.body.decode()
+    assert "HIPAA" in page.body.decode()
+    assert 'data-copy="url"' in page.body.decode()

@@ -63,7 +63,11 @@ async def test_a_link_logs_in_and_its_token_leaves_the_address_bar(page: tuple[A
     await tab.goto(link)
     await tab.wait_for_url(f"{prefix}/chat/")
     assert "The chat is starting" in await tab.inner_text("h1")
-    # Going back shows no token, and the same link doesn't work again.
+    # A browser that is in stays in; for another one the same link is worth nothing any more.
+    await tab.goto("about:blank")
+    await tab.goto(link)
+    await tab.wait_for_url(f"{prefix}/chat/")
+    await tab.context.clear_cookies()
     await tab.goto("about:blank")
     await tab.goto(link)
     await tab.wait_for_selector("#trouble:not([hidden])")
@@ -120,3 +124,29 @@ async def test_pages_fit_every_width(page: tuple[Any, RunningGateway], width: in
     await tab.goto(f"{base}/status")
     await tab.wait_for_selector("progress")
     assert await tab.evaluate(fits)
+
+
+async def test_the_session_s_own_page_copies_endpoint_and_key(page: tuple[Any, RunningGateway]) -> None:
+    tab, gateway = page
+    base = f"http://127.0.0.1:{gateway.port}"
+    await gateway.tell(record={**make_record(), "base_url": "http://n1:8000/v1"})
+    await tab.goto(f"{base}/login#{gateway.login_token(time.time())}")
+    await tab.wait_for_url(f"{base}/chat/")
+    await tab.goto(f"{base}/status")
+    key = gateway.paths.api_key.read_text().strip()
+    await tab.click("#show_key")
+    await tab.wait_for_function("document.getElementById('key').textContent.startsWith('curc-')")
+    assert await tab.inner_text("#key") == key
+    await tab.evaluate("document.addEventListener('copy', () => window.copied = getSelection().toString())")
+    for name, value in (("url", "http://n1:8000/v1"), ("key", key)):
+        # Without https there is no clipboard for scripts: the old way must do.
+        await tab.evaluate(
+            "Object.defineProperty(window, 'isSecureContext', {value: false, configurable: true})"
+        )
+        await tab.evaluate("window.copied = ''")
+        await tab.click(f"[data-copy={name}]")
+        await tab.wait_for_function("window.copied !== ''")
+        assert await tab.evaluate("window.copied") == value
+    await tab.click("#show_key")
+    assert await tab.inner_text("#key") == "hidden"
+    assert "Your data." in await tab.inner_text("main")

@@ -16,7 +16,7 @@ from curc_llm.sites.load import load_site
 from curc_llm.sites.site import Site
 from tests.testbed import accounts, daemon, network
 from tests.testbed.configuration import count_devices, render_configuration
-from tests.testbed.ground import CONTROLLER, MAX_NUMBER, Ground
+from tests.testbed.ground import CONTROLLER, Ground
 from tests.testbed.network import run
 
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "ip", "nsenter", "unshare")
@@ -26,6 +26,10 @@ DATABASE_OPTIONS = (
     "--innodb-doublewrite=0", "--innodb-file-per-table=0", "--innodb-flush-method=nosync",
     "--aria-sync-log-dir=NEVER", "--performance-schema=off", "--skip-log-bin", "--skip-name-resolve",
 )  # fmt: skip
+
+
+# A node's states in which it does what it should.
+_TAKING_JOBS = {"idle", "mixed", "allocated", "completing"}
 
 
 class BedError(RuntimeError):
@@ -41,12 +45,14 @@ class Bed:
         site_name: whose partitions, QoS, GPUs and rules it has.
         kill_wait_s: seconds between TERM and KILL when a job ends.
         min_job_age_s: seconds that `squeue` and `scontrol` still know an ended job.
+        paper_nodes: nodes that Slurm would start when a job needs them: for `sbatch --test-only` alone.
     """
 
     ground: Ground = field(default_factory=Ground)
     site_name: str = "alpine"
     kill_wait_s: int = 5
     min_job_age_s: int = 300
+    paper_nodes: int = 0
     _lock: IO[str] | None = None
 
     @property
@@ -85,6 +91,10 @@ class Bed:
         if wipe:
             accounts.remove_users(self.ground)
             shutil.rmtree(self.ground.folder, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Lets others use the bed, up or down."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -142,7 +152,8 @@ class Bed:
 
     def clear(self) -> None:
         """Ends every job and waits until the nodes are free."""
-        self.run("scancel", "--user", ",".join(("root", *self.ground.users)), check=False)
+        for user in ("root", *self.ground.users):
+            self.run("scancel", "--user", user, check=False)
         if not daemon.wait_until(lambda: not self.run("squeue", "-h", check=False).stdout.strip(), 30):
             raise BedError("The bed's jobs don't end: " + self.run("squeue").stdout)
 
@@ -176,7 +187,7 @@ class Bed:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name, owner in (("munge", "munge"), ("state", "slurm"), ("database", "slurm")):
             (ground.folder / name).mkdir(mode=0o755, exist_ok=True)
-            run("chown", "-R", f"{owner}:", ground.folder / name)
+            run("chown", f"{owner}:", ground.folder / name)  # not below: it may be in use
         for folder in (ground.run, ground.log):
             run("chown", "slurm:", folder)
         for node in ground.nodes:
@@ -188,7 +199,11 @@ class Bed:
 
     def _write_configuration(self) -> None:
         files = render_configuration(
-            self.site, self.ground, kill_wait_s=self.kill_wait_s, min_job_age_s=self.min_job_age_s
+            self.site,
+            self.ground,
+            kill_wait_s=self.kill_wait_s,
+            min_job_age_s=self.min_job_age_s,
+            paper_nodes=self.paper_nodes,
         )
         for old in self.ground.etc.glob("*.lua"):
             old.unlink()
@@ -242,7 +257,7 @@ class Bed:
         self._start(
             "mariadbd", "mariadbd", "--no-defaults", "--user=slurm", f"--datadir={data}",
             f"--socket={data / 'socket'}", f"--port={self.ground.port(6)}", "--bind-address=127.0.0.1",
-            f"--pid-file={data / 'pid'}", *DATABASE_OPTIONS,
+            f"--pid-file={data / 'pid'}", f"--tmpdir={data}", *DATABASE_OPTIONS,
         )  # fmt: skip
         client = ["mariadb", "--no-defaults", f"--socket={data / 'socket'}", "-uroot"]
         self._wait("mariadbd", [*client, "-e", "select 1"])
@@ -281,14 +296,15 @@ class Bed:
         self._wait_for_nodes()
 
     def _wait_for_nodes(self) -> None:
-        def are_free() -> bool:
-            states = self.run("sinfo", "-h", "-N", "-o", "%T", "-p", "urgent", check=False).stdout.split()
+        def take_jobs() -> bool:
+            names = ",".join(node.name for node in self.ground.nodes)
+            asked = ("sinfo", "-h", "-N", "-n", names, "-o", "%T", "-p", "urgent")
+            states = self.run(*asked, check=False).stdout.split()
             if any(state.startswith(("down", "drain")) for state in states):
-                names = ",".join(node.name for node in self.ground.nodes)
                 self.run("scontrol", "update", f"nodename={names}", "state=resume", check=False)
-            return states == ["idle"] * len(self.ground.nodes)
+            return len(states) == len(self.ground.nodes) and set(states) <= _TAKING_JOBS
 
-        if not daemon.wait_until(are_free, 30):
+        if not daemon.wait_until(take_jobs, 30):
             raise BedError(f"The nodes don't come up: {self._tail('slurmd.' + self.ground.nodes[0].name)}")
 
 
@@ -304,20 +320,3 @@ def _read(path: Path) -> str:
         return path.read_text()
     except FileNotFoundError:
         return ""
-
-
-def open_bed(site_name: str = "alpine", **options: int) -> Bed:
-    """The first bed that nobody else uses, up.
-
-    Raises:
-        BedError: all are in use, or none can be made here.
-    """
-    for number in range(1, MAX_NUMBER + 1):
-        bed = Bed(Ground(number), site_name, **options)
-        try:
-            bed._take_lock()
-        except BedError:
-            continue
-        bed.up()
-        return bed
-    raise BedError(f"All {MAX_NUMBER} test beds are in use.")

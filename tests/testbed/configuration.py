@@ -16,10 +16,11 @@ FILTERED_SITE = "alpine"
 
 
 def render_configuration(
-    site: Site, ground: Ground, *, kill_wait_s: int, min_job_age_s: int
+    site: Site, ground: Ground, *, kill_wait_s: int, min_job_age_s: int, paper_nodes: int = 0
 ) -> dict[str, str]:
     """File name → text, of all files in the folder `etc`."""
     values = _values(site, ground) | {"kill_wait_s": kill_wait_s, "min_job_age_s": min_job_age_s}
+    values["paper_nodes"] = render_paper_nodes(paper_nodes)
     files = {
         name: Template((TEMPLATES / name).read_text()).substitute(values)
         for name in ("slurm.conf", "slurmdbd.conf")
@@ -36,6 +37,14 @@ def render_hosts(ground: Ground) -> str:
     own = [("127.0.0.1", "localhost"), (ground.address, CONTROLLER)]
     rows = own + [(node.address, node.name) for node in ground.nodes]
     return "".join(f"{address} {name}\n" for address, name in rows)
+
+
+def render_paper_nodes(count: int) -> str:
+    """Nodes that Slurm believes it could start: a cloud where nothing is ever started."""
+    if not count:
+        return ""
+    programs = "SuspendProgram=/bin/true\nResumeProgram=/bin/true\nSuspendTime=600"
+    return f"{programs}\nSuspendExcNodes={','.join(NODES)}\nNodeName=paper[1-{count}] State=CLOUD"
 
 
 def render_gres_conf(site: Site, ground: Ground) -> str:

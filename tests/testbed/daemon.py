@@ -42,6 +42,13 @@ def stop(ground: Ground, name: str, *, patience_s: float = 10) -> None:
     _pid_file(ground, name).unlink(missing_ok=True)
 
 
+def send(ground: Ground, name: str, number: signal.Signals) -> None:
+    """Sends a daemon a signal; nothing happens when it doesn't run."""
+    pid = _pid(ground, name)
+    if pid is not None and _is_ours(pid, ground):
+        _signal(pid, number)
+
+
 def stop_pids(pids: Sequence[int], *, patience_s: float) -> None:
     """TERM to all, KILL to those that are left."""
     for number in (signal.SIGTERM, signal.SIGKILL):

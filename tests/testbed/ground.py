@@ -8,7 +8,7 @@ from pathlib import Path
 
 # Root's own folder: munge and slurm refuse keys below folders that others may write.
 BASE = Path(os.environ.get("CURC_LLM_TESTBED_BASE", "/var/lib/curc-llm-testbed"))
-MAX_NUMBER = 9
+SECOND = 10  # added to a number: the bed with the second site, beside the first
 NODES = ("tn1", "tn2")
 CONTROLLER = "tctl"
 
@@ -27,7 +27,7 @@ class Ground:
     """Where a bed stands. Beds of different numbers share nothing, so two checkouts can test side by side.
 
     Args:
-        number: 1 to MAX_NUMBER.
+        number: 1 to 9, or that and SECOND.
     """
 
     number: int = 1

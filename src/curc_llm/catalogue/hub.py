@@ -74,7 +74,7 @@ def read_hub_model(hub_id: str) -> Model:
         why = "is gated, so its config.json can't be read" if facts.gated else "has no config.json"
         raise ModelNotFoundError(
             f"{hub_id} {why}.",
-            f"Accept its terms at {_endpoint()}/{hub_id} and sign in: hf auth login"
+            f"Accept its terms at {_endpoint()}/{hub_id} and store your token: curc-llm token"
             if facts.gated
             else "Check the id: adapters and GGUF files can't be served.",
         )
@@ -134,7 +134,7 @@ def _told(hub_id: str, revision: str | None) -> Iterator[None]:
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise ModelNotFoundError(
             f"There is no model {hub_id} on the hub, or it is private and you can't see it.",
-            "Check the id's spelling; sign in with: hf auth login",
+            "Check the id's spelling; for a private one store your token: curc-llm token",
         ) from error
     except ModelNotFoundError:
         raise

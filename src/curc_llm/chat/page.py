@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import os
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,13 +12,14 @@ from gradio.components.chatbot import ExampleMessage
 
 from curc_llm.chat.markup import LATEX_DELIMITERS
 from curc_llm.chat.page_actions import PageActions
+from curc_llm.session.notice import read_data_notice
 
 # Also the cap on events that run at once, streams among them; Gradio's default of 40 makes people wait.
 MAX_THREADS = 300
 BUSY_POLL_S = 1.0
 # How often Gradio looks for events. Its own millisecond keeps an idle session at 6 to 9 % of a core.
 QUEUE_PAUSE_S = 0.02
-PLACEHOLDER = "### What can I help with?"
+PLACEHOLDER = "### What can I help with?\n\n<small>{notice}</small>"
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def _make_chatbot(examples: list[ExampleMessage]) -> gr.Chatbot:
         sanitize_html=True,
         allow_tags=False,
         editable="user",
-        placeholder=PLACEHOLDER,
+        placeholder=PLACEHOLDER.format(notice=html.escape(read_data_notice(os.environ))),
         examples=examples,
         layout="bubble",
         feedback_options=None,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from curc_llm.cli.check import Check
+from curc_llm.engine.hub_token import token_path
 from curc_llm.errors import LaunchError
 from curc_llm.session.paths import MAX_SOCKET_PATH_BYTES, make_runtime_dir
 from curc_llm.settings import Settings
@@ -79,11 +80,12 @@ def check_sockets() -> Check:
 
 def check_token(settings: Settings, environ: Mapping[str, str]) -> Check:
     """Whether others can read the Hugging Face token."""
-    path = Path(environ.get("HF_TOKEN_PATH") or settings.hf_home / "token")
+    own = token_path(environ)
+    path = own if own.exists() else settings.hf_home / "token"
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:
-        return Check("HF token", "ok", "none; only gated models need one")
+        return Check("HF token", "ok", "none; only gated models need one (curc-llm token)")
     if mode & 0o077:
-        return Check("HF token", "fail", f"{path} can be read by other users.", f"Run: chmod 600 {path}")
+        return Check("HF token", "fail", f"{path} can be read by other users.", "Run: curc-llm token --show")
     return Check("HF token", "ok", f"{path}, private")

@@ -12,6 +12,7 @@ import yaml
 from curc_llm.cli.check import Check
 from curc_llm.errors import SettingsError
 from curc_llm.settings import ENV_PREFIX, ModelSettings, Settings, load_settings, user_config_file
+from curc_llm.sites.placement import load_site_settings
 
 # Variables with our prefix that are no settings: which file to read, debugging, and CURC's own models folder.
 OTHER_VARIABLES = {"CURC_LLM_CONFIG", "CURC_LLM_DEBUG", "CURC_LLM_DIR"}
@@ -23,7 +24,7 @@ def check_settings(config: Path | None, environ: Mapping[str, str]) -> tuple[Set
     """The settings, or the defaults when they can't be used, and what there is to say about them."""
     checks = _check_variables(environ)
     try:
-        settings = load_settings(config, environ)
+        settings = load_site_settings(config, environ)
     except SettingsError as error:
         fallback = {name: environ[name] for name in FOLDER_VARIABLES if name in environ}
         fallback["XDG_CONFIG_HOME"] = "/nonexistent"

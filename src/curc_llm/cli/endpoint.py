@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curc_llm.cli.options import find, session_argument, verb_options
+from curc_llm.cli.options import find, load, session_argument, verb_options
 from curc_llm.cli.output import Output, render_pairs
 
 if TYPE_CHECKING:
@@ -41,11 +41,13 @@ def endpoint(
 
     found = find(config, session)
     check_not_over(found.record)
-    value = _make_value(found, model, show_key)
+    value = _make_value(found, model, show_key, config)
     Output(as_json).data(_render(value, login_link, wanted), value)
 
 
-def _make_value(found: FoundSession, model: str | None, show_key: bool) -> dict[str, Any]:
+def _make_value(
+    found: FoundSession, model: str | None, show_key: bool, config: Path | None
+) -> dict[str, Any]:
     from curc_llm.cli.card import make_card
     from curc_llm.cli.snippets import FORMATS
     from curc_llm.session.keys import read_secret_file
@@ -55,7 +57,7 @@ def _make_value(found: FoundSession, model: str | None, show_key: bool) -> dict[
     value["models"] = [engine.served_model_name for engine in found.record.engines]
     if show_key:
         value["api_key"] = read_secret_file(found.paths.api_key)
-    target = _make_target(found, value)
+    target = _make_target(found, value, _find_login(found, config))
     value["snippets"] = {name: render(target) for name, render in FORMATS.items()}
     return value
 
@@ -71,7 +73,15 @@ def _check_model(found: FoundSession, model: str | None) -> str | None:
     return model
 
 
-def _make_target(found: FoundSession, value: dict[str, Any]) -> Target:
+def _find_login(found: FoundSession, config: Path | None) -> str:
+    """The session's owner at the centre's login host."""
+    from curc_llm.sites.load import load_site
+
+    hosts = load_site(load(config).site).login_hosts
+    return f"{found.record.owner}@{hosts[0] if hosts else 'LOGIN_NODE'}"
+
+
+def _make_target(found: FoundSession, value: dict[str, Any], login: str) -> Target:
     from curc_llm.cli.snippets import Target
 
     engine = found.record.engine(value["model"])
@@ -82,6 +92,7 @@ def _make_target(found: FoundSession, value: dict[str, Any]) -> Target:
         key_file=value["key_file"],
         host=found.record.host,
         max_model_len=engine.max_model_len if engine else None,
+        login=login,
     )
 
 

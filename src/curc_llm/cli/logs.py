@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curc_llm.cli.options import find, session_argument, verb_options
+from curc_llm.cli.options import find, make_poll, session_argument, verb_options
 from curc_llm.cli.output import Output, make_printable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def logs(
     output = Output(as_json)
     shown, position = read_tail(path, lines)
     if not path.exists():
-        output.say(f"{path} isn't there (yet).")
+        output.say(f"{path} isn't there (yet).{_why_not(found)}")
     if as_json and not follow:
         value = {"session_id": found.session_id, "file": str(path), "lines": [_to_json(x) for x in shown]}
         output.data("", value)
@@ -55,6 +55,15 @@ def logs(
     _write(shown, as_json)
     if follow:
         _follow(found, path, position, as_json)
+
+
+def _why_not(found: FoundSession) -> str:
+    """What a session without that log is doing; its job's own log may tell more."""
+    if not found.record.slurm_job_id or found.record.pid:
+        return ""
+    if found.status.is_over:
+        return f" The job's own words: curc-llm logs {found.session_id} --part job"
+    return f" The session is {found.status} (job {found.record.slurm_job_id})."
 
 
 def _log_file(found: FoundSession, part: str, model: str | None) -> Path:
@@ -109,10 +118,11 @@ def read_new(path: Path, position: int) -> tuple[list[str], int]:
 
 
 def _follow(found: FoundSession, path: Path, position: int, as_json: bool) -> None:
-    from curc_llm.session.store import load_session
+    from curc_llm.launch.queued import load_session
 
+    poll = make_poll()
     while True:
-        now = load_session(found.paths.root)
+        now = load_session(found.paths.root, poll)
         lines, position = read_new(path, position)
         _write(lines, as_json)
         if not lines and (now is None or now.status.is_over):

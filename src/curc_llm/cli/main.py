@@ -23,11 +23,14 @@ INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended (128 + S
 VERBS = {
     "demo": "Start a session on this machine with the bundled model and open it to you.",
     "serve": "Start a session on this machine that serves one or more models.",
+    "launch": "Start a session as a Slurm job.",
+    "repeat": "Launch an earlier session's job again, just as it was.",
     "ls": "List your sessions.",
     "status": "Show how a session is doing.",
     "ask": "Ask a question; the answer alone goes to standard output.",
     "chat": "Chat with a session's model in the terminal.",
     "endpoint": "Print address, key file and ready-to-paste snippets of a session.",
+    "tunnel": "Open a way from your own computer to a session on the cluster, and keep it open.",
     "logs": "Show what a session wrote into its logs.",
     "keys": "Make, list and revoke API keys of a session.",
     "stop": "End a session and everything that it started.",
@@ -35,8 +38,13 @@ VERBS = {
     "plan": "Work out what a launch needs, costs and gives, or why it can't work and what can.",
     "table": "Write the table of plans that the OnDemand form looks things up in.",
     "gpus": "List the GPUs that a site has, with their limits and prices.",
+    "capacity": "Show which GPUs are idle now, and when a launch would start on each type.",
+    "cost": "Show what sessions and jobs have cost so far, beside what was planned.",
     "site": "List, show and check the descriptions of Slurm centres.",
+    "accept": "For the centre's staff: launch a small session and check every promise of the card.",
     "doctor": "Check whether this machine can run sessions, and say what to mend.",
+    "fetch": "Download a model before its GPU hours are spent, and check that it is whole.",
+    "token": "Store your Hugging Face token, which gated models need, in a file that only you can read.",
     "completion": "Print the script that lets your shell complete curc-llm's commands.",
 }
 

@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from curc_llm.session.store import FoundSession
     from curc_llm.settings import Settings
+    from curc_llm.slurm.poll import SlurmPoll
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -62,18 +63,31 @@ def session_option(function: Function) -> Function:
 
 def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
     """The settings for one run of the command line."""
-    from curc_llm.settings import load_settings
+    from curc_llm.sites.placement import load_site_settings
 
-    return load_settings(config, flags=flags)
+    return load_site_settings(config, flags=flags)
 
 
-def find(config: Path | None, session: str | None) -> FoundSession:
+def make_poll() -> SlurmPoll:
+    """One place to ask Slurm for the whole run of a command, however often it looks."""
+    from curc_llm.slurm.command import Slurm
+    from curc_llm.slurm.poll import SlurmPoll
+
+    return SlurmPoll(Slurm())
+
+
+def find(config: Path | None, session: str | None, *, ask_slurm: bool = False) -> FoundSession:
     """The session that is meant, ended ones included when it is named.
+
+    Args:
+        config: the settings file that the command line names.
+        session: what the command line calls the session.
+        ask_slurm: ask Slurm even where the session's own word is fresh.
 
     Raises:
         SessionNotFoundError: there is none.
         AmbiguousSessionError: there are several.
     """
-    from curc_llm.session.store import find_session
+    from curc_llm.launch.queued import find_session
 
-    return find_session(load(config).state_dir, session)
+    return find_session(load(config).state_dir, session, ask_all=ask_slurm)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -17,7 +16,6 @@ from curc_llm.plan.request import MOST_SEED
 from curc_llm.settings import KvCacheDtype
 
 if TYPE_CHECKING:
-    from curc_llm.plan.facts import Facts
     from curc_llm.plan.plan import Plan
     from curc_llm.plan.request import PlanRequest
     from curc_llm.settings import ModelSettings, Settings
@@ -52,7 +50,8 @@ _OPTIONS = (
 )
 
 
-def _request_options(function: Function) -> Function:
+def request_options(function: Function) -> Function:
+    """Adds what a plan may be asked for."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -60,7 +59,7 @@ def _request_options(function: Function) -> Function:
 
 @click.command()
 @click.argument("model", required=False)
-@_request_options
+@request_options
 @click.option(
     "--site", metavar="NAME|FILE", callback=check_site, help="Another site than the one in your settings."
 )
@@ -82,32 +81,18 @@ def plan(
     """  # noqa: D301 - click wants the character
     from curc_llm.cli.plan_json import make_plan_json
     from curc_llm.cli.plan_screen import render_plan, render_unverified
+    from curc_llm.launch.site_plan import find_more_models
     from curc_llm.plan.facts import load_facts
     from curc_llm.plan.planner import make_plan
 
     settings = load(config)
-    facts = _with_demo(load_facts(settings, site))
+    facts = find_more_models(load_facts(settings, site), settings)
     made = make_plan(read_request(model, asked, settings), facts, with_why=why)
     made = _repeat_options(made, {"--site": site, "-c": config})
     footnote = render_unverified(made)
     Output(as_json).data(render_plan(made, facts.site), make_plan_json(made), footnote)
     if not made.fits:
         click.get_current_context().exit(REFUSED)
-
-
-def _with_demo(facts: Facts) -> Facts:
-    """The facts with the name by which `serve` and `demo` know the bundled model."""
-    from curc_llm.catalogue.lookup import Found
-    from curc_llm.spec import DEMO_MODEL_DIR, DEMO_MODEL_NAME, is_demo
-
-    def find(wanted: str) -> Found:
-        if not is_demo(wanted):
-            return facts.find_model(wanted)
-        found = facts.find_model(str(DEMO_MODEL_DIR))
-        title = f"{DEMO_MODEL_NAME} (the bundled model)"
-        return Found(wanted, found.model.model_copy(update={"title": title}))
-
-    return replace(facts, find_model=find)
 
 
 def _repeat_options(made: Plan, options: dict[str, object]) -> Plan:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curc_llm.cli.output import Output
+from curc_llm.launch.queued import find_session
 from curc_llm.session.paths import SessionPaths
-from curc_llm.session.store import find_session, read_record
+from curc_llm.session.store import read_record
 from curc_llm.spec import EngineSpec, LaunchSpec, make_repeat, read_launch_spec
 
 if TYPE_CHECKING:
@@ -41,6 +42,31 @@ def make_repeat_spec(settings: Settings, name: str, output: Output) -> LaunchSpe
     told = [*_list_changes(old, spec), *list_differences(old.versions, versions)]
     if told:
         output.say(f"Warning: this is not quite the run of {old.session_id}: {'; '.join(told)}.")
+    return spec.model_copy(update={"engines": pinned, "versions": versions})
+
+
+def make_slurm_repeat(settings: Settings, name: str, output: Output) -> LaunchSpec:
+    """The spec of a Slurm session that repeats another one; what can't be the same is told.
+
+    Args:
+        settings: of the person who repeats it.
+        name: a session's id or job id, or its folder or spec.json.
+        output: where differences are told.
+
+    Raises:
+        SessionNotFoundError, SpecError: there is no such session, or its spec can't be used.
+        ModelDoesNotFitError: the site no longer has or allows what it needs.
+        LaunchError: it was no job of this site.
+    """
+    from curc_llm.launch.request import make_repeated_spec
+
+    old, record = read_old_session(settings, name)
+    spec = make_repeated_spec(old, settings)
+    if told := _list_changes(old, spec):
+        output.say(f"Warning: this is not quite the run of {old.session_id}: {'; '.join(told)}.")
+    pinned = tuple(_with_revision(engine, record) for engine in spec.engines)
+    # The job compares these with what it finds on its node.
+    versions = record.versions if record is not None else {}
     return spec.model_copy(update={"engines": pinned, "versions": versions})
 
 

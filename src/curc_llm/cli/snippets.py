@@ -21,6 +21,7 @@ class Target:
         key_file: the file that holds the key.
         host: the node that the session runs on.
         max_model_len: context length in tokens, None when not known yet.
+        login: where the session's owner logs in with ssh.
     """
 
     session_id: str
@@ -29,6 +30,7 @@ class Target:
     key_file: str
     host: str
     max_model_len: int | None = None
+    login: str = "LOGIN_NODE"
 
 
 def render_curl(target: Target) -> str:
@@ -100,14 +102,16 @@ Model ID:             {target.model}
 Context Window Size:  {length or "see curc-llm status"}{warning}"""
 
 
-def render_tunnel(target: Target, login_host: str = "LOGIN_NODE") -> str:
-    """An SSH tunnel from a laptop to the session's node, keeping the port."""
+def render_tunnel(target: Target) -> str:
+    """Ways from a laptop to the session's node, keeping the port."""
     port = root_url(target.base_url).rpartition(":")[2].partition("/")[0]
     port = port if port.isdigit() else "PORT"
     address = root_url(target.base_url).partition("//")[2].rpartition(":")[0]
-    # A gateway on loopback can only be reached by logging in on its own machine.
-    hop, end = (target.host, "127.0.0.1") if address == "127.0.0.1" else (login_host, target.host)
-    return f"ssh -N -L {port}:{end}:{port} {hop}   # then use http://127.0.0.1:{port}/v1"
+    use = f"# then use http://127.0.0.1:{port}/v1"
+    if address == "127.0.0.1":  # a gateway on loopback can only be reached by logging in on its own machine
+        return f"ssh -N -L {port}:127.0.0.1:{port} {target.host}   {use}"
+    watched = f"curc-llm tunnel --host {target.host} --port {port} --login-host {target.login}"
+    return f"{watched}\n# or without curc-llm:\nssh -N -L {port}:{target.host}:{port} {target.login}\n{use}"
 
 
 FORMATS: dict[str, Callable[[Target], str]] = {

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curc_llm.cli.options import find, session_argument, verb_options
+from curc_llm.cli.options import find, make_poll, session_argument, verb_options
 from curc_llm.cli.output import Output, render_pairs
 
 if TYPE_CHECKING:
     from curc_llm.session.record import SessionRecord
     from curc_llm.session.store import FoundSession
+    from curc_llm.slurm.poll import SlurmPoll
 
 WATCH_EVERY_S = 0.5
 
@@ -25,18 +26,19 @@ WATCH_EVERY_S = 0.5
 def status(session: str | None, watch: bool, config: Path | None, as_json: bool) -> None:
     """Show how a session is doing."""
     output = Output(as_json)
-    found = find(config, session)
+    found = find(config, session, ask_slurm=True)
     _show(found.record, output)
+    poll = make_poll()
     while watch and not found.status.is_over:
         time.sleep(WATCH_EVERY_S)
-        found = _show_change(found, output)
+        found = _show_change(found, poll, output)
 
 
-def _show_change(found: FoundSession, output: Output) -> FoundSession:
+def _show_change(found: FoundSession, poll: SlurmPoll, output: Output) -> FoundSession:
     from curc_llm.errors import SessionNotFoundError
-    from curc_llm.session.store import load_session
+    from curc_llm.launch.queued import load_session
 
-    now = load_session(found.paths.root)
+    now = load_session(found.paths.root, poll)
     if now is None:
         raise SessionNotFoundError(f"Session {found.session_id} has no record any more.")
     if _essence(now.record) != _essence(found.record):
@@ -62,8 +64,16 @@ def render_status(record: SessionRecord, now: float) -> str:
         pairs.append(("Model", render_engine(engine, now)))
         if engine.trouble is not None:
             pairs.append(("", f"{engine.trouble.message} {engine.trouble.remedy}"))
-    pairs.append(("Host", f"{record.host}, pid {record.pid}"))
-    pairs.append(("Running", render_duration((record.ended_at or now) - record.started_at)))
+    if record.slurm_job_id is not None:
+        pairs.append(("Slurm job", record.slurm_job_id))
+    if record.pid:
+        pairs.append(("Host", f"{record.host}, pid {record.pid}"))
+    pairs.append(
+        (
+            "Running" if record.pid else "Submitted",
+            render_duration((record.ended_at or now) - record.started_at),
+        )
+    )
     pairs += [(name, f"in {render_duration(at - now)}") for name, at in _ends(record) if at is not None]
     if record.base_url is not None:
         pairs.append(("Endpoint", record.base_url))

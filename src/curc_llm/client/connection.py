@@ -9,8 +9,8 @@ from curc_llm.client.secret import Secret
 from curc_llm.client.session import Session
 from curc_llm.client.source import LocalSource, RemoteSource, Source, check_not_over, parse_base_url
 from curc_llm.errors import KeyFileError
+from curc_llm.launch.queued import discover_sessions, find_session
 from curc_llm.session.keys import read_secret_file
-from curc_llm.session.store import discover_sessions, find_session
 
 
 def connect(
@@ -86,6 +86,6 @@ def _own_key(url: str, state_dir: Path) -> Secret:
 def _state_dir(given: str | os.PathLike[str] | None) -> Path:
     if given is not None:
         return Path(given).expanduser()
-    from curc_llm.settings import load_settings
+    from curc_llm.sites.placement import load_site_settings
 
-    return load_settings().state_dir
+    return load_site_settings().state_dir

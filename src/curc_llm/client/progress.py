@@ -69,10 +69,19 @@ class Progress:
     def show(self, record: SessionRecord) -> None:
         """Shows the record as it is now."""
         text = render_progress(record, time.time())
+        self.show_text(text, " ".join(f"{e.phase}" for e in record.engines) or str(record.status))
+
+    def show_text(self, text: str, key: str) -> None:
+        """Shows a line of one's own.
+
+        Args:
+            text: the line.
+            key: off a terminal a line is written when this changes, else every half minute.
+        """
         if self._stream.isatty():
             self._show_live(text)
         else:
-            self._show_line(record, text)
+            self._show_line(key, text)
 
     def close(self) -> None:
         """Takes the changing line away."""
@@ -89,9 +98,8 @@ class Progress:
             self._status.start()
         self._status.update(escape(text))
 
-    def _show_line(self, record: SessionRecord, text: str) -> None:
-        phases = " ".join(f"{e.phase}" for e in record.engines) or str(record.status)
+    def _show_line(self, key: str, text: str) -> None:
         last, when = self._shown
-        if phases != last or time.monotonic() - when > LINE_EVERY_S:
-            self._shown = (phases, time.monotonic())
+        if key != last or time.monotonic() - when > LINE_EVERY_S:
+            self._shown = (key, time.monotonic())
             print(text, file=self._stream, flush=True)

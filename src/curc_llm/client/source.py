@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -11,10 +11,12 @@ from pydantic import ValidationError
 from curc_llm.client.secret import Secret
 from curc_llm.client.wire import get_json
 from curc_llm.errors import ApiError, SessionEndedError, SessionNotFoundError, SessionNotReadyError
+from curc_llm.launch.queued import load_session
 from curc_llm.session.keys import read_secret_file
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord
-from curc_llm.session.store import load_session
+from curc_llm.slurm.command import Slurm
+from curc_llm.slurm.poll import SlurmPoll
 
 
 class Source(Protocol):
@@ -40,9 +42,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class LocalSource:
-    """A session whose folder can be read."""
+    """A session whose folder can be read.
+
+    Args:
+        paths: its files.
+        poll: where Slurm is asked, should it be a job that doesn't speak for itself.
+    """
 
     paths: SessionPaths
+    poll: SlurmPoll = field(default_factory=lambda: SlurmPoll(Slurm()), compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -60,7 +68,8 @@ class LocalSource:
         check_not_over(record)
         if record.base_url is None:
             raise SessionNotReadyError(
-                f"Session {self.name} is only starting: it has no port yet.", "Try again in a second."
+                f"Session {self.name} has no port yet: it is {record.status}.",
+                f"See how it gets on: curc-llm status {self.name} --watch",
             )
         return record.base_url
 
@@ -70,7 +79,7 @@ class LocalSource:
 
     def record(self) -> SessionRecord:
         """The record on disk, with the status to believe."""
-        found = load_session(self.paths.root)
+        found = load_session(self.paths.root, self.poll)
         if found is None:
             raise SessionNotFoundError(
                 f"Session {self.name} has no record any more.", "Was its folder removed?"

@@ -64,13 +64,13 @@ MACHINE_CAUSES = (
         "model_gated",
         r"(?:access|is) (?:to model \S+ is restricted|a gated repo)|GatedRepoError",
         "The model is gated: its owner gives it only to people who accept the conditions.",
-        "Accept them on the model's page at huggingface.co, then sign in on this machine: hf auth login",
+        "Accept them on the model's page at huggingface.co, then store your token: curc-llm token",
     ),
     cause(
         "token_invalid",
         r"401 Client Error|Invalid credentials in Authorization header|Invalid user token",
         "The hub does not accept your Hugging Face token, or wants one.",
-        "Make a new one and store it with: hf auth login",
+        "Make a new one and store it with: curc-llm token",
     ),
     cause(
         "model_not_found",

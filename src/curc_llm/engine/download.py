@@ -1,8 +1,10 @@
 """Gets a model from the hub before its engine starts: in a child process, with progress, refusals explained.
 
-`python -m curc_llm.engine.download --model ID [--revision R] [--offline]` prints one JSON object per line:
-`{"phase": "downloading", "done_gib", "total_gib", "files"}` at most twice a second, and at the end
-`{"phase": "done", "path", "revision"}` or `{"phase": "failed", "code", "message", "remedy"}`.
+`python -m curc_llm.engine.download --model ID [--revision R] [--offline] [--checksums]` prints one JSON
+object per line: `{"phase": "downloading", "done_gib", "total_gib", "files"}` at most twice a second, with
+`--checksums` then the same as `"checking"`, and at the end `{"phase": "done", "path", "revision"}` or
+`{"phase": "failed", "code", "message", "remedy"}`. With `--look` it only tells what would be fetched, as
+`{"phase": "found", …}`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from curc_llm.engine.environment import is_secret
+from curc_llm.engine.hub_token import token_path
 from curc_llm.errors import DownloadError
 
 STOP_GRACE_S = 5.0
@@ -31,6 +34,7 @@ class DownloadProgress:
         done_gib: GiB that are there.
         total_gib: GiB of the whole model.
         files: number of files.
+        phase: `downloading`, or `checking` while checksums are compared.
         path: the model's folder; only in the last one, when all is there.
         revision: the commit that was downloaded; only in the last one.
     """
@@ -38,8 +42,36 @@ class DownloadProgress:
     done_gib: float = 0.0
     total_gib: float = 0.0
     files: int = 0
+    phase: str = "downloading"
     path: Path | None = None
     revision: str | None = None
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """What the hub says of a model before anything of it is fetched.
+
+    Args:
+        repo_id: Hugging Face id.
+        commit: the revision.
+        licence: as its card names it; empty when it names none.
+        is_gated: its owner asks people to accept conditions (and this person did, or it would be refused).
+        files: number of files that are needed.
+        total_bytes: of all of them.
+        missing_bytes: still to be fetched; 0 when all is there.
+        largest_bytes: of the largest file.
+        path: the folder that the model will be in.
+    """
+
+    repo_id: str
+    commit: str
+    licence: str
+    is_gated: bool
+    files: int
+    total_bytes: int
+    missing_bytes: int
+    largest_bytes: int
+    path: str
 
 
 class ModelDownloadError(DownloadError):
@@ -62,6 +94,7 @@ async def run_download(
     *,
     hf_home: Path,
     offline: bool = False,
+    checksums: bool = False,
     python: str = sys.executable,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[DownloadProgress]:
@@ -75,25 +108,62 @@ async def run_download(
         revision: branch, tag or commit; None for the main branch.
         hf_home: Hugging Face's folder.
         offline: use only what is in the cache.
+        checksums: afterwards read every file and compare it with what the hub states.
         python: a Python that has curc-llm and huggingface_hub.
         environ: the environment to start from; None for this process's.
 
     Raises:
         ModelDownloadError: it can't be downloaded; says why and what to do.
     """
-    arguments = ["--model", model, *(["--revision", revision] if revision else [])]
-    process = await asyncio.create_subprocess_exec(
-        *(python, "-m", "curc_llm.engine.download", *arguments, *(["--offline"] if offline else [])),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=make_download_environment(os.environ if environ is None else environ, hf_home),
-    )
+    flags = [*(["--offline"] if offline else []), *(["--checksums"] if checksums else [])]
+    environ = make_download_environment(os.environ if environ is None else environ, hf_home)
+    process = await _start(python, model, revision, flags, environ)
     try:
         async for step in _read_steps(process):
             yield step
     finally:
         await _end(process)
+
+
+async def look_up(
+    model: str,
+    revision: str | None,
+    *,
+    hf_home: Path,
+    python: str = sys.executable,
+    environ: Mapping[str, str] | None = None,
+) -> FoundModel:
+    """Asks the hub, in a child process, what a download would bring; takes what `run_download` takes.
+
+    Raises:
+        ModelDownloadError: it can't be downloaded; says why and what to do.
+    """
+    environ = make_download_environment(os.environ if environ is None else environ, hf_home)
+    process = await _start(python, model, revision, ["--look"], environ)
+    try:
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        told = _parse(await process.stdout.readline())
+    finally:
+        await _end(process)
+    match told.pop("phase", None):
+        case "found":
+            return FoundModel(**told)
+        case "failed":
+            raise ModelDownloadError(**told)
+    raise ModelDownloadError("download_failed", "The hub's answer could not be read.", "Start again.")
+
+
+async def _start(
+    python: str, model: str, revision: str | None, flags: list[str], environ: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    arguments = ["--model", model, *(["--revision", revision] if revision else []), *flags]
+    return await asyncio.create_subprocess_exec(
+        *(python, "-m", "curc_llm.engine.download", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environ,
+    )
 
 
 async def _read_steps(process: asyncio.subprocess.Process) -> AsyncIterator[DownloadProgress]:
@@ -103,8 +173,8 @@ async def _read_steps(process: asyncio.subprocess.Process) -> AsyncIterator[Down
     async for line in process.stdout:
         told = _parse(line)
         match told.pop("phase", None):
-            case "downloading":
-                last = DownloadProgress(**told)
+            case "downloading" | "checking" as phase:
+                last = DownloadProgress(**told, phase=phase)
                 yield last
             case "done":
                 last = replace(last, path=Path(told["path"]), revision=told["revision"])
@@ -161,8 +231,7 @@ def make_download_environment(base: Mapping[str, str], hf_home: Path) -> dict[st
 
 def find_token_file(environ: Mapping[str, str]) -> Path | None:
     """The file in which `hf auth login` stored the person's token; None without one."""
-    home = Path(environ.get("HF_HOME") or Path(environ.get("HOME", "/")) / ".cache" / "huggingface")
-    path = Path(environ.get("HF_TOKEN_PATH") or home / "token")
+    path = token_path(environ)
     return path if path.is_file() else None
 
 

@@ -38,7 +38,9 @@ def explain(error: BaseException, repo_id: str, revision: str | None) -> ModelDo
     if isinstance(error, RepositoryNotFoundError):
         text = f"There is no model {repo_id} on the hub, or it is private and you can't see it."
         return ModelDownloadError(
-            "model_not_found", text, "Check the id's spelling; sign in with: hf auth login"
+            "model_not_found",
+            text,
+            "Check the id's spelling; for a private one store your token: curc-llm token",
         )
     if isinstance(error, OfflineModeIsEnabled):
         return not_cached(repo_id)
@@ -78,7 +80,7 @@ def _gated(repo_id: str) -> ModelDownloadError:
         return ModelDownloadError(
             "model_gated", text, f"Accept them at {page}; your account has not been let in yet."
         )
-    remedy = f"Accept them at {page}, then store your token on this machine with: hf auth login"
+    remedy = f"Accept them at {page}, then store your token with: curc-llm token"
     return ModelDownloadError("model_gated", text, remedy)
 
 
@@ -86,7 +88,7 @@ def _refused(error: HfHubHTTPError, repo_id: str) -> ModelDownloadError:
     status = error.response.status_code if error.response is not None else 0
     if status == 401:
         text = "The hub does not accept your Hugging Face token."
-        return ModelDownloadError("token_invalid", text, "Make a new one and store it with: hf auth login")
+        return ModelDownloadError("token_invalid", text, "Make a new one and store it with: curc-llm token")
     if status == 403:
         return _gated(repo_id)
     text = f"The hub answered {status} when asked for {repo_id}."

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -17,6 +18,7 @@ from huggingface_hub import constants
 from curc_llm.engine import hub
 from curc_llm.engine.download import ModelDownloadError
 from curc_llm.engine.download_errors import explain, not_cached
+from curc_llm.engine.partial import is_large, keep, list_open
 
 TELL_EVERY_S = 0.5
 
@@ -27,11 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", required=True, help="Hugging Face id")
     parser.add_argument("--revision", help="branch, tag or commit")
     parser.add_argument("--offline", action="store_true", help="use only what is in the cache")
+    parser.add_argument("--checksums", action="store_true", help="read every file again and compare")
+    parser.add_argument("--look", action="store_true", help="only tell what would be fetched")
     options = parser.parse_args(arguments)
+    offline = options.offline or constants.HF_HUB_OFFLINE
     try:
-        folder = get_model(
-            options.model, options.revision, offline=options.offline or constants.HF_HUB_OFFLINE
-        )
+        if options.look:
+            look(options.model, options.revision)
+            return 0
+        folder = get_model(options.model, options.revision, offline=offline, checksums=options.checksums)
     except Exception as error:  # noqa: BLE001 - whatever it was, whoever started us must be told
         trouble = explain(error, options.model, options.revision)
         tell(phase="failed", code=trouble.code, message=trouble.message, remedy=trouble.remedy)
@@ -40,8 +46,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def get_model(repo_id: str, revision: str | None, *, offline: bool) -> Path:
+def look(repo_id: str, revision: str | None) -> None:
+    """Tells what a model is and what of it is missing; fetches nothing.
+
+    Raises:
+        ModelDownloadError: it can't be had.
+    """
+    model = hub.read_model(repo_id, revision)
+    tell(
+        phase="found",
+        repo_id=repo_id,
+        commit=model.commit,
+        licence=model.licence,
+        is_gated=model.is_gated,
+        files=len(model.files),
+        total_bytes=model.total_bytes,
+        missing_bytes=hub.count_needed(model),
+        largest_bytes=max(model.files.values()),
+        path=str(model.folder),
+    )
+
+
+def get_model(repo_id: str, revision: str | None, *, offline: bool, checksums: bool = False) -> Path:
     """The folder of a model, downloaded if it must be.
+
+    Args:
+        repo_id: Hugging Face id.
+        revision: branch, tag or commit; None for the main branch.
+        offline: use only what is in the cache.
+        checksums: also read every file and compare it with what the hub states.
 
     Raises:
         ModelDownloadError: it can't be had.
@@ -59,8 +92,37 @@ def get_model(repo_id: str, revision: str | None, *, offline: bool) -> Path:
     if model.missing():
         hub.check_space(model)
         _fetch(model)
+    if checksums:
+        _check(model)
     hub.remember_revision(model, revision)
     return model.folder
+
+
+def _check(model: hub.HubModel) -> None:
+    """Compares all checksums; a file that is wrong is fetched anew, once."""
+    try:
+        _compare(model)
+    except ModelDownloadError as error:
+        if error.code != "checksum_wrong":
+            raise
+        _fetch(model)
+        _compare(model)
+
+
+def _compare(model: hub.HubModel) -> None:
+    lock, total = threading.Lock(), model.total_bytes
+    done, told_at = 0, 0.0
+
+    def told(count: int) -> None:
+        nonlocal done, told_at
+        with lock:
+            done += count
+            if time.monotonic() - told_at > TELL_EVERY_S:
+                told_at = time.monotonic()
+                _tell("checking", done, total, len(model.files))
+
+    hub.check_content(model, told)
+    _tell("checking", total, total, len(model.files))
 
 
 def _cached(repo_id: str, revision: str | None) -> Path:
@@ -71,15 +133,17 @@ def _cached(repo_id: str, revision: str | None) -> Path:
 
 
 def _fetch(model: hub.HubModel) -> None:
-    already = set(hub.list_partial(model.cache))
-
     def give_up(number: int, _frame: FrameType | None) -> None:
-        # huggingface_hub waits for all its threads, and nothing takes up the files that they have begun.
-        for path in set(hub.list_partial(model.cache)) - already:
-            path.unlink(missing_ok=True)
+        # huggingface_hub waits for all its threads, and takes up nothing that they have begun.
+        for path in list_open(model.cache / "blobs"):
+            if hub.resumes() and is_large(path):
+                keep(path)
+            else:
+                path.unlink(missing_ok=True)
         os._exit(128 + number)
 
     signal.signal(signal.SIGTERM, give_up)
+    signal.signal(signal.SIGINT, give_up)
     ended = threading.Event()
     teller = threading.Thread(target=_tell_progress, args=(model, ended), daemon=True)
     teller.start()
@@ -94,8 +158,12 @@ def _tell_progress(model: hub.HubModel, ended: threading.Event) -> None:
     is_over = False
     while not is_over:
         is_over = ended.wait(TELL_EVERY_S)
-        done, total = hub.count_bytes(model) / hub.GIB, model.total_bytes / hub.GIB
-        tell(phase="downloading", done_gib=round(done, 6), total_gib=round(total, 6), files=len(model.files))
+        _tell("downloading", hub.count_bytes(model), model.total_bytes, len(model.files))
+
+
+def _tell(phase: str, done_bytes: int, total_bytes: int, files: int) -> None:
+    done, total = round(done_bytes / hub.GIB, 6), round(total_bytes / hub.GIB, 6)
+    tell(phase=phase, done_gib=done, total_gib=total, files=files)
 
 
 def tell(**fields: object) -> None:

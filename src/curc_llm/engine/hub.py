@@ -9,18 +9,20 @@ from __future__ import annotations
 import glob
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub import HfApi, ModelInfo, constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 
+from curc_llm.engine.checksums import find_wrong
 from curc_llm.engine.download import ModelDownloadError
 from curc_llm.engine.download_errors import cache_trouble, explain
 from curc_llm.engine.model_files import choose_files, has_config, has_weights
+from curc_llm.engine.partial import MAX_BYTES, LargeFile, fetch_large, is_large
 from curc_llm.session.files import write_private
 
 GIB = 2**30
@@ -33,11 +35,23 @@ STALE_S = 3600.0
 
 @dataclass(frozen=True)
 class HubModel:
-    """One revision of a model: the commit, and the files that are needed with their sizes in bytes."""
+    """One revision of a model.
+
+    Args:
+        repo_id: its id.
+        commit: the revision.
+        files: those that are needed, with their sizes in bytes.
+        digests: of these files, as the hub states them: SHA-256 of large ones, git's SHA-1 of small ones.
+        licence: as the model's card names it; empty when it names none.
+        is_gated: whether its owner asks people to accept conditions.
+    """
 
     repo_id: str
     commit: str
     files: Mapping[str, int]
+    digests: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+    is_gated: bool = False
 
     @property
     def cache(self) -> Path:
@@ -90,7 +104,16 @@ def read_model(repo_id: str, revision: str | None) -> HubModel:
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     files = choose_files(sizes)
     _check_is_model(repo_id, sizes, files)
-    return HubModel(repo_id, info.sha or "", files)
+    stated = {s.rfilename: s.lfs.sha256 if s.lfs else s.blob_id or "" for s in info.siblings or []}
+    digests = {path: stated[path] for path in files if stated[path]}
+    return HubModel(repo_id, info.sha or "", files, digests, _licence_of(info), bool(info.gated))
+
+
+def _licence_of(info: ModelInfo) -> str:
+    """What the card calls its licence: `license`, or the name of another (hub docs, model cards)."""
+    card = info.card_data
+    found = (getattr(card, "license_name", None) or getattr(card, "license", None)) if card else None
+    return ", ".join(map(str, found)) if isinstance(found, list) else str(found or "")
 
 
 def _check_is_model(repo_id: str, sizes: Mapping[str, int], files: Mapping[str, int]) -> None:
@@ -110,7 +133,7 @@ def check_space(model: HubModel) -> None:
     Raises:
         ModelDownloadError: the disk is too full, or the cache can't be written.
     """
-    needed = sum(model.missing().values())
+    needed = count_needed(model)
     if not needed:
         return
     try:
@@ -130,15 +153,19 @@ def check_space(model: HubModel) -> None:
 def fetch(model: HubModel) -> None:
     """Fetches what is missing, and makes sure that every file is as long as it should be.
 
+    Without the hub's own protocol (HF_HUB_DISABLE_XET) large files go on where an earlier download stopped.
+
     Raises:
         ModelDownloadError: the connection broke for good, the disk is full, or files stay wrong.
     """
     for path in model.missing():
         _forget(model.folder / path)
-    _remove_stale(model.cache)
+    _remove_stale(model)
     for wait_s in (*RETRY_WAITS_S, None):
         try:
             with told_as_trouble(model.repo_id, model.commit):
+                if resumes():
+                    _fetch_large(model)
                 snapshot_download(
                     model.repo_id,
                     revision=model.commit,
@@ -153,6 +180,50 @@ def fetch(model: HubModel) -> None:
         name = next(iter(wrong))
         text = f"{name} of {model.repo_id} isn't as long as the hub says, and {len(wrong) - 1} other files."
         raise ModelDownloadError("download_broken", text, "Start again; what is right is kept.")
+
+
+def resumes() -> bool:
+    """Whether half-fetched files can be taken up: only plain HTTP writes them from the beginning on."""
+    return bool(constants.HF_HUB_DISABLE_XET)
+
+
+def _fetch_large(model: HubModel) -> None:
+    large = [
+        LargeFile(path, model.digests[path], size)
+        for path, size in model.missing().items()
+        if len(model.digests.get(path, "")) == 64 and size <= MAX_BYTES and not _has_blob(model, path)
+    ]
+    for _ in range(2):  # what an old half of a file made wrong is right the second time
+        arrived = set(fetch_large(model.repo_id, model.commit, large, model.cache / "blobs"))
+        large = [file for file in large if file.path not in arrived]
+    if large:
+        raise wrong_content(model.repo_id, sorted(file.path for file in large))
+
+
+def wrong_content(repo_id: str, paths: list[str]) -> ModelDownloadError:
+    """Files arrived that aren't what the hub says they are."""
+    others = f" and {len(paths) - 1} other files" if len(paths) > 1 else ""
+    text = f"{paths[0]}{others} of {repo_id} did not arrive as the hub has it: the checksum is another."
+    remedy = "Start again: what is wrong was thrown away. If it stays so, a proxy on the way may be at fault."
+    return ModelDownloadError("checksum_wrong", text, remedy)
+
+
+def check_content(model: HubModel, told: Callable[[int], None]) -> None:
+    """Reads every file and compares its checksum; what is wrong is removed, so that it is fetched again.
+
+    Args:
+        model: which.
+        told: is called with each number of bytes that were read.
+
+    Raises:
+        ModelDownloadError: a file is not what the hub has, or can't be read.
+    """
+    with told_as_trouble(model.repo_id, model.commit):
+        wrong = find_wrong(model.folder, model.digests, told)
+    for path in wrong:
+        _forget(model.folder / path)
+    if wrong:
+        raise wrong_content(model.repo_id, sorted(wrong))
 
 
 def remember_revision(model: HubModel, revision: str | None) -> None:
@@ -170,7 +241,21 @@ def count_bytes(model: HubModel) -> int:
     """Bytes of a model that are on the disk, half-fetched files included."""
     missing = model.missing()
     partial = sum(_size(path) or 0 for path in list_partial(model.cache))
-    return min(model.total_bytes, model.total_bytes - sum(missing.values()) + partial)
+    placed = sum(size for path, size in missing.items() if _has_blob(model, path))
+    return min(model.total_bytes, model.total_bytes - sum(missing.values()) + placed + partial)
+
+
+def count_needed(model: HubModel) -> int:
+    """Bytes that are still to be fetched; half-fetched files count only where they can be taken up."""
+    if resumes():
+        return model.total_bytes - count_bytes(model)
+    return sum(model.missing().values())
+
+
+def _has_blob(model: HubModel, path: str) -> bool:
+    """Whether a file arrived whole, but a snapshot doesn't name it yet."""
+    digest = model.digests.get(path)
+    return bool(digest) and _size(model.cache / "blobs" / str(digest)) == model.files[path]
 
 
 def list_partial(cache: Path) -> list[Path]:
@@ -178,11 +263,13 @@ def list_partial(cache: Path) -> list[Path]:
     return list((cache / "blobs").glob("*.incomplete"))
 
 
-def _remove_stale(cache: Path) -> None:
-    """Removes what a killed download left: huggingface_hub never takes such a file up again."""
-    for path in list_partial(cache):
+def _remove_stale(model: HubModel) -> None:
+    """Removes what a killed download left, but for what this one goes on from."""
+    wanted = set(model.digests.values()) if resumes() else set()
+    for path in list_partial(model.cache):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_S:
+            is_wanted = is_large(path) and path.name.partition(".")[0] in wanted
+            if time.time() - path.stat().st_mtime > STALE_S and not is_wanted:
                 path.unlink()
 
 

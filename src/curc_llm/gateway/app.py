@@ -130,6 +130,9 @@ class PublicApplication(Application):
             await self._service.answer_status(request)
         elif path == "/keep-going":
             await self._service.answer_keep_going(request)
+        elif path == "/key":
+            _require_method(request, {"POST"})  # which only the session's own page can do
+            await self._service.answer_key(request, visitor)
         elif path.startswith("/v1/"):
             raise no_key_fault()
         else:

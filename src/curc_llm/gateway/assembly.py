@@ -47,8 +47,15 @@ class Gateway:
         self._caretaker.on_tick = self._metrics.sample
         self._activity = ActivityReporter(channel.send)
         engines = EngineRelay(self._make_parts(config))
-        service = Service(self._live, self._metrics, lambda: channel.send(KeepGoing()), limits.metrics_s)
         audit = Audit(audit_file)
+        service = Service(
+            self._live,
+            self._metrics,
+            lambda: channel.send(KeepGoing()),
+            limits.metrics_s,
+            paths.api_key,
+            audit,
+        )
         keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
         throttle = FailureThrottle(limits.attempts_per_minute)
         gatekeeper = Gatekeeper(keyring, throttle, audit, config.owner, self._metrics.record_failure)

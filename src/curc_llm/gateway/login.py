@@ -131,6 +131,10 @@ class Login:
         now = self._clock()
         found = check_token(self._read_secret(), "login", token, now)
         if found is None or not self._used.use(found[1], found[2], now):
+            if found is not None and self.find_caller(request) is not None:
+                # A second click on a card that hasn't been drawn anew: this browser is in already.
+                await request.redirect("/chat/")
+                return
             fault = self._gatekeeper.failure(request, _ASK_AGAIN, "login token", "login_failed")
             retry = [h for h in fault.headers if h[0] == b"retry-after"]
             await self.show(request, fault.status, fault.message, retry)

@@ -21,6 +21,7 @@ from curc_llm.gateway.assembly import Gateway
 from curc_llm.gateway.bind import bind_port, bind_private_socket
 from curc_llm.gateway.channel import Bound, Channel, Failed, GatewayConfig, GatewayState, open_channel
 from curc_llm.gateway.protocol import make_protocol
+from curc_llm.session.paths import SessionPaths
 
 _log = logging.getLogger("curc_llm.gateway")
 _ENDING_S = 1.0
@@ -120,7 +121,9 @@ async def _serve(
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-    await _follow(gateway, channel, stop)
+    if await _follow(gateway, channel, stop):
+        # The supervisor is gone, perhaps its guard too (kill -9): nobody else may be left to do it.
+        SessionPaths(Path(config.session_dir)).remove_secrets()
     gateway.end_all()
     for server in servers:
         server.stop()
@@ -136,17 +139,19 @@ def _catch_signals() -> asyncio.Event:
     return stop
 
 
-async def _follow(gateway: Gateway, channel: Channel, stop: asyncio.Event) -> None:
-    """Takes states from the channel until it closes or a signal comes."""
+async def _follow(gateway: Gateway, channel: Channel, stop: asyncio.Event) -> bool:
+    """Takes states from the channel until it closes or a signal comes; True when it closed."""
     reading = asyncio.create_task(_read_states(gateway, channel))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    is_closed = reading.done() and not stop.is_set()
     for task in (reading, stopping):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
     for number in _SIGNALS:
         asyncio.get_running_loop().remove_signal_handler(number)
+    return is_closed
 
 
 async def _read_states(gateway: Gateway, channel: Channel) -> None:

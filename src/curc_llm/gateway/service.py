@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from curc_llm.errors import KeyFileError
+from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.live import Engine, LiveSession
 from curc_llm.gateway.metrics import Metrics
 from curc_llm.gateway.pages import SECURITY_HEADERS, answer_page
 from curc_llm.gateway.request import Headers, Request
+from curc_llm.session.keys import OWNER, read_secret_file
+from curc_llm.session.notice import read_data_notice
 
 
 class Service:
@@ -20,11 +26,21 @@ class Service:
     Args:
         keep_going: called when a person asks that the idle clock starts again.
         metrics_s: seconds an engine has to give its metrics.
+        api_key: the file with the owner's key.
+        audit: where it is written down that the key was shown.
     """
 
     def __init__(
-        self, live: LiveSession, metrics: Metrics, keep_going: Callable[[], None], metrics_s: float
+        self,
+        live: LiveSession,
+        metrics: Metrics,
+        keep_going: Callable[[], None],
+        metrics_s: float,
+        api_key: Path,
+        audit: Audit,
     ) -> None:
+        self._api_key = api_key
+        self._audit = audit
         self._live = live
         self._metrics = metrics
         self._keep_going = keep_going
@@ -54,7 +70,7 @@ class Service:
     async def answer_status(self, request: Request) -> None:
         """The session's record and the gateway's figures; for a browser the live page."""
         if request.wants_html:
-            await answer_page(request, 200, "status", posts=True)
+            await answer_page(request, 200, "status", posts=True, notice=read_data_notice(os.environ))
             return
         await request.answer_json(200, self.render_status(), SECURITY_HEADERS[:1])
 
@@ -62,6 +78,17 @@ class Service:
         """What /status tells."""
         figures = {**self._metrics.figures(), "now": round(time.time(), 3)}
         return {**self._live.state.record, "gateway": figures}
+
+    async def answer_key(self, request: Request, visitor: Caller) -> None:
+        """The owner's key, for the owner who asks for it on the session's own page."""
+        if visitor.name != OWNER:
+            raise RequestError(403, "permission_denied", "Only the session's owner may see its key.")
+        try:
+            key = read_secret_file(self._api_key)
+        except KeyFileError as error:
+            raise RequestError(503, "keys_unavailable", f"The key can't be shown: {error}") from error
+        self._audit.record("key_shown", peer=request.peer, name=visitor.name)
+        await request.answer_json(200, {"key": key}, SECURITY_HEADERS)
 
     async def answer_keep_going(self, request: Request) -> None:
         """Starts the idle clock again, for a person who asked."""

@@ -15,6 +15,8 @@ from curc_llm.job.walltime import WallClock
 from curc_llm.spec import LaunchSpec
 
 TICK_S = 0.5
+# Seconds that ending the engines takes at most, which in Slurm must be over before the wall time is.
+STOP_RESERVE_S = 15.0
 IDLE_WARNING = "Nobody is using this session: it stops in "
 
 
@@ -33,12 +35,24 @@ class Clocks:
         self._board = board
         self._request_end = request_end
         self._idle = IdleClock(spec.idle_stop_min * 60, now_s)
-        self._wall = WallClock(now_s + spec.wall_time_s if spec.wall_time_s else None, spec.drain_s)
+        self._reserve_s = STOP_RESERVE_S if spec.slurm is not None else 0.0
+        ends_s = now_s + spec.wall_time_s if spec.wall_time_s else None
+        self._wall = WallClock(ends_s, spec.drain_s + self._reserve_s)
         self._wall.skip_passed(now_s)
 
     def left_s(self) -> float | None:
         """Seconds of wall time left."""
         return self._wall.left_s(time.monotonic())
+
+    def set_end(self, ends_at: float) -> None:
+        """Takes Slurm's word for when the wall time is over, which staff can change.
+
+        Args:
+            ends_at: Unix time.
+        """
+        self._wall.ends_s = time.monotonic() + ends_at - time.time()
+        if self._board.record.ends_at is None or abs(self._board.record.ends_at - ends_at) > 1:
+            self._board.update(ends_at=ends_at)
 
     def note_use(self, activity: Activity) -> None:
         """Takes what the gateway says about the models' use."""
@@ -87,11 +101,11 @@ class Clocks:
             self._board.update(idle_stop_at=stops_at)
 
     def _tick_wall(self, now_s: float) -> None:
-        if (minutes := self._wall.due_warning_min(now_s)) is not None:
-            plural = "s" if minutes > 1 else ""
-            self._board.warn(f"The session's time ends in {minutes} minute{plural}; save what you need.")
+        left_s = self._wall.left_s(now_s)
+        if self._wall.due_warning_min(now_s) is not None and left_s is not None:
+            self._board.warn(f"The session's time ends in {_minutes(left_s)}; save what you need.")
         if self._wall.must_drain(now_s):
-            left_s = self._wall.left_s(now_s) or 0
+            left_s = (self._wall.left_s(now_s) or 0) - self._reserve_s
             self._request_end(make_wall_time_ending(max(left_s, 0)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curc_llm.session.record import SessionStatus, Trouble
 
@@ -19,11 +19,13 @@ class Ending:
         status: ENDED when it was to be expected, FAILED when something broke.
         reason: what people are told.
         drain_s: seconds that running requests get to finish.
+        is_urgent: Slurm kills what is left in a few seconds: no last words, and secrets go first.
     """
 
     status: SessionStatus
     reason: Trouble
     drain_s: float
+    is_urgent: bool = False
 
 
 def make_idle_ending(idle_min: float) -> Ending:
@@ -58,6 +60,32 @@ def make_stop_ending(
         return make_wall_time_ending(drain_s)
     reason = Trouble(code="stopped", message="The session was stopped by its owner.")
     return Ending(SessionStatus.ENDED, reason, stop_drain_s)
+
+
+def make_slurm_ending(cause: str, session_id: str, *, requeue: bool, drain_s: float) -> Ending | None:
+    """The ending for what Slurm said it does to the job; None when it said nothing of its own.
+
+    Args:
+        cause: from `slurm_words.parse_cause`.
+        session_id: for the remedy.
+        requeue: whether Slurm starts the session again by itself.
+        drain_s: seconds that running requests get; Slurm kills soon after its signal.
+    """
+    if cause == "TIME LIMIT":
+        return replace(make_wall_time_ending(drain_s), is_urgent=True)
+    codes = {"PREEMPTION": "preempted", "JOB REQUEUE": "requeued", "NODE FAILURE": "node_fail"}
+    if cause not in codes:
+        return None
+    messages = {
+        "PREEMPTION": "A job that goes first took the session's node.",
+        "JOB REQUEUE": "Slurm put the session back into the queue.",
+        "NODE FAILURE": "Slurm lost a node of the session.",
+    }
+    again = requeue or cause == "JOB REQUEUE"
+    remedy = "Slurm starts it again by itself, with a new address." if again else ""
+    remedy = remedy or f"Launch it again: curc-llm repeat {session_id}"
+    trouble = Trouble(code=codes[cause], message=messages[cause], remedy=remedy)
+    return Ending(SessionStatus.FAILED, trouble, 0, is_urgent=True)
 
 
 def make_trouble_ending(trouble: Trouble) -> Ending:

@@ -8,9 +8,10 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from curc_llm.engine.versions import read_versions
+from curc_llm.engine.versions import list_differences, read_versions
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import Activity, EngineTarget, GatewayConfig, GatewayState
 from curc_llm.job.board import Board
@@ -20,6 +21,8 @@ from curc_llm.job.ending import Ending, make_stop_ending, make_trouble_ending
 from curc_llm.job.engine_keeper import EngineKeeper
 from curc_llm.job.gateway_link import GatewayLink
 from curc_llm.job.run import GatewayProcess
+from curc_llm.job.slurm_side import IGNORED, SlurmSide, note_slurm_job
+from curc_llm.launch.allocation import settle
 from curc_llm.session.files import append_jsonl
 from curc_llm.session.keys import make_owner_key
 from curc_llm.session.login import make_login_secret
@@ -37,8 +40,9 @@ GAVE_UP = Trouble(code="engine_gave_up", message="The engine failed.", remedy="S
 def run_supervisor(spec_path: Path, runtime_dir: Path, liveness_fd: int, gateway: GatewayProcess) -> int:
     """Runs a session to its end; 0 when it ended as asked, 1 when it failed."""
     try:
-        spec = read_launch_spec(spec_path)
+        spec = settle(read_launch_spec(spec_path))
         paths = SessionPaths(spec.session_dir)
+        note_slurm_job(paths)
         make_owner_key(paths.keys, paths.api_key)
         make_login_secret(paths.login_secret)
     except (CurcLlmError, OSError) as error:
@@ -76,6 +80,7 @@ class Supervisor:
         self._running = 0
         self._board = Board(paths.record, make_first_record(spec), lambda _: self._publish())
         self._clocks = Clocks(spec, self._board, self.request_end)
+        self._slurm = SlurmSide(spec, self._board, self._clocks, self.request_end) if spec.slurm else None
         # Children's guards hold the read end: it closes when this process is gone, however it went.
         self._children_fd, self._alive_fd = os.pipe()
         self._guard_prefix = make_guard_prefix(self._children_fd)
@@ -88,18 +93,8 @@ class Supervisor:
             on_keep_going=self._clocks.keep_going,
             on_failed=lambda trouble: self.request_end(make_trouble_ending(trouble)),
         )
-        self._engines = [
-            EngineKeeper(
-                index,
-                spec,
-                paths,
-                runtime_dir / f"engine-{index}.sock",
-                self._board,
-                guard_prefix=self._guard_prefix,
-                liveness_fd=self._children_fd,
-            )
-            for index in range(len(spec.engines))
-        ]
+        self._runtime_dir = runtime_dir
+        self._engines = self._make_engines(spec)
         self._chat = ChatKeeper(
             spec,
             paths,
@@ -110,18 +105,30 @@ class Supervisor:
             on_socket=self._chat_answers,
         )
 
+    def _make_engines(self, spec: LaunchSpec) -> list[EngineKeeper]:
+        return [
+            EngineKeeper(
+                index,
+                spec,
+                self._paths,
+                self._runtime_dir / f"engine-{index}.sock",
+                self._board,
+                guard_prefix=self._guard_prefix,
+                liveness_fd=self._children_fd,
+            )
+            for index in range(len(spec.engines))
+        ]
+
     async def run(self) -> int:
         """Runs everything until an ending is asked for, then ends everything."""
         self._listen_to_signals()
         self._audit("started")
         keeping = [asyncio.create_task(self._board.keep_written())]
         gateway = asyncio.create_task(self._gateway.run())
-        parts = [asyncio.create_task(engine.run()) for engine in self._engines]
-        for part in parts:
-            part.add_done_callback(lambda _: self._end_if_no_engine_is_left())
-        parts.append(asyncio.create_task(self._chat.run()))
+        parts = [asyncio.create_task(self._run_engines()), asyncio.create_task(self._chat.run())]
         keeping.append(asyncio.create_task(self._clocks.run()))
         keeping.append(asyncio.create_task(self._learn_versions()))
+        keeping += self._slurm.start() if self._slurm is not None else []
         await self._ending.wait()
         assert self._end is not None  # noqa: S101 - set before the event
         await self._wind_down(self._end, parts)
@@ -131,22 +138,39 @@ class Supervisor:
         await self._gateway.close()
         return 0 if self._end.status is SessionStatus.ENDED else 1
 
+    async def _run_engines(self) -> None:
+        """Runs all engines, once it is sure that the job got what they need; ends them when cancelled."""
+        if self._slurm is not None:
+            spec = await self._slurm.fit()
+            if spec is None:
+                return
+            self._engines = self._make_engines(spec)
+        tasks = [asyncio.create_task(engine.run()) for engine in self._engines]
+        for task in tasks:
+            task.add_done_callback(lambda _: self._end_if_no_engine_is_left())
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            _report(await asyncio.gather(*tasks, return_exceptions=True))
+
     async def _wind_down(self, end: Ending, parts: list[asyncio.Task[None]]) -> None:
         """Drains, stops engines and chat, writes the last record; the gateway answers until after that."""
         self._drain_message = end.reason.message
         self._board.update(status=SessionStatus.DRAINING, reason=end.reason)
+        if end.is_urgent:
+            self._paths.remove_secrets()
         deadline = time.monotonic() + end.drain_s
         while self._running and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         for part in parts:
             part.cancel()
-        for result in await asyncio.gather(*parts, return_exceptions=True):
-            if isinstance(result, Exception):
-                sys.stderr.write(f"While stopping: {result!r}\n")
+        _report(await asyncio.gather(*parts, return_exceptions=True))
         self._board.end(end.status, end.reason)
         self._board.write()
         self._audit("ended", code=end.reason.code)
-        if end.status is SessionStatus.FAILED and self._board.record.port:
+        if end.status is SessionStatus.FAILED and self._board.record.port and not end.is_urgent:
             await asyncio.sleep(LAST_WORDS_S)
 
     def request_end(self, end: Ending) -> None:
@@ -162,7 +186,10 @@ class Supervisor:
         loop.add_reader(self._liveness_fd, self._guard_is_gone)
 
     def _on_signal(self, number: signal.Signals) -> None:
-        self.request_end(make_stop_ending(number, self._clocks.left_s(), STOP_DRAIN_S, self._spec.drain_s))
+        end = self._slurm.judge_signal(number, self._clocks.left_s()) if self._slurm is not None else None
+        if end is not IGNORED:
+            left_s = self._clocks.left_s()
+            self.request_end(end or make_stop_ending(number, left_s, STOP_DRAIN_S, self._spec.drain_s))
 
     def _guard_is_gone(self) -> None:
         """Nobody waits for this session any more: everything is ended, quickly."""
@@ -205,12 +232,21 @@ class Supervisor:
     async def _learn_versions(self) -> None:
         found = await asyncio.to_thread(read_versions, self._spec.engine_python, self._spec.device)
         self._board.update(versions=found)
+        if told := list_differences(self._spec.versions, found) if self._spec.repeats else ():
+            self._board.warn(f"This is not quite the run of {self._spec.repeats}: {'; '.join(told)}.")
 
     def _audit(self, event: str, **fields: object) -> None:
         try:
             append_jsonl(self._paths.audit_log, {"time": time.time(), "event": event, **fields})
         except OSError as error:
             sys.stderr.write(f"The audit log can't be written: {error}\n")
+
+
+def _report(results: Iterable[object]) -> None:
+    """Writes down what went wrong in tasks that have ended."""
+    for result in results:
+        if isinstance(result, Exception):
+            sys.stderr.write(f"While stopping: {result!r}\n")
 
 
 def make_guard_prefix(liveness_fd: int) -> list[str]:

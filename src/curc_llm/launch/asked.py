@@ -59,3 +59,23 @@ def make_local_request(
     return make_request(
         {k: v for k, v in values.items() if k in PlanRequest.model_fields and k not in dropped}
     )
+
+
+def make_site_request(settings: Settings, asked: PlanRequest) -> PlanRequest:
+    """The request for a site: what was asked, then the settings' entry of that name, then their defaults.
+
+    Args:
+        settings: the person's own.
+        asked: its model may be an entry of the settings.
+
+    Raises:
+        PlanError: a value makes no sense.
+    """
+    own = settings.models.get(asked.model)
+    values = settings.defaults.model_dump(exclude_none=True, exclude=WISHES)
+    values |= own.model_dump(exclude_none=True) if own is not None else {}
+    if hours := values.get("time_h"):
+        values["hours"] = hours
+    values |= asked.model_dump(exclude_none=True, exclude={"model"})
+    values["model"] = (own.model if own is not None else None) or asked.model
+    return make_request({k: v for k, v in values.items() if k in PlanRequest.model_fields and v != 0})

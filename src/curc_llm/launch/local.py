@@ -124,14 +124,14 @@ def wait_until_ready(
         if record is not None and record != latest:
             latest = record
             on_record(record)
-        if record is not None and _is_ready(record):
+        if record is not None and is_ready(record):
             return record
         _raise_if_over(paths, record, pid)
         time.sleep(POLL_S)
     raise LaunchError(f"The session isn't ready after {timeout_s:.0f} s.", f"See {paths.logs} for why.")
 
 
-def _is_ready(record: SessionRecord) -> bool:
+def is_ready(record: SessionRecord) -> bool:
     """True when each engine can answer or has failed for good, and one can answer."""
     settled = all(e.ready_at or e.phase is EnginePhase.FAILED for e in record.engines)
     return settled and any(e.ready_at for e in record.engines)

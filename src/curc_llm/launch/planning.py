@@ -79,7 +79,7 @@ def plan_engines(
         )
         plan, told = _plan_one(request, facts, settings)
         if plan is not None:
-            _check_code(settings, name, plan)
+            check_code(settings, name, plan)
             if device == "cpu":
                 plan = limit_context(plan, is_asked=request.max_model_len is not None)
             told += plan.warnings if device == "cuda" else ()
@@ -94,15 +94,20 @@ def check_repeat(spec: LaunchSpec, settings: Settings) -> None:
     Raises:
         ModelDoesNotFitError: one of them can't work here.
     """
-    asked = [_as_planned(origin, spec.device) for origin in spec.origins if origin.request is not None]
+    asked = [as_planned(origin, spec.device) for origin in spec.origins if origin.request is not None]
     facts = load_facts(settings, LOCAL) if asked else None
     for request in asked:
         assert facts is not None  # noqa: S101 - loaded when there is anything to ask
         _plan_one(request, facts, settings)
 
 
-def _as_planned(origin: Origin, device: Literal["cuda", "cpu"]) -> PlanRequest:
-    """The request with everything decided that the planner decided then."""
+def as_planned(origin: Origin, device: Literal["cuda", "cpu"]) -> PlanRequest:
+    """The request with everything decided that the planner decided then.
+
+    Args:
+        origin: of an engine whose model was planned.
+        device: without a GPU the planner's layout doesn't count.
+    """
     assert origin.request is not None  # noqa: S101 - the caller chose those
     if origin.plan is None or device == "cpu":
         return origin.request
@@ -190,8 +195,14 @@ def _check_is_model(model: str, error: ModelNotFoundError) -> None:
         find_weights(folder)  # raises when a file is missing or broken
 
 
-def _check_code(settings: Settings, wanted: str, plan: Plan) -> None:
-    """Raises LaunchError for a model that brings code which nobody allowed to run."""
+def check_code(settings: Settings, wanted: str, plan: Plan) -> None:
+    """Raises LaunchError for a model that brings code which nobody allowed to run.
+
+    Args:
+        settings: say whose code may run.
+        wanted: what the person called the model.
+        plan: what the planner found out about it.
+    """
     own = settings.models.get(wanted)
     allowed = own.trust_remote_code if own is not None else None
     allowed = settings.defaults.trust_remote_code if allowed is None else allowed

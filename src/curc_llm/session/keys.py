@@ -7,7 +7,6 @@ This module imports nothing heavy, for the gateway reads it on its way to its fi
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import json
@@ -151,6 +150,8 @@ def add_key(
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Lets one process at a time change the list; the lock is the kernel's, so it can't be left behind."""
+    import fcntl  # Windows has none, and a laptop there only reads keys
+
     try:
         with path.with_name(f".{path.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -41,6 +41,11 @@ class SessionPaths:
         return self.root / "spec.json"
 
     @property
+    def slurm(self) -> Path:
+        """Which Slurm job the session is (SlurmNote); missing outside Slurm."""
+        return self.root / "slurm.json"
+
+    @property
     def api_key(self) -> Path:
         """The owner's API key, alone, mode 0600."""
         return self.root / "api.key"

@@ -83,12 +83,13 @@ def discover_sessions(state_dir: Path, *, over_too: bool = False) -> list[FoundS
         state_dir: the user's state folder.
         over_too: also return sessions that have ended.
     """
-    found = [load_session(folder) for folder in _session_folders(state_dir)]
+    found = [load_session(folder) for folder in session_folders(state_dir)]
     sessions = [s for s in found if s is not None and (over_too or not s.status.is_over)]
     return sorted(sessions, key=lambda s: s.record.started_at, reverse=True)
 
 
-def _session_folders(state_dir: Path) -> Iterable[Path]:
+def session_folders(state_dir: Path) -> Iterable[Path]:
+    """The folders of all sessions below a state folder."""
     try:
         return [Path(entry.path) for entry in os.scandir(state_dir / "sessions") if entry.is_dir()]
     except OSError:
@@ -113,6 +114,11 @@ def find_session(state_dir: Path, name: str | None = None, *, over_too: bool = F
         AmbiguousSessionError: several do.
     """
     sessions = discover_sessions(state_dir, over_too=over_too or name is not None)
+    return choose_session(sessions, name, over_too=over_too)
+
+
+def choose_session(sessions: list[FoundSession], name: str | None, *, over_too: bool = False) -> FoundSession:
+    """The one of several sessions that is meant; see `find_session`."""
     if name is None:
         return _only(sessions, over_too)
     exact = [s for s in sessions if name in {s.session_id, s.record.slurm_job_id}]

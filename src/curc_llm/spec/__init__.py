@@ -1,6 +1,6 @@
 """The LaunchSpec: all that a job is told. Frozen, JSON, versioned; the only contract with the job."""
 
-from curc_llm.spec.engine import DEMO_MODEL_NAME, EngineSpec, is_demo, make_engine_spec
+from curc_llm.spec.engine import DEMO_MODEL_NAME, EngineSpec, is_demo, make_engine_spec, planned_fields
 from curc_llm.spec.launch import SPEC_VERSION, LaunchSpec, Origin, SlurmSpec, read_launch_spec
 from curc_llm.spec.make import choose_models, make_launch_spec, make_repeat, make_session_id
 from curc_llm.spec.model_folder import DEMO_MODEL_DIR, fingerprint_folder, is_hub_id
@@ -21,5 +21,6 @@ __all__ = [
     "make_launch_spec",
     "make_repeat",
     "make_session_id",
+    "planned_fields",
     "read_launch_spec",
 ]

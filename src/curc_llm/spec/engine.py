@@ -85,7 +85,7 @@ def make_engine_spec(
         return _make_demo(settings, given or {})
     values = settings.defaults.model_dump(exclude_none=True)
     if plan is not None:
-        values |= _planned(plan, device)
+        values |= planned_fields(plan, device)
     if own is not None:
         values |= own.model_dump(exclude_none=True)
     values |= {name: value for name, value in (given or {}).items() if value is not None}
@@ -122,8 +122,8 @@ def _default_name(wanted: str) -> str:
     return folder.name if folder is not None else wanted
 
 
-def _planned(plan: Plan, device: Literal["cuda", "cpu"]) -> dict[str, Any]:
-    """What the planner decided for vLLM, as far as it counts on this device."""
+def planned_fields(plan: Plan, device: Literal["cuda", "cpu"]) -> dict[str, Any]:
+    """What the planner decided for vLLM, by its names, as far as it counts on this device."""
     fields = {k: v for k, v in plan.vllm_fields.items() if k not in NOT_PLANNED}
     if device == "cpu":
         fields = {k: v for k, v in fields.items() if k in PLANNED_ON_CPU}

@@ -40,6 +40,8 @@ class SlurmSpec(Frozen):
         gres: such as `gpu:a100_80gb:2`.
         nodes, cpus_per_task: nodes, and cores on each.
         mem_gib: host memory of each node in GiB.
+        reservation: Slurm's; empty for none.
+        requeue: whether Slurm may start the session again after a preemption or a lost node.
     """
 
     partition: str
@@ -50,6 +52,8 @@ class SlurmSpec(Frozen):
     cpus_per_task: int = 1
     mem_gib: int | None = None
     constraint: str = ""
+    reservation: str = ""
+    requeue: bool = False
 
 
 class LaunchSpec(Frozen):
@@ -60,9 +64,9 @@ class LaunchSpec(Frozen):
         session_dir: the session's folder.
         engines: the models to serve, at least one.
         device: `cuda` or `cpu`.
-        engine_python: the Python that has vLLM.
+        engine_python: the Python that has vLLM; empty in a job: the one that runs it.
         bind_host: address the gateway listens on.
-        advertise_host: host name put into URLs.
+        advertise_host: host name put into URLs; empty in a job: its node's name.
         port_min, port_max: the gateway's port range; 0 and 0 for any free port.
         idle_stop_min: minutes without a request until the session ends; 0 for never.
         wall_time_s: seconds until the session must end; None for no end.
@@ -74,6 +78,8 @@ class LaunchSpec(Frozen):
         versions: of curc-llm, Python, vLLM, torch and transformers where it was launched.
         repeats: id of the session that this one repeats; empty otherwise.
         slurm: what Slurm is asked for; None outside Slurm.
+        mail_on_ready: whether the job writes an e-mail when the session is ready.
+        mail_user: to whom; empty: the owner.
     """
 
     version: Literal[2] = 2
@@ -104,6 +110,8 @@ class LaunchSpec(Frozen):
     versions: dict[str, str] = {}
     repeats: str = ""
     slurm: SlurmSpec | None = None
+    mail_on_ready: bool = False
+    mail_user: str = ""
 
 
 def read_launch_spec(path: Path) -> LaunchSpec:

@@ -1,0 +1,116 @@
+# frozen_string_literal: true
+
+module CurcLlm
+  # The part of a card that is there in every state: how the session is doing.
+  class CardStatus
+    include CardHtml
+    # Ids of the form → what they are called here.
+    ASKED = { 'llm_gpus' => 'GPUs', 'bc_num_hours' => 'Hours', 'auto_accounts' => 'Account', 'llm_qos' => 'QoS' }.freeze
+
+    # @param session [Object] the portal's session
+    # @param files [CardFiles]
+    # @param parts [CardParts]
+    def initialize(session, files, parts)
+      @session = session
+      @files = files
+      @parts = parts
+      @slurm = CardSlurm.new(session, files)
+      @engines = CardEngines.new(files, parts)
+      @usage = CardUsage.new(files, @slurm.limit_s)
+    end
+
+    # @return [CardHtml::Html]
+    def to_html
+      case @slurm.status
+      when :completed then asked
+      when :running then running
+      when :undetermined then join([silent, asked])
+      else join([waiting, asked, @parts.data_notice])
+      end
+    end
+
+    private
+
+    def waiting
+      reason = CardWords.reason(@slurm.reason)
+      never = reason.include?('never start') || reason.include?('delete it')
+      held = %i[queued_held suspended].include?(@slurm.status)
+      title = { queued_held: 'On hold', suspended: 'Paused by Slurm' }.fetch(@slurm.status, 'Waiting in the queue')
+      @parts.alert(never || held ? 'warning' : 'info', tag(:strong, {}, title), reason.empty? ? '.' : ": #{reason}.", ' ',
+                   never ? '' : expected, ' Waiting costs nothing.')
+    end
+
+    def expected
+      time = @slurm.expected_start
+      return 'Slurm cannot tell yet when it will start.' unless time
+      return 'It should start any moment.' if time < Time.now + 60
+
+      "Slurm expects it to start at #{CardWords.clock(time)}, in #{CardWords.roughly(time - Time.now)}, or earlier."
+    end
+
+    def silent
+      @parts.alert('warning', tag(:strong, {}, 'Slurm does not answer.'),
+                   ' Nothing is known of the job at the moment; it may well be running. This card asks again by itself.')
+    end
+
+    def running
+      return join([starting, asked, @parts.data_notice]) if @files.record.empty?
+
+      join([headline, @engines.blocks, warnings, numbers, @parts.data_notice])
+    end
+
+    def starting
+      @parts.alert('info', tag(:strong, {}, 'The session is starting.'), ' Its page is there in a few seconds; then the model loads.')
+    end
+
+    def headline
+      status = @files.record['status'].to_s
+      tone, words = {
+        'ready' => ['success', 'Ready'], 'draining' => ['warning', 'The session is ending'],
+        'restarting' => ['warning', 'The model is being restarted'], 'failed' => ['danger', 'The session has failed']
+      }.fetch(status, ['primary', 'The model is starting'])
+      tag(:p, { class: 'mb-2' }, tag(:span, { class: "badge bg-#{tone} #{'text-dark ' if tone == 'warning'}me-2" }, words), tag(:strong, {}, @engines.model), where)
+    end
+
+    def where
+      host = @files.record['host'].to_s
+      host.empty? ? '' : " on #{host}"
+    end
+
+    def warnings
+      newest = Array(@files.record['warnings']).last.to_s
+      reason = @files.record.dig('reason', 'message').to_s if @files.record['reason'].is_a?(Hash)
+      [newest, reason.to_s].reject(&:empty?).uniq.map { |sentence| @parts.alert('warning', sentence) }
+    end
+
+    def numbers
+      tokens = @engines.context_tokens
+      @parts.figures([
+                       ['Time left', @usage.time_left], ['Used so far', @usage.so_far], ['Still to use', @usage.left],
+                       ['Context', tokens ? "#{CardWords.number(tokens)} tokens" : ''], ['Stops when idle', idle]
+                     ])
+    end
+
+    def idle
+      stops_at = @files.record['idle_stop_at']
+      return "in #{CardWords.lasting(stops_at - Time.now.to_f)} unless used" if stops_at.is_a?(Numeric)
+
+      minutes = @files.spec['idle_stop_min']
+      minutes.is_a?(Numeric) && minutes.positive? ? "after #{CardWords.number(minutes)} min" : ''
+    end
+
+    def asked
+      values = context
+      own = values['llm_model'] == 'own' ? values['llm_own_model'] : values['llm_model']
+      more = ASKED.map { |id, title| [title, values[id].to_s[0, 80]] }
+      @parts.figures([['Model', own.to_s[0, 160]], *more])
+    end
+
+    def context
+      found = @session.user_context
+      found.is_a?(Hash) ? found : {}
+    rescue StandardError
+      {}
+    end
+  end
+end

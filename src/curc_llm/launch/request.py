@@ -1,0 +1,156 @@
+"""SessionRequest: what a person asks of a site, from wherever; and the one way from there to a LaunchSpec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from curc_llm.errors import LaunchError
+from curc_llm.factfile import Frozen
+from curc_llm.launch.asked import make_site_request
+from curc_llm.launch.fact_files import digest_facts
+from curc_llm.launch.planning import as_planned
+from curc_llm.launch.site_plan import load_site_facts, plan_on_site
+from curc_llm.plan.facts import Facts
+from curc_llm.plan.request import PlanRequest
+from curc_llm.settings import Settings
+from curc_llm.slurm.request import make_job_request
+from curc_llm.spec import LaunchSpec, Origin, is_demo, make_launch_spec, make_repeat, make_session_id
+
+SESSION_PREFIX = "slurm"
+# The whole node's addresses: the portal's proxy and other machines of the cluster reach a job from outside.
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - every route of the gateway asks for a key or a cookie
+
+
+class SessionRequest(Frozen):
+    """What a person asks for. What is left empty is chosen for them.
+
+    Args:
+        plan: model, GPUs, hours, account and all else that the planner decides upon; `plan.model` may also be
+            an entry of the settings or `demo`.
+        idle_stop_min: minutes without a request until the session ends, 0 for never; None: the settings'.
+        reservation: Slurm's reservation; empty for none.
+        mail_on_ready: whether the job writes an e-mail once the session is ready.
+        mail_user: to whom; empty for the owner's own mailbox.
+        requeue: whether Slurm may start the session again after a preemption or a lost node.
+
+    Example:
+        >>> SessionRequest(plan=PlanRequest(model="demo", hours=1)).idle_stop_min is None
+        True
+    """
+
+    plan: PlanRequest
+    idle_stop_min: float | None = Field(default=None, ge=0, le=7 * 24 * 60)
+    reservation: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.+-]{0,63})?$")
+    mail_on_ready: bool = False
+    mail_user: str = Field(default="", pattern=r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190})?$")
+    requeue: bool = False
+
+
+def make_slurm_spec(
+    request: SessionRequest,
+    settings: Settings,
+    *,
+    facts: Facts | None = None,
+    session_id: str | None = None,
+    session_dir: Path | None = None,
+    advertise_host: str = "",
+) -> LaunchSpec:
+    """The spec of a session in Slurm: planned on the site first, so that nothing is submitted in vain.
+
+    What depends on the node (its name, whether it has a GPU, how much of the wall time is left) the job finds
+    out itself.
+
+    Args:
+        request: what was asked.
+        settings: the person's own; `settings.site` is the site.
+        facts: of the site, where they are loaded already.
+        session_id: its name; a new one when not given.
+        session_dir: its folder; below the settings' state_dir when not given.
+        advertise_host: what URLs call the node; empty: the job's own host name.
+
+    Raises:
+        RefusedError: it can't work at this site; the remedy names the nearest launches that can.
+        ModelNotFoundError, PlanError, SiteError, SpecError: a value can't be meant.
+    """
+    facts = facts or load_site_facts(settings)
+    wanted = request.plan.model
+    asked = make_site_request(settings, request.plan)
+    plan = plan_on_site(asked, facts, settings, wanted)
+    session_id = session_id or make_session_id(SESSION_PREFIX)
+    spec = make_launch_spec(
+        settings,
+        (wanted,),
+        device=settings.device or "cuda",
+        engine_python=settings.engine_python or facts.site.runtime.python,
+        session_id=session_id,
+        time_h=plan.hours,
+        bind_host=settings.bind_host or ALL_ADDRESSES,
+        given={"max_model_len": asked.max_model_len, "seed": asked.seed} if is_demo(wanted) else None,
+        origins=(Origin(wanted=wanted, request=asked, plan=plan),),
+    )
+    job = make_job_request(plan, facts.site, reservation=request.reservation, requeue=request.requeue)
+    more: dict[str, Any] = {
+        "site": facts.site.name,
+        "facts_digest": digest_facts(settings.catalogue),
+        "slurm": job.to_spec(),
+        "mail_on_ready": request.mail_on_ready,
+        "mail_user": request.mail_user,
+        "advertise_host": advertise_host,
+    }
+    if request.idle_stop_min is not None:
+        more["idle_stop_min"] = request.idle_stop_min
+    if session_dir is not None:
+        more["session_dir"] = session_dir
+    return spec.model_copy(update=more)
+
+
+def make_repeated_spec(old: LaunchSpec, settings: Settings, facts: Facts | None = None) -> LaunchSpec:
+    """The spec of a session that does again, as a job, what another job did.
+
+    Args:
+        old: the other one's.
+        settings: of the person who repeats it; `settings.site` must be where it ran.
+        facts: of the site, where they are loaded already.
+
+    Raises:
+        LaunchError: it was no job, or one of another site.
+        RefusedError: the site no longer has or allows what it needs.
+        ModelNotFoundError: its model is gone.
+    """
+    facts = facts or load_site_facts(settings)
+    name = old.session_id
+    if old.slurm is None:
+        raise LaunchError(
+            f"Session {name} was no Slurm job.", f"Do it again with: curc-llm serve --from {name}"
+        )
+    if old.site != facts.site.name:
+        message = f"Session {name} was planned for {old.site}, and your site is {facts.site.name}."
+        raise LaunchError(message, "Repeat it there, or launch its model anew: curc-llm launch MODEL")
+    for origin in old.origins:
+        if origin.request is not None:
+            plan_on_site(_as_launched(origin, old), facts, settings, origin.wanted)
+    python = settings.engine_python or facts.site.runtime.python
+    spec = make_repeat(old, settings, device=settings.device or "cuda", engine_python=python)
+    session_id = make_session_id(SESSION_PREFIX)
+    place = {
+        "session_id": session_id,
+        "session_dir": settings.state_dir / "sessions" / session_id,
+        "bind_host": settings.bind_host or ALL_ADDRESSES,
+        "advertise_host": "",
+    }
+    return spec.model_copy(update=place)
+
+
+def _as_launched(origin: Origin, old: LaunchSpec) -> PlanRequest:
+    """The request with all that the planner and Slurm were asked for then."""
+    assert origin.request is not None  # noqa: S101 - the caller chose those
+    if origin.plan is None:
+        return origin.request
+    plan = origin.plan
+    names = ("partition", "gpu_type", "num_gpus", "num_nodes")
+    places = {name: getattr(plan, name) for name in names} | {"qos": plan.qos or None}
+    hours = old.wall_time_s / 3600 if old.wall_time_s else plan.hours
+    return as_planned(origin, "cuda").model_copy(update={**places, "hours": hours})

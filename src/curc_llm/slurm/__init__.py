@@ -1,0 +1,1 @@
+"""Slurm: what it is asked for, the script it runs, what it answers. All talk with Slurm is here."""

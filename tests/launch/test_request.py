@@ -1,0 +1,145 @@
+"""What a person asks for becomes a spec for a site, the same one from wherever it is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from curc_llm.errors import LaunchError, ModelDoesNotFitError, ModelNotFoundError
+from curc_llm.launch.request import SessionRequest, make_repeated_spec, make_slurm_spec
+from curc_llm.launch.site_plan import RefusedError
+from curc_llm.plan.facts import Facts
+from curc_llm.plan.request import PlanRequest
+from curc_llm.settings import Settings, load_settings
+from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec
+
+
+def ask(
+    settings: Settings, facts: Facts, model: str = "llama-3.1-8b-instruct", **asked: object
+) -> LaunchSpec:
+    own = {k: asked.pop(k) for k in list(asked) if k in SessionRequest.model_fields}
+    request = SessionRequest(plan=PlanRequest(model=model, **asked), **own)  # type: ignore[arg-type]
+    return make_slurm_spec(request, settings, facts=facts)
+
+
+def test_a_request_becomes_a_spec_with_everything_that_slurm_is_asked_for(
+    settings: Settings, alpine: Facts
+) -> None:
+    spec = ask(settings, alpine, gpu_type="l40", num_gpus=1, hours=2, account="ucb-general")
+    assert spec.slurm is not None
+    assert (spec.slurm.partition, spec.slurm.gres, spec.slurm.account) == ("al40", "gpu:l40:1", "ucb-general")
+    assert spec.wall_time_s == 7200
+    assert spec.site == "alpine"
+    assert spec.session_id.startswith("slurm-")
+    assert spec.session_dir == settings.state_dir / "sessions" / spec.session_id
+    assert spec.origins[0].plan is not None
+    assert spec.origins[0].plan.su_total
+
+
+def test_what_only_the_node_knows_is_left_open(settings: Settings, alpine: Facts) -> None:
+    spec = ask(settings, alpine)
+    assert (spec.bind_host, spec.advertise_host, spec.engine_python) == ("0.0.0.0", "", "")
+
+
+def test_a_spec_survives_its_file(settings: Settings, alpine: Facts) -> None:
+    spec = ask(settings, alpine, reservation="class1", mail_on_ready=True, mail_user="a@b.edu", requeue=True)
+    assert LaunchSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert spec.slurm is not None
+    assert (spec.slurm.reservation, spec.slurm.requeue) == ("class1", True)
+    assert (spec.mail_on_ready, spec.mail_user) == (True, "a@b.edu")
+
+
+def test_the_bundled_model_is_planned_like_any_other(settings: Settings, alpine: Facts) -> None:
+    spec = ask(settings, alpine, "demo", hours=1, idle_stop_min=5, max_model_len=512)
+    assert spec.engines[0].model == str(DEMO_MODEL_DIR)
+    assert spec.engines[0].max_model_len == 512
+    assert spec.idle_stop_min == 5
+    assert spec.slurm is not None
+    assert spec.slurm.gres.endswith(":1")
+
+
+def test_what_cannot_work_is_refused_with_launches_that_do(settings: Settings, alpine: Facts) -> None:
+    with pytest.raises(RefusedError, match="405B") as refused:
+        ask(settings, alpine, "llama-3.1-405b-instruct", gpu_type="l40", num_gpus=1)
+    assert isinstance(refused.value, ModelDoesNotFitError)
+    assert "4 x h200" in refused.value.remedy
+    assert refused.value.plan.alternatives
+    assert not settings.state_dir.exists()
+
+
+def test_an_unknown_model_names_the_nearest(settings: Settings, alpine: Facts) -> None:
+    with pytest.raises(ModelNotFoundError) as error:
+        ask(settings, alpine, "llama3.1-8b")
+    assert "llama-3.1-8b-instruct" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"reservation": "a b"}, {"reservation": "$(id)"}, {"mail_user": "a@b\n--x"}, {"idle_stop_min": -1}],
+)
+def test_values_that_slurm_could_not_mean_are_refused(value: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        SessionRequest(plan=PlanRequest(model="demo"), **value)  # type: ignore[arg-type]
+
+
+def test_an_entry_of_the_settings_says_how_its_model_is_served(tmp_path: Path, alpine: Facts) -> None:
+    file = tmp_path / "c.yml"
+    file.write_text("models:\n  mine:\n    model: qwen3-8b\n    max_model_len: 4096\n    gpu_type: l40\n")
+    settings = load_settings(file, {"HOME": str(tmp_path)})
+    spec = ask(settings, alpine, "mine", hours=3)
+    assert spec.engines[0].served_model_name == "mine"
+    assert spec.engines[0].max_model_len == 4096
+    assert spec.slurm is not None
+    assert spec.slurm.partition == "al40"
+    assert spec.wall_time_s == 3 * 3600
+
+
+def test_the_site_that_is_this_machine_has_no_queue(tmp_path: Path) -> None:
+    settings = load_settings(environ={"HOME": str(tmp_path)}, flags={"site": "local"})
+    with pytest.raises(LaunchError, match="no Slurm"):
+        make_slurm_spec(SessionRequest(plan=PlanRequest(model="demo")), settings)
+
+
+def test_a_repeat_asks_for_the_same_again(settings: Settings, alpine: Facts) -> None:
+    old = ask(settings, alpine, gpu_type="l40", num_gpus=2, hours=2, reservation="r1", idle_stop_min=7)
+    new = make_repeated_spec(old, settings, alpine)
+    assert (new.slurm, new.engines, new.wall_time_s) == (old.slurm, old.engines, old.wall_time_s)
+    assert (new.idle_stop_min, new.repeats) == (7, old.session_id)
+    assert new.session_id != old.session_id
+    assert new.session_dir.name == new.session_id
+    assert (new.bind_host, new.advertise_host) == ("0.0.0.0", "")
+
+
+def test_what_ran_outside_slurm_or_elsewhere_is_not_repeated_here(settings: Settings, alpine: Facts) -> None:
+    old = ask(settings, alpine)
+    with pytest.raises(LaunchError, match="no Slurm job"):
+        make_repeated_spec(old.model_copy(update={"slurm": None}), settings, alpine)
+    with pytest.raises(LaunchError, match="capella"):
+        make_repeated_spec(old.model_copy(update={"site": "capella"}), settings, alpine)
+
+
+def test_a_repeat_of_what_the_site_no_longer_allows_is_refused(settings: Settings, alpine: Facts) -> None:
+    old = ask(settings, alpine, gpu_type="l40", num_gpus=1, hours=2)
+    with pytest.raises(ModelDoesNotFitError):
+        make_repeated_spec(old.model_copy(update={"wall_time_s": 24.0 * 3600 * 30}), settings, alpine)
+
+
+def test_a_downloaded_model_is_planned_by_its_own_numbers(settings: Settings, alpine: Facts) -> None:
+    from curc_llm.launch.site_plan import find_more_models
+    from tests.launch.test_planning import CONFIG
+
+    cache = settings.hf_home / "hub" / "models--me--mine"
+    (cache / "refs").mkdir(parents=True)
+    (cache / "refs" / "main").write_text("abc")
+    snapshot = cache / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(CONFIG))
+    header = b'{"w": {"dtype": "BF16", "shape": [512, 1024], "data_offsets": [0, 1048576]}}'
+    data = len(header).to_bytes(8, "little") + header + bytes(1048576)
+    (snapshot / "model.safetensors").write_bytes(data)
+    spec = ask(settings, find_more_models(alpine, settings), "me/mine", gpu_type="l40")
+    assert spec.engines[0].model == "me/mine"
+    assert not spec.engines[0].is_local

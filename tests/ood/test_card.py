@@ -1,0 +1,412 @@
+"""What a card says in every state, under every portal, whatever the session left: as a browser reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curc_llm.session.files import write_json
+from tests.ood.card_bench import Card, make_engine, make_record
+from tests.ood.template_bench import make_app
+
+VERSIONS = ("3.1", "4.0", "4.1", "4.2")
+NOTICE = "Your chats stay in your own folder. No HIPAA data."
+READY = {"phase": "ready", "ready_at": time.time(), "max_model_len": 32768}
+
+
+class Page(HTMLParser):
+    """HTML as text and tags; a person doesn't read scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"input", "br", "hr"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.text += data
+
+    def find(self, tag: str, **wanted: str) -> dict[str, str | None]:
+        return next(a for t, a in self.tags if t == tag and wanted.items() <= a.items())
+
+    def ids(self) -> list[str]:
+        return [str(a["id"]) for _, a in self.tags if a.get("id")]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_app(tmp_path_factory.mktemp("portal") / "app", data_notice=NOTICE)
+
+
+@pytest.fixture
+def card(tmp_path: Path, app: Path) -> Card:
+    return Card(tmp_path, app)
+
+
+def read(card: Card, part: str, status: str, version: str = "4.2", **known: Any) -> Page:
+    page = Page(card.draw(status, version, **known)[part])
+    assert page.open == []  # every tag is closed: nothing spills over the portal's own page
+    return page
+
+
+def ended(card: Card, **changes: Any) -> Page:
+    return read(card, "completed", "completed", **changes)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_waiting_job_says_why_and_when(card: Card, version: str) -> None:
+    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 45 * 60))
+    text = read(card, "info", "queued", version, native={"reason": "Priority", "start_time": start}).text
+    assert "Waiting in the queue: others are before it in the queue." in text
+    assert re.search(r"Slurm expects it to start at .*\d\d:\d\d.*, in about 45 minutes", text)
+    assert "Waiting costs nothing" in text
+    assert "qwen3-32b" in text
+    assert NOTICE in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("(Resources)", "it is next in line"),
+        ("QOSMaxGRESPerUser", "as many GPUs as one person may"),
+        ("QOSGrpGRES", "all GPUs that its QoS"),
+        ("ReqNodeNotAvail, Reserved for maintenance", "fewer hours may start sooner"),
+        ("PartitionTimeLimit", "it will never start"),
+        ("SomethingNew<b>", "Slurm says: SomethingNew<b>"),
+        ("AssocGrpBillingMinutes", "service units are used up"),
+    ],
+)
+def test_slurm_s_reason_is_said_in_words(card: Card, reason: str, told: str) -> None:
+    assert told in read(card, "info", "queued", native={"reason": reason, "start_time": "N/A"}).text
+
+
+def test_a_held_job_is_called_so(card: Card) -> None:
+    assert "On hold" in read(card, "info", "queued_held", native={"reason": "JobHeldUser"}).text
+
+
+def test_a_silent_slurm_is_not_a_session_that_is_gone(card: Card) -> None:
+    card.begin(make_record())
+    text = read(card, "info", "undetermined").text
+    assert "Slurm does not answer" in text
+    assert "may well be running" in text
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_starting_session_shows_its_phase_and_how_long_it_takes(card: Card, version: str) -> None:
+    card.begin(make_record())
+    card.connect()
+    page = read(card, "info", "running", version)
+    assert "Loading the model into memory" in page.text
+    assert "about 2 minutes to go, as earlier starts took" in page.text
+    assert 0.3 < float(str(page.find("progress")["value"])) < 0.5
+    view = read(card, "view", "running", version)
+    assert "waits there until the model is ready" in view.text
+    assert "once the model is ready" in view.text
+
+
+def test_the_first_start_of_a_model_goes_by_the_plan(card: Card) -> None:
+    card.begin(make_record(engines=(make_engine(expected_ready_s=None),)))
+    card.connect()
+    assert "to go, by estimate" in read(card, "info", "running").text
+
+
+def test_a_job_that_has_no_record_yet_is_starting(card: Card) -> None:
+    assert "The session is starting." in read(card, "info", "running").text
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_ready_session_has_its_way_in_and_all_examples(card: Card, version: str) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),)))
+    card.connect()
+    page = read(card, "view", "running", version)
+    form = page.find("form")
+    assert (form["action"], form["method"], form["target"]) == (
+        "/node/c3gpu-a9-u29-1/42779/login",
+        "post",
+        "_blank",
+    )
+    fields = {str(a["value"]) for t, a in page.tags if t == "input" and a.get("type") == "text"}
+    assert fields == {"http://c3gpu-a9-u29-1:42779/v1", "qwen3-32b", "curc-" + "K" * 43}
+    assert all("readonly" in a for t, a in page.tags if t == "input" and a.get("type") == "text")
+    for told in (
+        "curl -sS",
+        "from openai import OpenAI",
+        "import curc_llm",
+        "API provider",
+        "ssh -N -L 42779:",
+    ):
+        assert told in page.text
+    assert "-l ralphie login.rc.colorado.edu" in page.text
+    assert "32768" in page.text
+
+
+def test_a_session_that_ends_lets_nobody_in_any_more(card: Card) -> None:
+    card.begin(make_record(status="draining", engines=(make_engine(**READY),)))
+    card.connect()
+    page = read(card, "view", "running")
+    assert "Open chat" not in page.text
+    assert not [tag for tag, _ in page.tags if tag == "form"]
+    assert "text-dark" in str(read(card, "info", "running").find("span")["class"])  # on yellow
+
+
+def test_figures_of_time_and_units_are_shown(card: Card) -> None:
+    record = make_record(status="ready", engines=(make_engine(**READY),), idle_stop_at=time.time() + 290)
+    card.begin(record)
+    card.connect()
+    text = read(card, "info", "running").text
+    assert "3 h 58 min" in text
+    assert re.search(r"about 5\.\d of 1,037 SU", text)
+    assert "about 1,031 SU" in text
+    assert re.search(r"in 4 min \d+ s unless used", text)
+    assert "32,768 tokens" in text
+
+
+def test_the_newest_warning_is_shown(card: Card) -> None:
+    card.begin(
+        make_record(
+            status="ready", engines=(make_engine(**READY),), warnings=("Old.", "It ends in 5 minutes.")
+        )
+    )
+    card.connect()
+    text = read(card, "info", "running").text
+    assert "It ends in 5 minutes." in text
+    assert "Old." not in text
+
+
+def test_a_restart_is_told(card: Card) -> None:
+    trouble = {"code": "died", "message": "The engine died.", "remedy": ""}
+    card.begin(make_record(status="ready", engines=(make_engine(**READY, restarts=1, trouble=trouble),)))
+    card.connect()
+    assert "had to be restarted once. The engine died." in read(card, "info", "running").text
+
+
+IDLE = {"code": "idle", "message": "Nobody used it for 30 minutes.", "remedy": "idle_stop_min"}
+MEMORY = {"code": "out_of_memory", "message": "The GPU ran out of memory.", "remedy": "Use fewer requests."}
+
+
+def test_an_expected_end_is_told_calmly(card: Card) -> None:
+    card.begin(make_record(status="ended", ended_at=time.time(), started_at=time.time() - 3600, reason=IDLE))
+    page = ended(card)
+    assert "The session has ended. Nobody used it for 30 minutes." in page.text
+    assert "What to change: the idle stop under More" in page.text
+    assert "1 h 0 min" in page.text
+    assert "about 259 SU" in page.text
+    assert "alert-danger" not in str(page.tags)
+    links = [str(a["href"]) for t, a in page.tags if t == "a"]
+    assert links[0] == f"/pun/sys/dashboard/files/fs{card.staged}/output.log"
+    assert links[1].endswith("/logs")
+
+
+def test_a_failed_engine_keeps_its_words_and_remedy(card: Card) -> None:
+    card.begin(make_record(status="failed", ended_at=time.time(), reason=MEMORY))
+    text = ended(card, native={"state": "FAILED"}).text
+    assert "The session failed. The GPU ran out of memory." in text
+    assert "What to do: Use fewer requests." in text
+    assert "What to change: the GPUs" in text
+
+
+def test_settings_that_the_form_does_not_have_are_not_named(card: Card) -> None:
+    reason = MEMORY | {"remedy": "Set gpu_memory_utilization lower."}
+    card.begin(make_record(status="failed", ended_at=time.time(), reason=reason))
+    text = ended(card, native={"state": "FAILED"}).text
+    assert "gpu_memory_utilization" not in text
+    assert "What to change: the GPUs" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("OUT_OF_MEMORY", "needed more of the node's memory than it had"),
+        ("TIMEOUT", "reached the end of its time"),
+        ("NODE_FAIL", "The node that it ran on failed"),
+        ("PREEMPTED", "A job with a higher right took its GPUs"),
+        ("CANCELLED by 1000", "The job was cancelled"),
+        ("CANCELLED+", "The job was cancelled"),
+        ("FAILED", "ended with an error before it could say why"),
+    ],
+)
+def test_a_session_without_a_last_word_is_explained_by_slurm(card: Card, state: str, told: str) -> None:
+    card.begin(make_record())
+    assert told in ended(card, native={"state": state}).text
+    assert told in ended(card).text  # when squeue has forgotten the job, the card still knows
+
+
+@pytest.mark.parametrize("code", ["stopped", "supervisor_died", "guard_died"])
+def test_slurm_knows_better_than_a_job_that_was_torn_away(card: Card, code: str) -> None:
+    torn = {"code": code, "message": "It was stopped.", "remedy": ""}
+    card.begin(make_record(status="failed", ended_at=time.time(), reason=torn))
+    assert "The node that it ran on failed" in ended(card, native={"state": "NODE_FAIL"}).text
+
+
+def test_a_stop_by_the_owner_is_one(card: Card) -> None:
+    stopped = {"code": "stopped", "message": "The session was stopped by its owner.", "remedy": ""}
+    card.begin(make_record(status="ended", ended_at=time.time(), reason=stopped))
+    assert "stopped by its owner" in ended(card, native={"state": "CANCELLED"}).text
+
+
+def test_a_refusal_before_the_session_is_told_with_its_remedy(card: Card) -> None:
+    trouble = {"code": "model_does_not_fit", "message": "It needs 341 GiB.", "remedy": "What fits: 4 x h200."}
+    write_json(card.staged / "trouble.json", trouble)
+    text = ended(card, native={"state": "FAILED"}).text
+    assert "The session could not start. It needs 341 GiB." in text
+    assert "What to do: What fits: 4 x h200." in text
+
+
+def test_a_full_home_is_told_through_slurm(card: Card) -> None:
+    said = {"state": "FAILED", "comment": "curc-llm:folder_not_writable"}
+    assert "your quota is full" in ended(card, native=said).text
+
+
+def test_a_job_that_left_nothing_at_all_still_has_a_card(card: Card) -> None:
+    text = ended(card).text
+    assert "The job ended before the session had begun." in text
+    assert "home is not full" in text
+
+
+def test_sacct_is_asked_once(card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "sacct").write_text(f'#!/bin/sh\necho "said: $*" >> {tmp_path}/asked\necho TIMEOUT\n')
+    (tools / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    card.begin(make_record())
+    for _ in range(2):
+        assert "reached the end of its time" in ended(card).text
+    assert (tmp_path / "asked").read_text().splitlines() == ["said: -n -P -X -o State -j 1234567"]
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "{", "[]", "null", '{"engines": 7, "warnings": {"a": 1}, "reason": []}']
+)
+@pytest.mark.parametrize("status", ["queued", "running", "completed", "undetermined"])
+def test_a_broken_record_still_gives_a_card(card: Card, broken: str, status: str) -> None:
+    card.begin(None)
+    card.connect()
+    for name in ("session.json", "spec.json", "portal.json"):
+        (card.session / name).write_text(broken)
+    (card.staged / "user_defined_context.json").write_text(broken)
+    drawn = card.draw(status)
+    for part in ("info", "view", "completed"):
+        if part in drawn:
+            assert Page(drawn[part]).open == []
+            assert "could not be drawn" not in drawn[part]
+
+
+HOSTILE = (
+    "</pre></div><script>alert(1)</script><img src=x onerror=alert(1)>\n\n    # *a* _b_ `c` [d](javascript:e)"
+    "\n\n<!-- $(x) '\" \u202e"
+)
+
+
+def test_no_value_becomes_part_of_the_page(card: Card, tmp_path: Path) -> None:
+    reason = {"code": HOSTILE, "message": HOSTILE, "remedy": HOSTILE}
+    engine = make_engine(**READY | {"served_model_name": HOSTILE, "trouble": reason, "restarts": 2})
+    values = dict.fromkeys(("llm_model", "llm_gpus", "bc_num_hours", "auto_accounts", "llm_qos"), HOSTILE)
+    write_json(card.staged / "user_defined_context.json", values)
+    facts = {
+        "owner": HOSTILE,
+        "host": HOSTILE,
+        "base_url": HOSTILE,
+        "session_id": HOSTILE,
+        "warnings": (HOSTILE,),
+    }
+    card.connect()
+    for phase in ("ready", "loading", HOSTILE[:20]):
+        loading = engine.model_copy(update={"detail": HOSTILE})
+        record = make_record(status="ready", reason=reason, engines=(loading,), **facts).to_json()
+        record["engines"][0]["phase"] = phase
+        card.begin(None)
+        write_json(card.session / "session.json", record)
+        for status in ("queued", "running", "completed"):
+            drawn = card.draw(status, native={"reason": HOSTILE, "state": HOSTILE, "start_time": HOSTILE})
+            for part in ("info", "view", "completed"):
+                page = Page(drawn.get(part, ""))
+                assert page.open == []
+                assert "img" not in {tag for tag, _ in page.tags}
+                assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
+                assert [t for t, _ in page.tags].count("script") == (
+                    1 if part == "view" and part in drawn else 0
+                )
+                assert not {tag for tag, _ in page.tags} & {"em", "h1", "code"}  # Markdown has found nothing
+
+
+@pytest.mark.parametrize("host", ["a/../b", "$(id)", "a b", "", '"><script>'])
+def test_a_host_that_is_none_makes_no_form(card: Card, host: str) -> None:
+    card.begin(make_record())
+    card.connect(host=json.dumps(host))
+    assert "form" not in {tag for tag, _ in read(card, "view", "running").tags}
+
+
+def test_markdown_leaves_the_card_as_it_is(card: Card) -> None:
+    card.begin(
+        make_record(status="ready", engines=(make_engine(**READY | {"served_model_name": "a_b_*c*"}),))
+    )
+    card.connect()
+    drawn = card.draw("running", "4.0")
+    for part in ("info", "view"):
+        assert drawn[part].strip() == drawn["raw"][part].strip()
+    assert "a_b_*c*" in Page(drawn["view"]).text
+
+
+def test_nothing_needs_a_style_or_a_script(card: Card) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),)))
+    card.connect()
+    page = read(card, "view", "running")
+    assert not [a for _, a in page.tags if "style" in a]
+    buttons = [a for t, a in page.tags if t == "button" and a.get("data-llm-copy")]
+    assert len(buttons) == 8
+    assert all("hidden" in button for button in buttons)  # they appear where the script runs
+    assert {b["data-llm-copy"] for b in buttons} <= set(page.ids())
+
+
+def test_ids_are_the_session_s_own(card: Card) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),)))
+    card.connect()
+    drawn = card.draw("running")
+    ids = Page(drawn["info"] + drawn["view"]).ids()
+    assert len(ids) == len(set(ids))
+    assert all(i.startswith(f"llm-{card.staged.name}-") for i in ids)
+
+
+def test_secrets_that_others_could_have_read_are_not_used(card: Card) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),)))
+    card.connect()
+    for name in ("api.key", "login.key"):
+        (card.session / name).chmod(0o644)
+    page = read(card, "view", "running")
+    assert "form" not in {tag for tag, _ in page.tags}
+    assert "curc-KKK" not in str(page.tags)
+
+
+def test_no_secret_is_in_a_staged_file(card: Card) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),)))
+    card.connect()
+    card.draw("running")
+    card.draw("completed", native={"state": "TIMEOUT"})
+    secrets = [(card.session / name).read_text().strip() for name in ("api.key", "login.key")]
+    for path in card.staged.iterdir():
+        if path.is_file():
+            assert not [secret for secret in secrets if secret in path.read_text()]
+            assert path.stat().st_mode & 0o077 == 0
+
+
+def test_no_data_notice_is_shown_where_the_centre_has_none(tmp_path: Path) -> None:
+    card = Card(tmp_path, make_app(tmp_path / "app", data_notice=""))
+    assert "Your data" not in read(card, "info", "queued").text

@@ -1,0 +1,47 @@
+"""Fixtures: the real Slurm for tests; conftest.py makes them known to all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.testbed.bed import Bed
+from tests.testbed.ground import SECOND, Ground
+
+
+def choose_number() -> int:
+    """The bed of this process: CURC_LLM_BED, else one for each worker of the test run."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return int(os.environ.get("CURC_LLM_BED") or int(worker) + 1)
+
+
+def lend(bed: Bed) -> Iterator[Bed]:
+    """The bed, up; afterwards down, unless it was up before."""
+    stays = all(bed.status().values())
+    try:
+        bed.up()
+        yield bed
+    finally:
+        bed.close() if stays else bed.down()
+
+
+@pytest.fixture(scope="session")
+def slurm_bed() -> Iterator[Bed]:
+    """A real Slurm with CURC Alpine's partitions, limits and job filter."""
+    yield from lend(Bed(Ground(choose_number())))
+
+
+@pytest.fixture(scope="session")
+def second_bed() -> Iterator[Bed]:
+    """Another one, with those of the second site file; of most of its nodes nothing runs."""
+    yield from lend(Bed(Ground(choose_number() + SECOND), "capella", paper_nodes=14))
+
+
+@pytest.fixture
+def free_bed(slurm_bed: Bed) -> Iterator[Bed]:
+    """The first, without any job before and after."""
+    slurm_bed.clear()
+    yield slurm_bed
+    slurm_bed.clear()
