@@ -369,6 +369,12 @@ def test_another_user_reads_nothing_of_the_session(launched: Launched) -> None:
         assert "Permission denied" in done.stderr
 
 
+def test_the_staged_folder_is_closed_to_others_while_the_job_is_queued(tmp_path: Path) -> None:
+    app = make_app(tmp_path / "app")
+    (app / "template").chmod(0o755)
+    assert stat.S_IMODE(stage(app, new_folder(tmp_path)).stat().st_mode) == 0o700
+
+
 VARIANTS = [
     VENV,
     {"kind": "venv", "python": "/opt/it's $(here)/python", "modules": ["cuda/12.8"]},
