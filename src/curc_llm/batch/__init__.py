@@ -1,0 +1,1 @@
+"""Many prompts through one session: nothing lost, nothing done twice."""
