@@ -97,6 +97,35 @@ class TokenError(CurcLlmError):
     """The Hugging Face token is missing, isn't one, isn't accepted, or can't be stored."""
 
 
+class MissingPackageError(CurcLlmError, ImportError):
+    """Something was asked for that needs a package which isn't installed."""
+
+
+class SchemaError(CurcLlmError, ValueError):
+    """An answer doesn't fit the schema that was asked for, or the schema itself is none.
+
+    Args:
+        message, remedy: as for every `CurcLlmError`.
+        text: what the model answered; empty when it wasn't asked.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, text: str = "") -> None:
+        super().__init__(message, remedy)
+        self.text = text
+
+
+class ImageError(CurcLlmError, ValueError):
+    """A picture can't be read, is too large, or isn't one that models take."""
+
+
+class ToolError(CurcLlmError, ValueError):
+    """A Python function can't be offered to a model, or the model never stopped asking for functions."""
+
+
+class MagicError(CurcLlmError, ValueError):
+    """What stands in a cell's magic can't be used, or a magic was stopped."""
+
+
 class TunnelError(CurcLlmError):
     """A tunnel could not be opened, or can't be kept open."""
 
