@@ -1,4 +1,4 @@
-"""`{name}` in a prompt becomes a variable's value. Attributes and items can be named; nothing is called. Pure."""
+"""`{name}` in a prompt becomes a variable's value. Attributes and items can be named; nothing is called."""
 
 from __future__ import annotations
 
@@ -46,6 +46,26 @@ def interpolate(text: str, names: Mapping[str, Any]) -> str:
         else:
             parts.append(_render(found[1], found[0], names))
     return "".join([*parts, text[end:]])
+
+
+def look_up(path: str, names: Mapping[str, Any]) -> Any:
+    """The value of a variable, an attribute or an item, such as `Paper`, `lab.schema` or `schemas["a"]`.
+
+    Args:
+        path: how a person names it.
+        names: the variables.
+
+    Raises:
+        MagicError: there is none, or the path is more than that.
+    """
+    remedy = "Name a variable that you have set in a cell above."
+    expression = _parse_path(path)
+    if expression is None:
+        raise MagicError(f"{path} is no variable.", remedy)
+    try:
+        return _evaluate(expression, names)
+    except MagicError as error:
+        raise MagicError(error.message, remedy) from None
 
 
 def _render(inner: str, whole: str, names: Mapping[str, Any]) -> str:

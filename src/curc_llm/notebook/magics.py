@@ -1,0 +1,221 @@
+"""`%%llm`, `%llm_session` and `%llm_explain`: a model in a cell. `%load_ext curc_llm` brings them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from curc_llm.client.session import Session
+from curc_llm.errors import CurcLlmError, MagicError, SessionEndedError
+from curc_llm.notebook.answer_view import make_view
+from curc_llm.notebook.explain import SYSTEM, make_question
+from curc_llm.notebook.interpolation import interpolate, look_up
+from curc_llm.notebook.magic_options import Options, parse_options
+
+if TYPE_CHECKING:
+    from curc_llm.client.answer import Answer
+
+RESULT = "_llm"
+# What --json-schema may name besides a person's own variables.
+TYPES: dict[str, Any] = {kind.__name__: kind for kind in (str, int, float, bool, list, dict)}
+
+
+def register(shell: Any) -> None:
+    """Brings the magics into a shell, and our errors as sentences. Doing it again changes nothing.
+
+    Args:
+        shell: IPython's.
+    """
+    from IPython.core.magic import no_var_expand
+
+    from curc_llm.notebook.brief_errors import show_errors_briefly
+
+    show_errors_briefly(shell)
+    magics = LlmMagics(shell)
+
+    def llm(line: str, cell: str | None = None) -> Any:
+        """Asks the model: `%%llm [options]` and the question below, or `%llm [options] question`.
+
+        `{name}` in the question is a variable's value, as are `{name.attribute}` and `{name[0]}`; `{{` and
+        `}}` are braces. The answer is shown while it is written, and kept in `_llm`.
+
+        --model NAME, --temperature X, --max-tokens N, --top-p X, --top-k N, --seed N: as in `session.chat`
+        --system TEXT         instructions for the model
+        --json-schema SCHEMA  a JSON Schema, or a variable with one, a Python type or a pydantic class:
+                              the result is a Python object then
+        --name NAME           keep the result under this name, too
+        --session ID          ask this session
+        --raw                 take the text with every brace as it is
+        """
+        return magics.ask(line, cell)
+
+    def llm_session(line: str) -> Session:
+        """Shows the session that `%%llm` asks; `%llm_session ID` chooses another one."""
+        return magics.choose(line)
+
+    def llm_explain(line: str) -> None:
+        """Asks the model about the last error. Its traceback goes to your own session and nowhere else.
+
+        `%llm_explain [options] [a question of your own]`; the options are those of `%%llm`.
+        """
+        magics.explain(line)
+
+    # The line belongs to us: IPython would put its own values into braces, JSON's included.
+    shell.register_magic_function(no_var_expand(llm), "line_cell", "llm")
+    shell.register_magic_function(llm_session, "line", "llm_session")
+    shell.register_magic_function(no_var_expand(llm_explain), "line", "llm_explain")
+
+
+class LlmMagics:
+    """What the magics do, and the session that they keep.
+
+    Args:
+        shell: IPython's.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._session: Session | None = None
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        names: dict[str, Any] = self._shell.user_ns
+        return names
+
+    def ask(self, line: str, cell: str | None) -> Any:
+        """`%%llm`: shows the answer; with a schema returns the object, which the cell then shows."""
+        options = parse_options(line)
+        prompt = self._read_prompt(options, cell)
+        ask = self._ask_json if options.json_schema else self._ask_text
+        result = self._with_session(options, lambda session: ask(session, prompt, options))
+        self._keep(options, result)
+        return result if options.json_schema else None
+
+    def explain(self, line: str) -> None:
+        """`%llm_explain`: shows what the model says of the last error."""
+        options = parse_options(line)
+        error = getattr(sys, "last_value", None)
+        if error is None:
+            raise MagicError("There is no error to explain.", "Run this after a cell that failed.")
+        if isinstance(error, CurcLlmError):
+            print(error)  # noqa: T201 - it explains itself, and the model knows nothing better
+            return
+        question = make_question(error, options.text)
+        asked = replace(options, system=options.system or SYSTEM)
+        self._with_session(asked, lambda session: self._ask_text(session, question, asked))
+
+    def choose(self, line: str) -> Session:
+        """`%llm_session`: the session that is asked from now on."""
+        name = line.strip()
+        self._session = self._find(name) if name else self._find_usual()
+        return self._session
+
+    def _read_prompt(self, options: Options, cell: str | None) -> str:
+        if cell is not None and options.text:
+            raise MagicError(
+                f"{options.text!r} stands behind %%llm.", "The question goes into the lines below it."
+            )
+        text = (options.text if cell is None else cell).strip()
+        if not text:
+            raise MagicError("There is no question.", "Write it below %%llm, or behind %llm.")
+        return text if options.raw else interpolate(text, self._names)
+
+    def _with_session(self, options: Options, use: Callable[[Session], Any]) -> Any:
+        session = self._find(options.session) if options.session else self._find_usual()
+        try:
+            return use(session)
+        except SessionEndedError:
+            self._session = None  # the next question looks for another one
+            raise
+
+    def _find(self, name: str) -> Session:
+        found = self._names.get(name)
+        return found if isinstance(found, Session) else _connect(name)
+
+    def _find_usual(self) -> Session:
+        """The session chosen before, else the variable `session`, else the one that runs."""
+        if self._session is not None:
+            return self._session
+        own = self._names.get("session")
+        if isinstance(own, Session):
+            return own
+        self._session = _connect()
+        return self._session
+
+    def _ask_text(self, session: Session, prompt: str, options: Options) -> Answer:
+        with make_view(self._shell) as view, _Told(self._names) as told:
+            with session.stream(prompt, **_parameters(options, self._names)) as stream:
+                told.stream = stream
+                for piece in stream.pieces():
+                    view.add(piece)
+            view.finish(stream.answer)
+        return stream.answer
+
+    def _ask_json(self, session: Session, prompt: str, options: Options) -> Any:
+        schema = read_schema(options.json_schema or "", self._names)
+        with _Told(self._names):
+            return session.json(prompt, schema, **_parameters(options, self._names))
+
+    def _keep(self, options: Options, result: Any) -> None:
+        self._names[RESULT] = result
+        if options.name:
+            self._names[options.name] = result
+
+
+class _Told:
+    """Keeps what an answer has so far when it breaks off, and tells an interrupt in a sentence."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names
+        self.stream: Any = None
+
+    def __enter__(self) -> _Told:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            return
+        kept = self.stream is not None and bool(self.stream.answer)
+        if kept:
+            self._names[RESULT] = self.stream.answer
+        if issubclass(kind, KeyboardInterrupt):
+            raise MagicError(
+                "You stopped the answer.", f"What was written is in {RESULT}." if kept else ""
+            ) from None
+
+
+def _connect(name: str | None = None) -> Session:
+    import curc_llm
+
+    return curc_llm.connect(name)
+
+
+def _parameters(options: Options, names: Mapping[str, Any]) -> dict[str, Any]:
+    system = options.system
+    if system is not None and not options.raw:
+        system = interpolate(system, names)
+    return {"model": options.model, "system": system, **options.params}
+
+
+def read_schema(text: str, names: Mapping[str, Any]) -> Any:
+    """The schema that `--json-schema` means.
+
+    Args:
+        text: a JSON Schema, or the name of a variable or type, such as `Paper` or `list[str]`.
+        names: the person's variables.
+
+    Raises:
+        MagicError: it is neither.
+    """
+    if not text.lstrip().startswith("{"):
+        return look_up(text, ChainMap(dict(names), TYPES))
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise MagicError(
+            f"The JSON Schema can't be read: {error}.", "Put it into a variable and name that."
+        ) from None
