@@ -51,12 +51,13 @@ def test_the_curl_snippet_works_as_pasted(run: Run, state_dir: Path, model: str,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["python", "curc_llm"])
 @pytest.mark.parametrize("model", ["curc-guide", 'it\'s "x" \\ \n y'])
-def test_the_python_snippet_works_as_pasted(run: Run, state_dir: Path, model: str) -> None:
+def test_the_python_snippets_work_as_pasted(run: Run, state_dir: Path, model: str, name: str) -> None:
     with FakeSession(state_dir, models=(model,)):
-        snippet = json.loads(run("endpoint", "--json").stdout)["snippets"]["python"]
+        snippet = json.loads(run("endpoint", "--json").stdout)["snippets"][name]
         done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
-    assert done.stdout == "You said: Hello\nYou said: Hello\n", done.stderr
+    assert done.stdout == "You said: Hello\n", done.stderr
 
 
 def test_the_continue_snippet_is_yaml_with_the_right_values(run: Run, state_dir: Path) -> None:

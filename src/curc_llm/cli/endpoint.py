@@ -11,8 +11,14 @@ from curc_llm.cli.options import find, load, session_argument, verb_options
 from curc_llm.cli.output import Output, render_pairs
 
 if TYPE_CHECKING:
-    from curc_llm.cli.snippets import Target
+    from curc_llm.client.snippets import Target
     from curc_llm.session.store import FoundSession
+
+# Spelt out, for `--help` imports nothing of the client; a test compares them with the client's.
+SNIPPETS = (
+    "curl", "python", "curc_llm", "langchain", "llamaindex", "litellm", "jupyter-ai",
+    "continue", "cline", "tunnel",
+)  # fmt: skip
 
 
 @click.command()
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "wanted",
-    type=click.Choice(["curl", "python", "continue", "cline", "tunnel"]),
+    type=click.Choice(SNIPPETS),
     help="Print this snippet, and nothing else.",
 )
 @verb_options
@@ -49,7 +55,7 @@ def _make_value(
     found: FoundSession, model: str | None, show_key: bool, config: Path | None
 ) -> dict[str, Any]:
     from curc_llm.cli.card import make_card
-    from curc_llm.cli.snippets import FORMATS
+    from curc_llm.client.snippets import render_snippets
     from curc_llm.session.keys import read_secret_file
 
     value = make_card(found.paths, found.record)
@@ -58,7 +64,7 @@ def _make_value(
     if show_key:
         value["api_key"] = read_secret_file(found.paths.api_key)
     target = _make_target(found, value, _find_login(found, config))
-    value["snippets"] = {name: render(target) for name, render in FORMATS.items()}
+    value["snippets"] = render_snippets(target)
     return value
 
 
@@ -82,7 +88,7 @@ def _find_login(found: FoundSession, config: Path | None) -> str:
 
 
 def _make_target(found: FoundSession, value: dict[str, Any], login: str) -> Target:
-    from curc_llm.cli.snippets import Target
+    from curc_llm.client.snippets import Target
 
     engine = found.record.engine(value["model"])
     return Target(
@@ -101,7 +107,7 @@ def _render(value: dict[str, Any], login_link: bool, wanted: str | None) -> str:
         return str(value["login_url"])
     if wanted:
         return str(value["snippets"][wanted])
-    from curc_llm.cli.snippets import TITLES
+    from curc_llm.client.snippets import TITLES
 
     pairs = [
         ("Endpoint", value["base_url"]),

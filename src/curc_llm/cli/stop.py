@@ -11,7 +11,6 @@ from curc_llm.cli.options import load, session_argument, verb_options
 from curc_llm.cli.output import Output
 
 if TYPE_CHECKING:
-    from curc_llm.session.record import SessionRecord
     from curc_llm.session.store import FoundSession
 
 
@@ -42,28 +41,16 @@ def stop(session: str | None, every: bool, config: Path | None, as_json: bool) -
 
 
 def _stop(found: FoundSession, output: Output) -> dict[str, Any]:
+    from curc_llm.client.ending import end_session
+
     if found.status.is_over:
         found.paths.remove_secrets()  # a job that was killed with its guard could not do it itself
         output.say(f"Session {found.session_id} is over already ({found.status}).")
         return _result(found, found.record.to_json())
     output.say(f"Stopping session {found.session_id} …")
-    record = _end(found)
+    record = end_session(found)
     output.say(f"Session {found.session_id} has ended. Nothing of it is left running.")
     return _result(found, record.to_json() if record else {})
-
-
-def _end(found: FoundSession) -> SessionRecord | None:
-    """Ends a session where it runs: on this machine by a signal, elsewhere through Slurm."""
-    import socket
-
-    from curc_llm.launch import stop_session
-    from curc_llm.launch.queued import SlurmSession
-    from curc_llm.launch.slurm import stop_slurm
-    from curc_llm.slurm.command import Slurm
-
-    if isinstance(found, SlurmSession) and found.record.host != socket.gethostname():
-        return stop_slurm(found, Slurm())
-    return stop_session(found)
 
 
 def _result(found: FoundSession, record: dict[str, Any]) -> dict[str, Any]:

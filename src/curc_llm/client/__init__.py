@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from curc_llm.client.answer import Answer, Usage
     from curc_llm.client.connection import connect
     from curc_llm.client.health import Health
+    from curc_llm.client.metrics import Metrics
     from curc_llm.client.session import Session
     from curc_llm.client.stream import Stream
 
-__all__ = ["Answer", "Health", "Session", "Stream", "Usage", "connect"]
+__all__ = ["Answer", "Health", "Metrics", "Session", "Stream", "Usage", "connect"]
 
 # Imported at first use: `curc-llm ls` needs nothing of HTTP.
 _HOMES = {
     "Answer": "answer",
     "Health": "health",
+    "Metrics": "metrics",
     "Session": "session",
     "Stream": "stream",
     "Usage": "answer",

@@ -68,18 +68,17 @@ def _make_remote(
     key_file: str | os.PathLike[str] | None,
     state_dir: str | os.PathLike[str] | None,
 ) -> RemoteSource:
-    if key is None and key_file is not None:
-        key = Secret(read_secret_file(Path(key_file).expanduser()))
-    if key is None:
-        key = _own_key(url, _state_dir(state_dir))
-    return RemoteSource(url, key)
+    if key is not None:
+        return RemoteSource(url, key)
+    path = Path(key_file).expanduser() if key_file is not None else _own_key_file(url, _state_dir(state_dir))
+    return RemoteSource(url, Secret(read_secret_file(path)), path)
 
 
-def _own_key(url: str, state_dir: Path) -> Secret:
-    """The key of my own session at that address."""
+def _own_key_file(url: str, state_dir: Path) -> Path:
+    """Where the key of my own session at that address is."""
     for found in discover_sessions(state_dir):
         if found.record.base_url == url:
-            return Secret(read_secret_file(found.paths.api_key))
+            return found.paths.api_key
     raise KeyFileError(f"There is no key for {url}.", "Give api_key_file= with a file that holds it.")
 
 

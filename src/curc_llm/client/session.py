@@ -10,17 +10,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from curc_llm.client.answer import Answer, make_chat_answer, make_completion_answer
+from curc_llm.client.faces import Faces
 from curc_llm.client.health import Health, parse_health
 from curc_llm.client.messages import Prompt, clean, make_messages, place_parameters
 from curc_llm.client.progress import Progress, render_progress
 from curc_llm.client.source import Source, check_not_over, root_url
 from curc_llm.client.wire import get_json
-from curc_llm.errors import CurcLlmError, SessionNotReadyError
+from curc_llm.errors import ApiError, CurcLlmError, SessionNotReadyError
 from curc_llm.session.record import EnginePhase, SessionRecord
 
 if TYPE_CHECKING:  # the openai library takes a second to import; only a question needs it
     from openai import AsyncOpenAI, OpenAI
 
+    from curc_llm.client.metrics import Metrics
     from curc_llm.client.stream import Stream
 
 POLL_S = 0.5
@@ -28,7 +30,7 @@ CONNECT_TIMEOUT_S = 10.0
 IDEMPOTENT_RETRIES = 2
 
 
-class Session:
+class Session(Faces):
     """A running session. Make one with `curc_llm.connect()`.
 
     Requests that generate are sent once: a retry could make the model work twice, so it must be asked for
@@ -59,7 +61,7 @@ class Session:
     @property
     def key_file(self) -> Path | None:
         """The file that holds the key; None when the session's folder isn't on this file system."""
-        return self._source.paths.api_key if self._source.paths is not None else None
+        return self._source.key_file
 
     @cached_property
     def openai(self) -> OpenAI:
@@ -188,6 +190,52 @@ class Session:
     def status(self) -> SessionRecord:
         """The session's record: phases, times, warnings."""
         return self._source.record()
+
+    def metrics(self, model: str | None = None) -> Metrics:
+        """How busy the session is: requests, tokens, latencies, memory.
+
+        Args:
+            model: only this model's figures, by its served model name; None for all together.
+
+        Raises:
+            ApiError: the session can't be reached.
+        """
+        from curc_llm.client.metrics import make_metrics
+        from curc_llm.client.wire import get_text
+
+        root, key = root_url(self.base_url), self._source.secret()
+        try:
+            return make_metrics(get_json(f"{root}/status", key)[1], get_text(f"{root}/metrics", key), model)
+        except OSError as error:
+            raise ApiError(
+                f"Session {self.session_id} can't be reached: {error}.",
+                f"Look at: curc-llm status {self.session_id}",
+            ) from None
+
+    def snippets(self, model: str | None = None) -> dict[str, str]:
+        """Ready-to-paste ways to reach the session, by name: curl, python, langchain and more.
+
+        None of them holds the key: each reads it from its file.
+
+        Args:
+            model: served model name; the session's first when not given.
+        """
+        from curc_llm.client.snippet_target import make_target
+        from curc_llm.client.snippets import render_snippets
+
+        return render_snippets(make_target(self._source, model))
+
+    def stop(self) -> None:
+        """Ends the session and everything that it started, without asking. One that is over is no error.
+
+        Raises:
+            SessionNotFoundError: only its address is known here.
+            LaunchError: it isn't gone in time.
+        """
+        from curc_llm.client.ending import end_source
+
+        self.close()
+        end_source(self._source)
 
     def wait_until_ready(
         self, timeout_s: float | None = None, *, model: str | None = None, progress: bool | Progress = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -30,6 +31,10 @@ class Source(Protocol):
     def paths(self) -> SessionPaths | None:
         """The session's folder; None when it isn't on this file system."""
 
+    @property
+    def key_file(self) -> Path | None:
+        """The file that holds the key; None when only the key itself is known."""
+
     def base_url(self) -> str:
         """The endpoint, ending in /v1."""
 
@@ -56,6 +61,11 @@ class LocalSource:
     def name(self) -> str:
         """The session id, which its folder is named after."""
         return self.paths.root.name
+
+    @property
+    def key_file(self) -> Path:
+        """The owner's key file in the session's folder."""
+        return self.paths.api_key
 
     def base_url(self) -> str:
         """The endpoint.
@@ -89,10 +99,17 @@ class LocalSource:
 
 @dataclass(frozen=True)
 class RemoteSource:
-    """A session known by its endpoint alone."""
+    """A session known by its endpoint alone.
+
+    Args:
+        url: the endpoint, ending in /v1.
+        key: the key.
+        key_file: where the key was read from; None when it was given as a text.
+    """
 
     url: str
     key: Secret
+    key_file: Path | None = None
     paths: None = None
 
     @property

@@ -1,4 +1,4 @@
-"""Small GET requests to a session, without the openai library: health, status, models.
+"""Small GET requests to a session, without the openai library: health, status, metrics.
 
 These change nothing, so they are tried again after a broken connection; generations never come through here.
 """
@@ -16,6 +16,7 @@ from curc_llm.client.secret import Secret
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 PAUSES_S = (0.2, 0.8)
+HTTP_OK = 200
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -41,26 +42,37 @@ def get_json(
     Raises:
         OSError: nothing answered at that address.
     """
+    status, body = _get(url, secret, timeout_s, "application/json")
+    return status, _parse(body)
+
+
+def get_text(url: str, secret: Secret | None = None, *, timeout_s: float = 10.0) -> str:
+    """GETs a text; empty when the session has none at that address. Takes what `get_json` takes."""
+    status, body = _get(url, secret, timeout_s, "text/plain")
+    return body.decode("utf-8", "replace") if status == HTTP_OK else ""
+
+
+def _get(url: str, secret: Secret | None, timeout_s: float, accept: str) -> tuple[int, bytes]:
     for pause_s in PAUSES_S:
         try:
-            return _get_once(url, secret, timeout_s)
+            return _get_once(url, secret, timeout_s, accept)
         except OSError:
             time.sleep(pause_s)
-    return _get_once(url, secret, timeout_s)
+    return _get_once(url, secret, timeout_s, accept)
 
 
-def _get_once(url: str, secret: Secret | None, timeout_s: float) -> tuple[int, dict[str, Any]]:
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - source.py allows http(s) only
+def _get_once(url: str, secret: Secret | None, timeout_s: float, accept: str) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, headers={"Accept": accept})  # noqa: S310 - source.py allows http(s) only
     if secret is not None:
         request.add_unredirected_header("Authorization", f"Bearer {secret.reveal()}")
     # No proxy: a session is inside the cluster or behind a tunnel, where HTTP_PROXY would only be in the way.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
     try:
         with opener.open(request, timeout=timeout_s) as answer:
-            return answer.status, _parse(answer.read(MAX_BODY_BYTES))
+            return answer.status, answer.read(MAX_BODY_BYTES)
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, _parse(error.read(MAX_BODY_BYTES))
+            return error.code, error.read(MAX_BODY_BYTES)
     except http.client.HTTPException as error:
         raise ConnectionError(f"no HTTP answer ({type(error).__name__})") from None
 

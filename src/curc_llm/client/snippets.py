@@ -5,32 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from curc_llm.client.snippet_target import Target
+from curc_llm.client.snippets_python import (
+    render_curc_llm,
+    render_langchain,
+    render_litellm,
+    render_llamaindex,
+    render_python,
+)
 from curc_llm.client.source import root_url
 
-
-@dataclass(frozen=True)
-class Target:
-    """What a snippet speaks to.
-
-    Args:
-        session_id: the session.
-        base_url: its endpoint, ending in /v1.
-        model: served model name.
-        key_file: the file that holds the key.
-        host: the node that the session runs on.
-        max_model_len: context length in tokens, None when not known yet.
-        login: where the session's owner logs in with ssh.
-    """
-
-    session_id: str
-    base_url: str
-    model: str
-    key_file: str
-    host: str
-    max_model_len: int | None = None
-    login: str = "LOGIN_NODE"
+__all__ = ["FORMATS", "TITLES", "Target", "render_snippets"]
 
 
 def render_curl(target: Target) -> str:
@@ -42,26 +28,6 @@ def render_curl(target: Target) -> str:
         f"  curl -sS -H @- -H 'Content-Type: application/json' {url} \\\n"
         f"    -d {shlex.quote(json.dumps(body))}"
     )
-
-
-def render_python(target: Target) -> str:
-    """Python with the openai library, and the same with curc_llm."""
-    return f"""\
-from pathlib import Path
-from openai import OpenAI
-client = OpenAI(
-    base_url={target.base_url!r},
-    api_key=Path({target.key_file!r}).read_text().strip(),
-    max_retries=0,
-)
-answer = client.chat.completions.create(
-    model={target.model!r}, messages=[{{"role": "user", "content": "Hello"}}]
-)
-print(answer.choices[0].message.content)
-
-# The same with curc_llm:
-import curc_llm
-print(curc_llm.connect({target.session_id!r}).chat("Hello", model={target.model!r}))"""
 
 
 def render_continue(target: Target) -> str:
@@ -102,6 +68,15 @@ Model ID:             {target.model}
 Context Window Size:  {length or "see curc-llm status"}{warning}"""
 
 
+def render_jupyter_ai(target: Target) -> str:
+    """What to enter in Jupyter AI 3 (its experimental Jupyternaut asks models through LiteLLM)."""
+    return f"""\
+# pip install 'jupyter-ai[jupyternaut]', then in JupyterLab: Settings > Jupyternaut Settings
+Chat model:           hosted_vllm/{target.model}
+Model parameter:      api_base (string) = {target.base_url}
+Secret:               HOSTED_VLLM_API_KEY = what this prints: cat {shlex.quote(target.key_file)}"""
+
+
 def render_tunnel(target: Target) -> str:
     """Ways from a laptop to the session's node, keeping the port."""
     port = root_url(target.base_url).rpartition(":")[2].partition("/")[0]
@@ -117,14 +92,29 @@ def render_tunnel(target: Target) -> str:
 FORMATS: dict[str, Callable[[Target], str]] = {
     "curl": render_curl,
     "python": render_python,
+    "curc_llm": render_curc_llm,
+    "langchain": render_langchain,
+    "llamaindex": render_llamaindex,
+    "litellm": render_litellm,
+    "jupyter-ai": render_jupyter_ai,
     "continue": render_continue,
     "cline": render_cline,
     "tunnel": render_tunnel,
 }
 TITLES = {
     "curl": "Shell",
-    "python": "Python",
+    "python": "Python (openai)",
+    "curc_llm": "Python (curc_llm)",
+    "langchain": "LangChain",
+    "llamaindex": "LlamaIndex",
+    "litellm": "LiteLLM",
+    "jupyter-ai": "Jupyter AI",
     "continue": "Continue (VS Code, JetBrains)",
     "cline": "Cline (VS Code)",
     "tunnel": "From your own computer",
 }
+
+
+def render_snippets(target: Target) -> dict[str, str]:
+    """All snippets by the names of `FORMATS`; their headings are in `TITLES`."""
+    return {name: render(target) for name, render in FORMATS.items()}
