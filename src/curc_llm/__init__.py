@@ -37,6 +37,13 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext curc_llm` brings `%%llm`, `%llm_session` and `%llm_explain`; see docs/notebook.md."""
+    from curc_llm.notebook.magics import register
+
+    register(shell)
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)
 

@@ -6,8 +6,8 @@ import traceback
 from types import TracebackType
 
 SYSTEM = (
-    "You help a scientist with an error in Python. Say in two or three short sentences what went wrong and why, "
-    "then show the smallest change that mends it. Say so when the traceback alone doesn't tell."
+    "You help a scientist with an error in Python. Say in two or three short sentences what went wrong and "
+    "why, then show the smallest change that mends it. Say so when the traceback alone doesn't tell."
 )
 MAX_LINES = 60
 # Frames of IPython itself, between the cell and the program that runs it.

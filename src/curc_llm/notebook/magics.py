@@ -7,7 +7,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from curc_llm.client.session import Session
 from curc_llm.errors import CurcLlmError, MagicError, SessionEndedError
@@ -102,7 +102,7 @@ class LlmMagics:
         if error is None:
             raise MagicError("There is no error to explain.", "Run this after a cell that failed.")
         if isinstance(error, CurcLlmError):
-            print(error)  # noqa: T201 - it explains itself, and the model knows nothing better
+            print(error)  # it explains itself, and a model knows nothing better
             return
         question = make_question(error, options.text)
         asked = replace(options, system=options.system or SYSTEM)
@@ -173,7 +173,7 @@ class _Told:
         self._names = names
         self.stream: Any = None
 
-    def __enter__(self) -> _Told:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:

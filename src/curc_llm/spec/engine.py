@@ -11,6 +11,8 @@ from curc_llm.settings import Settings
 from curc_llm.spec.model_folder import DEMO_MODEL_DIR, find_model_folder
 
 DEMO_MODEL_NAME = "curc-guide"
+# The bundled model once more, as one that turns texts into vectors: it shows how, not what a real one can do.
+DEMO_EMBED_NAME = "demo-embed"
 # vLLM's own default (vllm/config/model.py), written down so that a spec says all that a repeat needs.
 DEFAULT_SEED = 0
 # The planner's answer doesn't decide these: who may run a model's code, what it is called, and what it is.
@@ -82,7 +84,7 @@ def make_engine_spec(
     """
     own = settings.models.get(wanted)
     if own is None and is_demo(wanted):
-        return _make_demo(settings, given or {})
+        return _make_demo(settings, wanted, given or {})
     values = settings.defaults.model_dump(exclude_none=True)
     if plan is not None:
         values |= planned_fields(plan, device)
@@ -97,15 +99,18 @@ def make_engine_spec(
 
 def is_demo(wanted: str) -> bool:
     """Whether the bundled model is meant."""
-    return wanted in {"demo", DEMO_MODEL_NAME}
+    return wanted in {"demo", DEMO_MODEL_NAME, DEMO_EMBED_NAME}
 
 
-def _make_demo(settings: Settings, given: Mapping[str, Any]) -> EngineSpec:
+def _make_demo(settings: Settings, wanted: str, given: Mapping[str, Any]) -> EngineSpec:
     defaults = settings.defaults.model_dump(exclude_none=True)
     kept = {k: v for k, v in defaults.items() if k in {"gpu_memory_utilization", "max_model_len"}}
     own = {"max_num_seqs": 64, "enforce_eager": True}
     values = own | kept | {name: value for name, value in given.items() if value is not None}
-    return _build(values, DEMO_MODEL_NAME, str(DEMO_MODEL_DIR), is_local=True)
+    name = DEMO_MODEL_NAME
+    if wanted == DEMO_EMBED_NAME:
+        name, values = DEMO_EMBED_NAME, values | {"runner": "pooling"}
+    return _build(values, name, str(DEMO_MODEL_DIR), is_local=True)
 
 
 def _choose_model(wanted: str, plan: Plan | None, named: Any) -> str:
