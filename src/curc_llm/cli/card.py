@@ -51,13 +51,19 @@ def make_card(paths: SessionPaths, record: SessionRecord, login_url: str | None 
 
 def render_card(card: dict[str, Any], stop: str) -> str:
     """The card for people."""
-    notebook = f'import curc_llm; print(curc_llm.connect("{card["session_id"]}").chat("Hello"))'
+    notebook = f'import curc_llm; session = curc_llm.connect("{card["session_id"]}"); session'
+    lab = (
+        [("JupyterLab", card["lab_url"]), ("", f"(with the notebooks in {card['notebooks']})")]
+        if "lab_url" in card
+        else []
+    )
     pairs = [
         ("Chat", f"{card['login_url']}"),
         ("", "(opens once, within 10 minutes; a new link: curc-llm endpoint --login-link)"),
         ("Endpoint", card["base_url"]),
         ("Model", card["model"]),
         ("Key", f"{card['key_file']}  (only you can read it)"),
+        *lab,
         ("Notebook", notebook),
         ("Terminal", "curc-llm chat"),
         ("Stop", stop),

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 REAL_MODEL = "Qwen/Qwen3-0.6B"
 REAL_MODEL_SIZE = "1.5 GB"
+SHARE_OF_TWO = 0.4  # of a GPU's memory, for each of two engines
 
 
 @click.command()
 @click.option(
     "--model", help="Serve this instead: a folder, a Hugging Face id, or an entry of your settings."
+)
+@click.option("--embed", is_flag=True, help="Also serve the bundled model as `demo-embed`, for embeddings.")
+@click.option(
+    "--lab", is_flag=True, help="Also start JupyterLab with the notebooks, connected; ends with this."
 )
 @click.option("--detach", is_flag=True, help="Return when the session is ready, and leave it running.")
 @click.option("--time-h", type=click.FloatRange(min=0, min_open=True), help="End after so many hours.")
@@ -33,6 +38,8 @@ REAL_MODEL_SIZE = "1.5 GB"
 @verb_options
 def demo(
     model: str | None,
+    embed: bool,
+    lab: bool,
     detach: bool,
     time_h: float | None,
     idle_stop_min: float | None,
@@ -45,13 +52,27 @@ def demo(
     The bundled model is tiny and answers questions about curc-llm itself. Ctrl-C ends the session.
     """
     from curc_llm.cli.launching import Start, run_session
+    from curc_llm.spec import DEMO_EMBED_NAME
 
+    if lab:
+        _check_lab(detach)
     settings = load(config, {"idle_stop_min": idle_stop_min})
     output = Output(as_json)
     if model is None:
         talks = sys.stdin.isatty() and sys.stderr.isatty() and not as_json and not detach
         model = REAL_MODEL if talks and _wants_real_model(settings, output) else "demo"
-    run_session(settings, Start((model,), {}, port, time_h, detach), output)
+    models = (model, DEMO_EMBED_NAME) if embed or (lab and model == "demo") else (model,)
+    # Two engines share what the machine has.
+    flags = {"gpu_memory_utilization": SHARE_OF_TWO} if len(models) == 2 else {}
+    run_session(settings, Start(models, flags, port, time_h, detach, lab=lab), output)
+
+
+def _check_lab(detach: bool) -> None:
+    from curc_llm.cli.lab import check_lab
+
+    if detach:
+        raise click.UsageError("--lab ends with the demo, so it doesn't go with --detach.")
+    check_lab()
 
 
 def _wants_real_model(settings: Settings, output: Output) -> bool:

@@ -42,6 +42,7 @@ class Start:
         detach: return when the session is ready, and leave it running.
         repeats: the session that is done again; then `models` and `engine_flags` are empty.
         idle_stop_min: minutes without a request until it ends; None for the settings' or the old session's.
+        lab: run JupyterLab beside it, with the notebooks, until it ends.
     """
 
     models: tuple[str, ...]
@@ -51,6 +52,7 @@ class Start:
     detach: bool
     repeats: str | None = None
     idle_stop_min: float | None = None
+    lab: bool = False
 
 
 def run_session(settings: Settings, start: Start, output: Output) -> None:
@@ -71,9 +73,10 @@ def run_session(settings: Settings, start: Start, output: Output) -> None:
         pid = launch_local(spec)
         try:
             record = _wait(paths, spec, pid)
-            _print_card(paths, record, start, output)
-            if not start.detach:
-                stay_attached(paths, output)
+            with _beside(spec, start, output) as links:
+                _print_card(paths, record, start, output, links)
+                if not start.detach:
+                    stay_attached(paths, output)
         except KeyboardInterrupt:
             output.say("Stopping the session …")
             end_session(paths, pid)
@@ -141,8 +144,27 @@ def _wait(paths: SessionPaths, spec: LaunchSpec, pid: int) -> SessionRecord:
         progress.close()
 
 
-def _print_card(paths: SessionPaths, record: SessionRecord, start: Start, output: Output) -> None:
-    card = make_card(paths, record)
+@contextlib.contextmanager
+def _beside(spec: LaunchSpec, start: Start, output: Output) -> Iterator[dict[str, str]]:
+    """What runs beside the session while this command is attached to it, as more fields of the card."""
+    if not start.lab:
+        yield {}
+        return
+    from curc_llm.cli.lab import copy_notebooks, find_shipped_notebooks, run_lab
+
+    folder, shipped = spec.state_dir / "notebooks", find_shipped_notebooks()
+    kept = copy_notebooks(shipped, folder) if shipped is not None else []
+    if kept:
+        output.say(f"Left as you changed them in {folder}: {', '.join(kept)}")
+    output.say("Starting JupyterLab …")
+    with run_lab(folder, spec.session_id, spec.state_dir) as link:
+        yield {"lab_url": link, "notebooks": str(folder)}
+
+
+def _print_card(
+    paths: SessionPaths, record: SessionRecord, start: Start, output: Output, more: dict[str, str]
+) -> None:
+    card = make_card(paths, record) | more
     name = record.session_id
     stop = f"curc-llm stop {name}" if start.detach else f"Ctrl-C here (or curc-llm stop {name})"
     output.data(f"\n{card['model']} is ready.\n\n{render_card(card, stop)}\n", card)

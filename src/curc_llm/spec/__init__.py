@@ -1,11 +1,19 @@
 """The LaunchSpec: all that a job is told. Frozen, JSON, versioned; the only contract with the job."""
 
-from curc_llm.spec.engine import DEMO_MODEL_NAME, EngineSpec, is_demo, make_engine_spec, planned_fields
+from curc_llm.spec.engine import (
+    DEMO_EMBED_NAME,
+    DEMO_MODEL_NAME,
+    EngineSpec,
+    is_demo,
+    make_engine_spec,
+    planned_fields,
+)
 from curc_llm.spec.launch import SPEC_VERSION, LaunchSpec, Origin, SlurmSpec, read_launch_spec
 from curc_llm.spec.make import choose_models, make_launch_spec, make_repeat, make_session_id
 from curc_llm.spec.model_folder import DEMO_MODEL_DIR, fingerprint_folder, is_hub_id
 
 __all__ = [
+    "DEMO_EMBED_NAME",
     "DEMO_MODEL_DIR",
     "DEMO_MODEL_NAME",
     "SPEC_VERSION",
