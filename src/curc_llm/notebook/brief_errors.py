@@ -60,6 +60,11 @@ def find_shell() -> Any:
     return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
+def cell_number() -> int:
+    """The number of the cell that runs, or ran last; 0 outside IPython."""
+    return int(getattr(find_shell(), "execution_count", 0))
+
+
 def _remember(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What `%tb` shows later."""
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace

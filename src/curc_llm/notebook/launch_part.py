@@ -1,0 +1,129 @@
+"""The launch form as a part of a widget: what may be chosen, what comes of it, and the launch itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from curc_llm.errors import CurcLlmError
+from curc_llm.notebook import launch_choices as choices
+from curc_llm.notebook.latest import Latest
+from curc_llm.notebook.launch_local import LocalDesk
+from curc_llm.notebook.launch_site import SiteDesk
+from curc_llm.notebook.launch_values import LaunchValues
+from curc_llm.notebook.starting import Started
+from curc_llm.settings import Settings
+from curc_llm.sites.load import LOCAL
+from curc_llm.slurm.command import Slurm
+
+State = dict[str, Any]
+
+
+class LaunchPart:
+    """A form of three fields whose choices and verdict come from the planner, and its button.
+
+    Planning and launching run in threads, so the kernel stays free.
+
+    Args:
+        settings: the person's own.
+        on_change: called when there is something new to show, from any thread.
+        on_started: called with the session once it is submitted or started.
+        values: what stands in the fields at first; the settings' own choice when not given.
+        notice: a sentence above the form, such as why the last session ended.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_change: Callable[[], None],
+        on_started: Callable[[Started], None],
+        values: LaunchValues | None = None,
+        notice: str = "",
+    ) -> None:
+        self._on_change, self._on_started = on_change, on_started
+        self.desk: SiteDesk | LocalDesk = make_desk(settings)
+        self.values = values or LaunchValues()
+        self.notice = notice
+        self._about: State = {"models": [], "title": "", "is_local": isinstance(self.desk, LocalDesk)}
+        self._judged: State = {"gpus": [], "verdict": None}
+        self._problem: State | None = None
+        self._is_launching = False
+        self._judging = Latest(self._judge)
+
+    def begin(self) -> None:
+        """Reads what there is to choose from, in a thread."""
+        self._judging.ask(self.values)
+
+    def make_state(self) -> State:
+        """What the page shows."""
+        own = {"values": vars(self.values), "notice": self.notice, "problem": self._problem}
+        return {**self._about, **self._judged, **own, "is_launching": self._is_launching}
+
+    def change(self, given: Any) -> Mapping[str, Any]:
+        """Takes new values of the fields, and has them judged."""
+        values = self.values.changed(given if isinstance(given, Mapping) else {})
+        if values.model != self.values.model or values.own_model != self.values.own_model:
+            values = values.changed({"gpus": ""})  # other models need other GPUs
+        self.values, self._problem = values, None
+        self._judged = {**self._judged, "verdict": None}
+        self._judging.ask(values)
+        self._on_change()
+        return {}
+
+    def submit(self, given: Any) -> Mapping[str, Any]:
+        """Launches what the fields say, in a thread. A second click meanwhile does nothing."""
+        if self._is_launching:
+            return {}
+        self.values = self.values.changed(given if isinstance(given, Mapping) else {})
+        self._is_launching, self._problem = True, None
+        threading.Thread(target=self._launch, name="curc-llm-launch", daemon=True).start()
+        self._on_change()
+        return {}
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits until nothing is being judged; for tests."""
+        return self._judging.wait(timeout_s)
+
+    def _judge(self, values: LaunchValues) -> None:
+        try:
+            if not self._about["models"]:
+                self._about, values = self._open(values)
+            judged = self.desk.judge(values)
+        except CurcLlmError as error:
+            self._problem = {"message": error.message, "remedy": error.remedy}
+            judged = {"gpus": self._judged["gpus"], "verdict": None}
+        if self.values == values or judged.get("values"):
+            self._judged = {name: value for name, value in judged.items() if name != "values"}
+            self.values = judged.get("values", self.values)
+        self._on_change()
+
+    def _open(self, values: LaunchValues) -> tuple[State, LaunchValues]:
+        about, first = self.desk.open()
+        names = {option["value"] for option in about["models"]}
+        if not values.model:
+            values = values.changed({"model": first})
+        elif values.model not in names:
+            values = values.changed({"model": choices.OWN, "own_model": values.model})
+        self.values = values
+        return {**about, "is_local": isinstance(self.desk, LocalDesk)}, values
+
+    def _launch(self) -> None:
+        try:
+            started = self.desk.launch(self.values)
+        except CurcLlmError as error:
+            self._problem = {"message": error.message, "remedy": error.remedy}
+        except OSError as error:
+            self._problem = {"message": f"It can't be launched: {error}.", "remedy": "Try: curc-llm doctor"}
+        else:
+            self._on_started(started)
+        finally:
+            self._is_launching = False
+        self._on_change()
+
+
+def make_desk(settings: Settings) -> SiteDesk | LocalDesk:
+    """Where sessions are launched from here: the centre's Slurm, or this machine where there is none."""
+    if settings.site != LOCAL and Slurm().is_here():
+        return SiteDesk(settings)
+    return LocalDesk(settings)
