@@ -8,7 +8,7 @@ INSTALL_FLAGS = $(call flag,PREFIX,prefix) $(call flag,APP,app) $(call flag,SITE
   $(call flag,ENGINE,engine) $(call flag,RUNTIME_PYTHON,python) $(call flag,MODULES,modules) $(call flag,IMAGE,image) \
   $(call flag,BINDS,binds) $(call flag,HOST,host) $(call flag,CLUSTER,cluster) $(if $(DRY_RUN),--dry-run)
 
-.PHONY: help setup demo portal test test-user test-fast check check-base soak bench docs lock clean
+.PHONY: help setup demo portal test test-user test-fast check check-base soak bench docs widgets lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench: setup  ## benchmarks side by side; results in benchmarks/results/
 
 docs: setup  ## check that every command and setting in the docs exists
 	@$(PY) -m pytest -q tests/docs
+
+widgets:  ## bundle the widgets' page anew (needs node and npm; nobody else does)
+	@cd widgets && npm ci --silent --no-audit --no-fund && npm run --silent build
 
 lock: .venv/.made  ## write requirements/*.txt anew
 	@scripts/lock.sh

@@ -1,0 +1,2 @@
+// Not made yet: make widgets
+export default { render() {} };
