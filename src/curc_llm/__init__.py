@@ -34,7 +34,19 @@ def __getattr__(name: str) -> Any:
         return _read_version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "connect" and _can_show_widgets():
+        return importlib.import_module("curc_llm.notebook.connect").connect
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def _can_show_widgets() -> bool:
+    """Whether this is a notebook's kernel that has the packages for widgets."""
+    import sys
+    from importlib.util import find_spec
+
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    is_kernel = getattr(shell, "kernel", None) is not None
+    return is_kernel and all(find_spec(package) for package in ("anywidget", "ipywidgets"))
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -18,8 +18,8 @@ _FACES = {
     "embed_map": "curc_llm.batch:embed_rows",
     "chat_widget": "curc_llm.notebook.chat:ChatWidget",
     "compare": "curc_llm.notebook.compare:CompareWidget",
-    "card": "curc_llm.notebook.card:SessionCard",
-    "metrics_widget": "curc_llm.notebook.metrics:MetricsWidget",
+    "card": "curc_llm.notebook.card:find_panel",
+    "metrics_widget": "curc_llm.notebook.metrics:find_metrics_widget",
 }
 # Packages of `curc-llm[jupyter]`: their absence is told in a sentence.
 OPTIONAL_PACKAGES = {

@@ -53,7 +53,8 @@ class CardPart:
         self.leave()
         self._spec, self._is_stopping, self._problem = _read_spec(chosen), False, None
         self._watch = find_watch(chosen, self._session.metrics)
-        self.look = self._watch.latest
+        # The first look is taken here, so that a card is never shown empty.
+        self.look = self._watch.latest if self._watch.is_running else self._watch.look()
         self._watch.listen(self._take)
 
     def leave(self) -> None:
@@ -103,13 +104,9 @@ class CardPart:
 
     def render_text(self) -> str:
         """The card as text."""
-        look = self.look if self.look.at else self._look_now()
-        state = make_card(look, self._source.name, spec=self._spec, unit=self._unit())
+        state = make_card(self.look, self._source.name, spec=self._spec, unit=self._unit())
         key_file = self._source.key_file if state.get("base_url") else None
         return render_card({**state, "key_file": str(key_file or "")}, time.time())
-
-    def _look_now(self) -> Look:
-        return self._watch.latest if self._watch is not None else self.look
 
     def reveal_key(self, _: Any = None) -> Mapping[str, Any]:
         """The key, for the clipboard of the person who asks; it is kept nowhere.

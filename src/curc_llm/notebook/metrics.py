@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +66,8 @@ class MetricsWidget(Panel):
     def render_text(self) -> str:
         """The figures as text, asked for at once when there are none yet."""
         if self._history.latest is None and self._source.chosen is not None:
-            try:
+            with contextlib.suppress(CurcLlmError, OSError):
                 self._history.add(self._session.metrics())
-            except (CurcLlmError, OSError):
-                pass
         return render_metrics(self.make_state())
 
     def close(self) -> None:

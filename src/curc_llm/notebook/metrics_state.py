@@ -137,9 +137,10 @@ def render_metrics(state: Mapping[str, Any]) -> str:
     if figures is None:
         return f"Session {state['name']}: {state['quiet']}"
     first, whole = figures["first_token"], figures["request"]
+    busy = f"{figures['tokens_per_s']:g} tokens/s, {figures['running']} running"
     waiting = f", {figures['waiting']} waiting" if figures["waiting"] is not None else ""
     lines = [
-        f"Session {state['name']}: {figures['tokens_per_s']:g} tokens/s, {figures['running']} running{waiting}",
+        f"Session {state['name']}: {busy}{waiting}",
         f"First token: {first['p50']} (half), {first['p95']} (95 %), {first['p99']} (99 %)",
         f"Whole answers: {whole['p50']} (half), {whole['p95']} (95 %), {whole['p99']} (99 %)",
     ]
