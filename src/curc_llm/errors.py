@@ -101,6 +101,10 @@ class MissingPackageError(CurcLlmError, ImportError):
     """Something was asked for that needs a package which isn't installed."""
 
 
+class VersionError(CurcLlmError):
+    """Two versions don't fit: of this curc-llm, of the session's, or of a package that is used."""
+
+
 class SchemaError(CurcLlmError, ValueError):
     """An answer doesn't fit the schema that was asked for, or the schema itself is none.
 

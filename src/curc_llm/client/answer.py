@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
+from curc_llm.client.tool_call import ToolCall, read_tool_calls
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -34,6 +36,8 @@ class Answer(str):
         finish_reason: `stop` when the model was done, `length` when `max_tokens` or the context cut it off,
             `tool_calls` when it asks for a tool.
         model: the served model name that answered.
+        tool_calls: functions that the model wants called; see `Session.run_tools`.
+        messages: the whole conversation that led here, when `run_tools` held one.
         raw: the whole response as the openai library returns it; None for streams.
 
     Example:
@@ -46,6 +50,8 @@ class Answer(str):
     usage: Usage | None
     finish_reason: str | None
     model: str
+    tool_calls: tuple[ToolCall, ...]
+    messages: list[dict[str, Any]]
     raw: Any
 
     def __new__(
@@ -56,12 +62,13 @@ class Answer(str):
         usage: Usage | None = None,
         finish_reason: str | None = None,
         model: str = "",
+        tool_calls: tuple[ToolCall, ...] = (),
         raw: Any = None,
     ) -> Self:
         """Makes the text and hangs the rest on it."""
         self = super().__new__(cls, text)
         self.reasoning, self.usage, self.finish_reason = reasoning, usage, finish_reason
-        self.model, self.raw = model, raw
+        self.model, self.tool_calls, self.messages, self.raw = model, tool_calls, [], raw
         return self
 
     @property
@@ -86,6 +93,7 @@ def make_chat_answer(raw: Any) -> Answer:
         usage=make_usage(raw.usage),
         finish_reason=choice.finish_reason,
         model=raw.model,
+        tool_calls=read_tool_calls(choice.message),
         raw=raw,
     )
 

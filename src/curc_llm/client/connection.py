@@ -8,7 +8,8 @@ from pathlib import Path
 from curc_llm.client.secret import Secret
 from curc_llm.client.session import Session
 from curc_llm.client.source import LocalSource, RemoteSource, Source, check_not_over, parse_base_url
-from curc_llm.errors import KeyFileError
+from curc_llm.client.versions import find_unreadable
+from curc_llm.errors import KeyFileError, SessionNotFoundError
 from curc_llm.launch.queued import discover_sessions, find_session
 from curc_llm.session.keys import read_secret_file
 
@@ -54,12 +55,19 @@ def connect(
     if base_url is not None:
         source: Source = _make_remote(parse_base_url(base_url), api_key, api_key_file, state_dir)
     else:
-        source = LocalSource(find_session(_state_dir(state_dir), name).paths)
+        source = _find_local(_state_dir(state_dir), name)
         check_not_over(source.record())
     session = Session(source, timeout_s=timeout_s)
     if wait:
         session.wait_until_ready(wait_timeout_s)
     return session
+
+
+def _find_local(state_dir: Path, name: str | None) -> LocalSource:
+    try:
+        return LocalSource(find_session(state_dir, name).paths)
+    except SessionNotFoundError as error:
+        raise find_unreadable(state_dir, name) or error from None
 
 
 def _make_remote(

@@ -35,6 +35,15 @@ def explained(source: Source) -> Iterator[None]:
         raise explain(error, source) from None
 
 
+def explain_cut(source: Source) -> CurcLlmError:
+    """The error of a stream that ended without saying why; the session's record may know."""
+    try:
+        check_not_over(source.record())
+    except CurcLlmError as known:
+        return known
+    return ApiError("The answer broke off before its end.", f"Look at: curc-llm status {source.name}")
+
+
 def explain(error: Exception, source: Source) -> CurcLlmError:
     """The error to raise instead of one that a request ended with."""
     if isinstance(error, openai.APITimeoutError):
@@ -62,6 +71,8 @@ def _explain_status(error: openai.APIStatusError, source: Source) -> CurcLlmErro
 def _remedy(error: openai.APIStatusError, code: str, source: Source) -> str:
     if error.status_code == 401:
         return f"Use the key of session {source.name}: curc-llm endpoint says which file holds it."
+    if "--tool-call-parser" in str(error):
+        return "This model was launched without tool_call_parser: set it for the model in your settings."
     if code == "model_not_found" or (error.status_code == 404 and "model" in str(error).lower()):
         return f"Models here: {_models(source)}."
     if error.status_code == 413:

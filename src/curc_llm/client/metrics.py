@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from curc_llm.client.samples import Sample, find_quantile, parse_samples
+from curc_llm.client.secret import Secret
+from curc_llm.client.wire import HTTP_OK, get_json, get_text
+from curc_llm.errors import ApiError
 
 Buckets = Mapping[float, float]
 
@@ -89,6 +92,29 @@ class Metrics:
 
 TTFT = "curc_llm_first_token_seconds"
 WHOLE = "curc_llm_request_seconds"
+
+
+def fetch_metrics(root: str, secret: Secret, model: str | None = None) -> Metrics:
+    """Asks a session for its figures.
+
+    Args:
+        root: its address, without /v1.
+        secret: its key.
+        model: only this model's figures; None for all together.
+
+    Raises:
+        ApiError: it can't be reached, or refuses the key.
+    """
+    try:
+        code, status = get_json(f"{root}/status", secret)
+        exposition = get_text(f"{root}/metrics", secret)
+    except OSError as error:
+        raise ApiError(
+            f"Nothing answers at {root}: {error}.", "Is the session up, and the tunnel open?"
+        ) from None
+    if code != HTTP_OK:
+        raise ApiError(f"{root} refuses to tell its figures (HTTP {code}).", "Is the key right?", status=code)
+    return make_metrics(status, exposition, model)
 
 
 def make_metrics(

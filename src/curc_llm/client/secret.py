@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import NoReturn
 
 from curc_llm.errors import KeyFileError
@@ -35,6 +36,12 @@ class Secret:
     def reveal(self) -> str:
         """The key itself; only for the header of a request."""
         return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text, other._text)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
 
     def __repr__(self) -> str:
         return "Secret(****)"

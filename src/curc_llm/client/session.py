@@ -2,112 +2,32 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from functools import cached_property
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from curc_llm.client.answer import Answer, make_chat_answer, make_completion_answer
 from curc_llm.client.faces import Faces
-from curc_llm.client.health import Health, parse_health
-from curc_llm.client.messages import Prompt, clean, make_messages, place_parameters
-from curc_llm.client.progress import Progress, render_progress
-from curc_llm.client.source import Source, check_not_over, root_url
-from curc_llm.client.wire import get_json
-from curc_llm.errors import ApiError, CurcLlmError, SessionNotReadyError
-from curc_llm.session.record import EnginePhase, SessionRecord
+from curc_llm.client.link import Link
+from curc_llm.client.messages import Prompt, clean, place_parameters
+from curc_llm.client.question import make_question, make_streamed
+from curc_llm.client.source import root_url
 
-if TYPE_CHECKING:  # the openai library takes a second to import; only a question needs it
-    from openai import AsyncOpenAI, OpenAI
-
+if TYPE_CHECKING:  # each is imported when it is first used
+    from curc_llm.client.async_stream import AsyncStream
     from curc_llm.client.metrics import Metrics
     from curc_llm.client.stream import Stream
 
-POLL_S = 0.5
-CONNECT_TIMEOUT_S = 10.0
-IDEMPOTENT_RETRIES = 2
+Question = Mapping[str, Any]
 
 
-class Session(Faces):
+class Session(Link, Faces):
     """A running session. Make one with `curc_llm.connect()`.
 
     Requests that generate are sent once: a retry could make the model work twice, so it must be asked for
     (`retries=`). A model that isn't named is the session's first one that writes text.
 
-    Args:
-        source: where the session is known from.
-        timeout_s: seconds of silence after which a request is given up.
+    `openai` and `async_openai` are ready clients for all that has no method here.
     """
-
-    def __init__(self, source: Source, *, timeout_s: float = 3600.0) -> None:
-        self._source = source
-        self._timeout_s = timeout_s
-
-    def __repr__(self) -> str:
-        return f"<curc_llm.Session {self._source.name}>"
-
-    @property
-    def session_id(self) -> str:
-        """The session's id, or its address when it is known by that alone."""
-        return self._source.name
-
-    @property
-    def base_url(self) -> str:
-        """The OpenAI-compatible endpoint, ending in /v1."""
-        return self._source.base_url()
-
-    @property
-    def key_file(self) -> Path | None:
-        """The file that holds the key; None when the session's folder isn't on this file system."""
-        return self._source.key_file
-
-    @cached_property
-    def openai(self) -> OpenAI:
-        """A ready `openai.OpenAI` client; it never repeats a request on its own."""
-        import openai
-
-        http = openai.DefaultHttpxClient(trust_env=False) if self._is_plain else None
-        return openai.OpenAI(http_client=http, **self._client_arguments())
-
-    @cached_property
-    def async_openai(self) -> AsyncOpenAI:
-        """A ready `openai.AsyncOpenAI` client; it never repeats a request on its own."""
-        import openai
-
-        http = openai.DefaultAsyncHttpxClient(trust_env=False) if self._is_plain else None
-        return openai.AsyncOpenAI(http_client=http, **self._client_arguments())
-
-    @property
-    def _is_plain(self) -> bool:
-        """Plain http stays inside the cluster or a tunnel: HTTP_PROXY must not redirect it."""
-        return self.base_url.startswith("http://")
-
-    def _client_arguments(self) -> dict[str, Any]:
-        import openai
-
-        return {
-            "base_url": self.base_url,
-            "api_key": self._source.secret().reveal(),
-            "max_retries": 0,
-            "timeout": openai.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S),
-        }
-
-    @property
-    def default_model(self) -> str:
-        """The first model that writes text, by its served model name.
-
-        Raises:
-            SessionNotReadyError: the session serves none (only embeddings, say).
-        """
-        engines = self.status().engines
-        name = next((e.served_model_name for e in engines if e.runner == "generate"), None)
-        if name is None:
-            raise SessionNotReadyError(
-                f"Session {self.session_id} serves no model that writes text.", "Name model=."
-            )
-        return name
 
     def chat(
         self,
@@ -115,6 +35,8 @@ class Session(Faces):
         *,
         model: str | None = None,
         system: str | None = None,
+        images: Iterable[Any] = (),
+        tools: Iterable[Any] = (),
         retries: int = 0,
         **params: Any,
     ) -> Answer:
@@ -124,6 +46,10 @@ class Session(Faces):
             prompt: the question, or a conversation as a list of messages.
             model: served model name; the session's first when not given.
             system: instructions for the model.
+            images: pictures that belong to the question, for models that see: paths, bytes, http or data
+                URLs, PIL images, matplotlib figures.
+            tools: Python functions that the model may ask for; its wishes are in `answer.tool_calls`, and
+                nothing is called (`run_tools` does).
             retries: how often to try again when the session is busy or can't be reached.
             params: OpenAI's parameters (`temperature`, `max_tokens` …) and vLLM's (`top_k` …).
 
@@ -131,31 +57,136 @@ class Session(Faces):
             SessionNotReadyError: the model still loads; `wait_until_ready()` waits for it.
             SessionEndedError: the session is over.
             ApiError: the session refused the request.
+            ImageError, ToolError: a picture or function can't be sent.
 
         Example:
             >>> answer = session.chat("What is an SU?", temperature=0)     # doctest: +SKIP
             >>> answer.usage.completion_tokens                            # doctest: +SKIP
         """
-        return make_chat_answer(self._chat(make_messages(prompt, system), model, retries, params))
+        question = make_question(prompt, system, images, tools, params)
+        return make_chat_answer(self._ask(question, model, retries))
+
+    async def achat(
+        self,
+        prompt: Prompt,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        images: Iterable[Any] = (),
+        tools: Iterable[Any] = (),
+        retries: int = 0,
+        **params: Any,
+    ) -> Answer:
+        """As `chat`, for code that runs in an event loop; ask several at once with `asyncio.gather`.
+
+        Example:
+            >>> await asyncio.gather(*map(session.achat, questions))       # doctest: +SKIP
+        """
+        question = make_question(prompt, system, images, tools, params)
+        return make_chat_answer(await self._aask(question, model, retries))
 
     def stream(
-        self, prompt: Prompt, *, model: str | None = None, system: str | None = None, **params: Any
+        self,
+        prompt: Prompt,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        images: Iterable[Any] = (),
+        tools: Iterable[Any] = (),
+        **params: Any,
     ) -> Stream:
         """Asks a question and returns its answer piece by piece; see `Stream`. Takes what `chat` takes."""
         from curc_llm.client.stream import Stream
 
-        extra = {"stream": True, "stream_options": {"include_usage": True}}
-        return Stream(self._chat(make_messages(prompt, system), model, 0, {**params, **extra}), self._source)
+        question = make_streamed(make_question(prompt, system, images, tools, params))
+        return Stream(self._ask(question, model, 0), self._source)
 
-    def _chat(
-        self, messages: list[dict[str, Any]], model: str | None, retries: int, params: Mapping[str, Any]
-    ) -> Any:
-        from curc_llm.client.failure import explained
+    def astream(
+        self,
+        prompt: Prompt,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        images: Iterable[Any] = (),
+        tools: Iterable[Any] = (),
+        **params: Any,
+    ) -> AsyncStream:
+        """As `stream`, for code that runs in an event loop; see `AsyncStream`. Sent when it is first read."""
+        from curc_llm.client.async_stream import AsyncStream
 
-        model = model or self.default_model
-        with explained(self._source):
-            create = self.openai.with_options(max_retries=retries).chat.completions.create
-            return create(messages=cast(Any, messages), model=model, **place_parameters(create, params))
+        question = make_streamed(make_question(prompt, system, images, tools, params))
+        return AsyncStream(lambda: self._aask(question, model, 0), self._source)
+
+    def json(self, prompt: Prompt, schema: Any, *, model: str | None = None, **params: Any) -> Any:
+        """Asks a question whose answer must have a given shape, and returns it as Python.
+
+        vLLM lets the model write nothing that doesn't fit; what it writes is checked once more here.
+
+        Args:
+            prompt: the question, or a conversation as a list of messages.
+            schema: a JSON schema as a dict, a pydantic model, or a Python type such as `list[str]`, a
+                dataclass or `Literal["yes", "no"]`.
+            model: served model name; the session's first when not given.
+            params: what `chat` takes.
+
+        Returns:
+            An instance of the model or type; for a JSON schema what the JSON says.
+
+        Raises:
+            SchemaError: the answer doesn't fit (most often it was cut off); its text is in `.text`.
+
+        Example:
+            >>> session.json("Name three rivers.", list[str])              # doctest: +SKIP
+            ['Rhine', 'Nile', 'Amazon']
+        """
+        from curc_llm.client.schema import make_schema
+
+        shape = make_schema(schema)
+        answer = self.chat(prompt, model=model, response_format=shape.response_format, **params)
+        return shape.parse(answer.text, answer.finish_reason)
+
+    async def ajson(self, prompt: Prompt, schema: Any, *, model: str | None = None, **params: Any) -> Any:
+        """As `json`, for code that runs in an event loop."""
+        from curc_llm.client.schema import make_schema
+
+        shape = make_schema(schema)
+        answer = await self.achat(prompt, model=model, response_format=shape.response_format, **params)
+        return shape.parse(answer.text, answer.finish_reason)
+
+    def run_tools(
+        self,
+        prompt: Prompt,
+        tools: Iterable[Callable[..., Any] | Mapping[str, Any]],
+        *,
+        max_rounds: int = 8,
+        **params: Any,
+    ) -> Answer:
+        """Asks a question, calls the functions that the model asks for, and returns its last answer.
+
+        Offer only functions that you would let anyone call: what a model asks for can come from a text that
+        it was given. Arguments are checked against the function's types; an exception is told to the model.
+
+        Args:
+            prompt: the question, or a conversation as a list of messages.
+            tools: Python functions with types and a docstring, from which the model learns what they do.
+            max_rounds: how often the model may ask for functions before it must have answered.
+            params: what `chat` takes.
+
+        Returns:
+            The answer; the whole conversation, calls and results included, is in its `messages`.
+
+        Raises:
+            ToolError: a function can't be offered, or the model never stopped asking.
+
+        Example:
+            >>> def add(a: int, b: int) -> int:
+            ...     "Adds two numbers."
+            ...     return a + b
+            >>> session.run_tools("What is 17 + 25?", [add])               # doctest: +SKIP
+        """
+        from curc_llm.client.tool_rounds import hold_tool_rounds
+
+        return hold_tool_rounds(self.chat, prompt, tools, max_rounds, params)
 
     def complete(self, prompt: str, *, model: str | None = None, retries: int = 0, **params: Any) -> Answer:
         """Continues a text, without a conversation around it. Takes what `chat` takes.
@@ -163,33 +194,62 @@ class Session(Faces):
         Example:
             >>> session.complete("Once upon a time", max_tokens=20)      # doctest: +SKIP
         """
-        from curc_llm.client.failure import explained
 
-        model = model or self.default_model
-        with explained(self._source):
+        def send() -> Any:
             create = self.openai.with_options(max_retries=retries).completions.create
-            return make_completion_answer(
-                create(prompt=clean(prompt), model=model, **place_parameters(create, params))
-            )
+            placed = place_parameters(create, params)
+            return create(prompt=clean(prompt), model=model or self.default_model, **placed)
 
-    def models(self) -> list[str]:
-        """The names of the models that can be asked now."""
-        from curc_llm.client.failure import explained
+        return make_completion_answer(self._patiently(send, model))
 
-        with explained(self._source):
-            client = self.openai.with_options(max_retries=IDEMPOTENT_RETRIES, timeout=30.0)
-            return [model.id for model in client.models.list()]
+    def embed(
+        self, texts: str | Iterable[str], *, model: str | None = None, as_array: bool = False, **params: Any
+    ) -> Any:
+        """Turns texts into vectors, with a session that serves an embedding model.
 
-    def health(self) -> Health:
-        """Whether a model can answer. Never raises for a session that can't be reached: it says so."""
-        try:
-            return parse_health(*get_json(root_url(self.base_url) + "/health"))
-        except (OSError, CurcLlmError):
-            return Health(ready=False, phase="unreachable")
+        Args:
+            texts: one text or several.
+            model: served model name; the session's first embedding model when not given.
+            as_array: return a numpy array, one row for each text, instead of a list of lists.
+            params: OpenAI's parameters, such as `dimensions`.
 
-    def status(self) -> SessionRecord:
-        """The session's record: phases, times, warnings."""
-        return self._source.record()
+        Raises:
+            ModelNotFoundError: the session serves no embedding model.
+            TypeError: one of the texts isn't a text.
+
+        Example:
+            >>> len(session.embed(["a cat", "a dog"]))                     # doctest: +SKIP
+            2
+        """
+        from curc_llm.client.embeddings import check_texts, make_array, read_vectors, split
+
+        vectors: list[list[float]] = []
+        for portion in split(check_texts(texts)):
+            vectors += read_vectors(self._embed(portion, model, params))
+        return make_array(vectors) if as_array else vectors
+
+    def _embed(self, texts: list[str], model: str | None, params: Mapping[str, Any]) -> Any:
+        def send() -> Any:
+            create = self.openai.embeddings.create
+            placed = place_parameters(create, params)
+            return create(input=texts, model=model or self.default_embedder, **placed)
+
+        return self._patiently(send, model)
+
+    def _ask(self, question: Question, model: str | None, retries: int) -> Any:
+        def send() -> Any:
+            create = self.openai.with_options(max_retries=retries).chat.completions.create
+            return create(model=model or self.default_model, **place_parameters(create, question))
+
+        return self._patiently(send, model)
+
+    async def _aask(self, question: Question, model: str | None, retries: int) -> Any:
+        def send() -> Awaitable[Any]:
+            create = self.async_openai.with_options(max_retries=retries).chat.completions.create
+            sent: Any = create(model=model or self.default_model, **place_parameters(create, question))
+            return sent
+
+        return await self._apatiently(send, model)
 
     def metrics(self, model: str | None = None) -> Metrics:
         """How busy the session is: requests, tokens, latencies, memory.
@@ -200,20 +260,12 @@ class Session(Faces):
         Raises:
             ApiError: the session can't be reached.
         """
-        from curc_llm.client.metrics import make_metrics
-        from curc_llm.client.wire import get_text
+        from curc_llm.client.metrics import fetch_metrics
 
-        root, key = root_url(self.base_url), self._source.secret()
-        try:
-            return make_metrics(get_json(f"{root}/status", key)[1], get_text(f"{root}/metrics", key), model)
-        except OSError as error:
-            raise ApiError(
-                f"Session {self.session_id} can't be reached: {error}.",
-                f"Look at: curc-llm status {self.session_id}",
-            ) from None
+        return fetch_metrics(root_url(self.base_url), self._source.secret(), model)
 
     def snippets(self, model: str | None = None) -> dict[str, str]:
-        """Ready-to-paste ways to reach the session, by name: curl, python, langchain and more.
+        """Ready-to-paste ways to reach the session, by name: curl, python, langchain, litellm and more.
 
         None of them holds the key: each reads it from its file.
 
@@ -224,6 +276,12 @@ class Session(Faces):
         from curc_llm.client.snippets import render_snippets
 
         return render_snippets(make_target(self._source, model))
+
+    def versions(self) -> dict[str, str]:
+        """What this side and the session run, by name, as a report of a problem should say."""
+        from curc_llm.client.versions import list_versions
+
+        return list_versions(self.status())
 
     def stop(self) -> None:
         """Ends the session and everything that it started, without asking. One that is over is no error.
@@ -236,63 +294,3 @@ class Session(Faces):
 
         self.close()
         end_source(self._source)
-
-    def wait_until_ready(
-        self, timeout_s: float | None = None, *, model: str | None = None, progress: bool | Progress = True
-    ) -> SessionRecord:
-        """Returns once the models can answer; shows on standard error what the session does meanwhile.
-
-        A model that was given up for good isn't waited for: asking it tells why.
-
-        Args:
-            timeout_s: seconds to wait at most; None for as long as the session lives.
-            model: wait for this one alone, by its served model name; None for all of them.
-            progress: False to show nothing.
-
-        Raises:
-            SessionEndedError: the session ended before it was ready; the text says why.
-            SessionNotReadyError: the time is up.
-        """
-        shown = progress if isinstance(progress, Progress) else Progress()
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        try:
-            while not _is_ready(record := self.status(), model):
-                check_not_over(record)
-                if progress is not False:
-                    shown.show(record)
-                self._check_deadline(deadline, record)
-                time.sleep(POLL_S)
-        finally:
-            shown.close()
-        return record
-
-    def _check_deadline(self, deadline: float | None, record: SessionRecord) -> None:
-        if deadline is not None and time.monotonic() > deadline:
-            state = render_progress(record, time.time())
-            raise SessionNotReadyError(
-                f"Session {self.session_id} isn't ready in time ({state}).", "Wait longer."
-            )
-
-    def close(self) -> None:
-        """Closes the connections. The session itself runs on; `curc-llm stop` ends it."""
-        if "openai" in self.__dict__:
-            self.openai.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _is_ready(record: SessionRecord, model: str | None) -> bool:
-    """True when there is nothing more to wait for."""
-    phases = {engine.served_model_name: engine.phase for engine in record.engines}
-    settled = {EnginePhase.READY, EnginePhase.FAILED}
-    if record.status.is_over or not phases:
-        return False
-    if model is not None:
-        return phases.get(model, EnginePhase.FAILED) in settled
-    return EnginePhase.READY in phases.values() and settled.issuperset(phases.values())

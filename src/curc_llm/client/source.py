@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from curc_llm.client.secret import Secret
+from curc_llm.client.versions import explain_unreadable
 from curc_llm.client.wire import get_json
 from curc_llm.errors import ApiError, SessionEndedError, SessionNotFoundError, SessionNotReadyError
 from curc_llm.launch.queued import load_session
@@ -91,7 +92,7 @@ class LocalSource:
         """The record on disk, with the status to believe."""
         found = load_session(self.paths.root, self.poll)
         if found is None:
-            raise SessionNotFoundError(
+            raise explain_unreadable(self.paths.record) or SessionNotFoundError(
                 f"Session {self.name} has no record any more.", "Was its folder removed?"
             )
         return found.record
