@@ -6,16 +6,18 @@ In a test: `with FakeSession(state_dir) as fake: ...`. As a process (for `stop`,
 What the model answers is in the question: it repeats it as `You said: …`, and these words make it act:
 `[think]` reasoning first; `[slow]` a word each 50 ms, 400 times; `[cut]` hangs up in the middle; `[error]` an
 error event in the stream; `[silent]` no answer for a second; `[length]` stops at the limit; `[escape]`
-terminal control characters; `[code]` Markdown.
+terminal control characters; `[code]` Markdown. What is put into `replies` is answered instead, in order.
 """
 
 from __future__ import annotations
 
+import base64
 import getpass
 import json
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -34,7 +36,11 @@ MARKDOWN = "# Title\n\n- one\n- two\n\n```python\nprint(1)\n```\n"
 
 
 class FakeSession:
-    """A session of this process; `requests` holds what was asked, `refusals` what to answer instead."""
+    """A session of this process; `requests` holds what was asked, `refusals` what to answer instead.
+
+    `replies` are messages to answer with, such as `{"content": "4"}` or `{"tool_calls": [...]}`, and
+    `finish_reason` beside them; `exposition` is what /metrics says, None for a gateway without it.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,9 @@ class FakeSession:
         self.paths = SessionPaths(state_dir / "sessions" / session_id)
         self.requests: list[dict[str, Any]] = []
         self.refusals: list[tuple[int, str, str]] = []
+        self.replies: list[dict[str, Any]] = []
+        self.exposition: str | None = ""
+        self.figures: dict[str, Any] = {"running": 0}
         self.aborted = threading.Event()
         self.broken_health = 0
         self.redirect = ""
@@ -197,7 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self) -> None:
         if self.path == "/status":
-            self._send(200, {**self.fake.record.to_json(), "gateway": {"running": 0}})
+            self._send(200, {**self.fake.record.to_json(), "gateway": self.fake.figures})
+        elif self.path == "/metrics" and self.fake.exposition is not None:
+            self._send_text(self.fake.exposition)
         elif self.path == "/v1/models":
             names = [e.served_model_name for e in self.fake.record.engines]
             models = [{"id": n, "object": "model", "created": 0, "owned_by": "x"} for n in names]
@@ -218,6 +229,8 @@ class _Handler(BaseHTTPRequestHandler):
         name = body["model"]
         if self.fake.record.engine(name) is None:
             self._refuse(404, "model_not_found", f"The model {name!r} does not exist.")
+        elif self.path == "/v1/embeddings":
+            self._embed(body)
         elif body.get("stream"):
             self._stream(body)
         else:
@@ -230,21 +243,41 @@ class _Handler(BaseHTTPRequestHandler):
         finish = "length" if "[length]" in question else "stop"
         choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
         if self.path.endswith("/chat/completions"):
-            choice["message"] = {
-                "role": "assistant",
-                "content": _reply(question),
-                "reasoning": _thought(question),
-            }
+            choice |= self._make_message(question)
         else:
             choice["text"] = _reply(question)
         self._send(200, {**common, "object": "x", "choices": [choice]})
+
+    def _make_message(self, question: str) -> dict[str, Any]:
+        plain = {"role": "assistant", "content": _reply(question), "reasoning": _thought(question)}
+        if not self.fake.replies:
+            return {"message": plain}
+        given = dict(self.fake.replies.pop(0))
+        finish = {"finish_reason": given.pop("finish_reason")} if "finish_reason" in given else {}
+        return {"message": {"role": "assistant", "content": None, **given}, **finish}
+
+    def _embed(self, body: dict[str, Any]) -> None:
+        """Vectors that tell their text's place and length; the last first, as a server may answer."""
+        data = [
+            {"object": "embedding", "index": place, "embedding": _encode([place, len(text), 0.5], body)}
+            for place, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        self._send(200, {"object": "list", "model": body["model"], "data": data[::-1], "usage": usage})
+
+    def _send_text(self, text: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
 
     def _stream(self, body: dict[str, Any]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         try:
-            for event in _events(body):
+            for event in _events(body, self.fake.replies.pop(0) if self.fake.replies else None):
                 self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
             self.wfile.write(b"data: [DONE]\n\n" if "[cut]" not in _question(body) else b"")
         except OSError:
@@ -284,10 +317,16 @@ def _usage(question: str) -> dict[str, int]:
     return {"prompt_tokens": count, "completion_tokens": count + 2, "total_tokens": 2 * count + 2}
 
 
-def _events(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _encode(vector: list[float], body: dict[str, Any]) -> list[float] | str:
+    if body.get("encoding_format") != "base64":
+        return vector
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def _events(body: dict[str, Any], reply: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
     question = _question(body)
     common = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": body["model"]}
-    for delta in _deltas(question):
+    for delta in _deltas(question) if reply is None else _cut(reply):
         yield {**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
     if "[error]" in question:
         yield {"error": {"message": "The engine died.", "type": "server_error", "code": "engine_failed"}}
@@ -297,6 +336,20 @@ def _events(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {**common, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
     if (body.get("stream_options") or {}).get("include_usage"):
         yield {**common, "choices": [], "usage": _usage(question)}
+
+
+def _cut(reply: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A message as a stream brings it: text in one piece, a call's name first and its arguments in two."""
+    if reply.get("content"):
+        yield {"content": reply["content"]}
+    for index, call in enumerate(reply.get("tool_calls", [])):
+        function = call["function"]
+        text = function["arguments"]
+        yield {
+            "tool_calls": [{**call, "index": index, "function": {"name": function["name"], "arguments": ""}}]
+        }
+        for part in (text[:3], text[3:]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": part}}]}
 
 
 def _deltas(question: str) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from curc_llm.errors import KeyFileError
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.gpu_memory import GpuMemory
 from curc_llm.gateway.live import Engine, LiveSession
 from curc_llm.gateway.metrics import Metrics
 from curc_llm.gateway.pages import SECURITY_HEADERS, answer_page
@@ -45,6 +46,7 @@ class Service:
         self._metrics = metrics
         self._keep_going = keep_going
         self._metrics_s = metrics_s
+        self._gpu_memory = GpuMemory()
 
     async def answer(self, request: Request, caller: Caller) -> bool:
         """Answers the routes that a key opens; False when this is none of them."""
@@ -105,6 +107,7 @@ class Service:
 
         engines = list(self._live.engines.values())
         body = await render_metrics(self._metrics, engines, self._metrics_s)
+        body += self._gpu_memory.render().encode()
         await request.answer(200, body, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
 
     async def _answer_models(self, request: Request, caller: Caller) -> None:

@@ -23,6 +23,11 @@ class SessionStatus(StrEnum):
     GONE = "gone"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def _missing_(cls, value: object) -> SessionStatus | None:
+        """A word of a newer job can't be told."""
+        return cls.UNKNOWN if isinstance(value, str) else None
+
     @property
     def is_over(self) -> bool:
         """True when nothing of the session runs any more."""
@@ -41,6 +46,11 @@ class EnginePhase(StrEnum):
     RESTARTING = "restarting"
     FAILED = "failed"
     STOPPED = "stopped"
+
+    @classmethod
+    def _missing_(cls, value: object) -> EnginePhase | None:
+        """A word of a newer job is a step on the way that this one doesn't know."""
+        return cls.ENVIRONMENT if isinstance(value, str) else None
 
 
 class _Frozen(BaseModel):
