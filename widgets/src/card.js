@@ -1,8 +1,2 @@
-import { h } from "./base.js";
-
-// A stand-in until the real view is written.
-export function drawCard(panel) {
-  const text = h("pre");
-  panel.root.append(text);
-  panel.onState((state) => (text.textContent = JSON.stringify(state, null, 1)));
-}
+// A session at a glance.
+export { drawSession as drawCard } from "./session.js";

@@ -1,8 +1,2 @@
-import { h } from "./base.js";
-
-// A stand-in until the real view is written.
-export function drawLaunch(panel) {
-  const text = h("pre");
-  panel.root.append(text);
-  panel.onState((state) => (text.textContent = JSON.stringify(state, null, 1)));
-}
+// The form that launches a session, and then shows it.
+export { drawSession as drawLaunch } from "./session.js";

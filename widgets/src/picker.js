@@ -1,8 +1,2 @@
-import { h } from "./base.js";
-
-// A stand-in until the real view is written.
-export function drawPicker(panel) {
-  const text = h("pre");
-  panel.root.append(text);
-  panel.onState((state) => (text.textContent = JSON.stringify(state, null, 1)));
-}
+// The list of sessions, and then the one that was picked.
+export { drawSession as drawPicker } from "./session.js";
