@@ -10,7 +10,7 @@ export function drawBatch(panel) {
   const done = h("div", { class: "curc-done" });
   const failed = h("div", { class: "curc-failed" });
   const told = h("div", { class: "curc-column" });
-  const foot = h("div", { class: "curc-section curc-row curc-actions" });
+  const foot = h("div", { class: "curc-section curc-row curc-buttons" });
   progress.append(done, failed);
   main.append(progress, told);
   panel.root.append(head, main, foot);
@@ -46,7 +46,7 @@ function drawTold(state) {
 }
 
 function drawReasons(reasons) {
-  return h("table", { class: "curc-table" },
+  return h("table", { class: "curc-rows" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Why rows failed"), h("th", { scope: "col" }, "Rows"))),
     h("tbody", {}, reasons.map(([reason, count]) => h("tr", {}, h("td", {}, reason), h("td", { class: "curc-figures" }, renderNumber(count))))));
 }

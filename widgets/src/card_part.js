@@ -8,7 +8,7 @@ export function makeCard(panel) {
   const phase = h("div", { class: "curc-section curc-column" });
   const facts = h("div", { class: "curc-section" });
   const access = h("div", { class: "curc-section curc-column" });
-  const actions = h("div", { class: "curc-section curc-row curc-actions" });
+  const actions = h("div", { class: "curc-section curc-row curc-buttons" });
   const element = h("div", { class: "curc-card" }, head, phase, facts, access, actions);
   const keep = Object.fromEntries(Object.entries({ head, phase, facts, access, actions }).map(([name, part]) => [name, keeper(part)]));
   let card = null;

@@ -48,7 +48,7 @@ export function makeLaunchForm(panel) {
   const rest = ["preset", "context_tokens", "qos", "idle_min", "reservation", "mail"].map((name) => fields[name]);
   const more = h("details", { class: "curc-details" }, h("summary", {}, "More"), h("div", { class: "curc-fields" }, rest));
   const form = h("form", { class: "curc-section curc-column", novalidate: true, onsubmit: submit },
-    notice, first, accounts, more, verdict, problem, h("div", { class: "curc-row curc-actions" }, button, hint));
+    notice, first, accounts, more, verdict, problem, h("div", { class: "curc-row curc-buttons" }, button, hint));
   const element = h("div", { class: "curc-launch" }, h("div", { class: "curc-head" }, title, close), form);
 
   const read = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.type === "checkbox" ? input.checked : input.value]));

@@ -71,7 +71,7 @@ function drawRest(found) {
 
 function drawLatencies({ first_token, request }) {
   const row = (name, times) => h("tr", {}, h("th", { scope: "row" }, name), [times.p50, times.p95, times.p99].map((value) => h("td", { class: "curc-figures" }, value)));
-  return h("table", { class: "curc-table curc-latencies" },
+  return h("table", { class: "curc-rows curc-latencies" },
     h("thead", {}, h("tr", {}, ["Latency", "half within", "95 % within", "99 % within"].map((title) => h("th", { scope: "col" }, title)))),
     h("tbody", {}, row("First token", first_token), row("Whole answer", request)));
 }

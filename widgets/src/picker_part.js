@@ -11,7 +11,7 @@ export function makePicker(panel) {
   const element = h("div", { class: "curc-picker" },
     h("div", { class: "curc-head" }, h("span", { class: "curc-title curc-grow" }, "Which session?")),
     body,
-    h("div", { class: "curc-section curc-row curc-actions" }, button("Look again", "refresh"), button("Launch another", "open_launch")));
+    h("div", { class: "curc-section curc-row curc-buttons" }, button("Look again", "refresh"), button("Launch another", "open_launch")));
   const keep = keeper(body);
 
   function update(state) {
@@ -33,5 +33,5 @@ function drawTable(panel, sessions) {
       h("td", {}, row.owner),
       h("td", {}, pick));
   });
-  return h("table", { class: "curc-table" }, h("thead", {}, head), h("tbody", {}, rows));
+  return h("table", { class: "curc-rows" }, h("thead", {}, head), h("tbody", {}, rows));
 }
