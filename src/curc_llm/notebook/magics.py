@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
+from curc_llm.client.answer import Answer
 from curc_llm.client.session import Session
 from curc_llm.errors import CurcLlmError, MagicError, SessionEndedError
-from curc_llm.notebook.answer_view import make_view
 from curc_llm.notebook.explain import SYSTEM, make_question
 from curc_llm.notebook.interpolation import interpolate, look_up
 from curc_llm.notebook.magic_options import Options, parse_options
-
-if TYPE_CHECKING:
-    from curc_llm.client.answer import Answer
+from curc_llm.notebook.shown_answer import make_shown_answer
 
 RESULT = "_llm"
 # What --json-schema may name besides a person's own variables.
@@ -147,45 +146,33 @@ class LlmMagics:
         return self._session
 
     def _ask_text(self, session: Session, prompt: str, options: Options) -> Answer:
-        with make_view(self._shell) as view, _Told(self._names) as told:
-            with session.stream(prompt, **_parameters(options, self._names)) as stream:
-                told.stream = stream
-                for piece in stream.pieces():
-                    view.add(piece)
-            view.finish(stream.answer)
-        return stream.answer
+        shown = make_shown_answer(self._shell)
+        with self._kept(lambda: shown.answer):
+            shown.run(session, prompt, _parameters(options, self._names))
+        return shown.answer
 
     def _ask_json(self, session: Session, prompt: str, options: Options) -> Any:
         schema = read_schema(options.json_schema or "", self._names)
-        with _Told(self._names):
+        with self._kept(Answer):
             return session.json(prompt, schema, **_parameters(options, self._names))
+
+    @contextlib.contextmanager
+    def _kept(self, read_so_far: Callable[[], Answer]) -> Iterator[None]:
+        """Keeps what an answer has so far when it breaks off, and tells an interrupt in a sentence."""
+        try:
+            yield
+        except (CurcLlmError, KeyboardInterrupt) as error:
+            if so_far := read_so_far():
+                self._names[RESULT] = so_far
+            if isinstance(error, CurcLlmError):
+                raise
+            where = f"What was written is in {RESULT}." if so_far else ""
+            raise MagicError("You stopped the answer.", where) from None
 
     def _keep(self, options: Options, result: Any) -> None:
         self._names[RESULT] = result
         if options.name:
             self._names[options.name] = result
-
-
-class _Told:
-    """Keeps what an answer has so far when it breaks off, and tells an interrupt in a sentence."""
-
-    def __init__(self, names: dict[str, Any]) -> None:
-        self._names = names
-        self.stream: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            return
-        kept = self.stream is not None and bool(self.stream.answer)
-        if kept:
-            self._names[RESULT] = self.stream.answer
-        if issubclass(kind, KeyboardInterrupt):
-            raise MagicError(
-                "You stopped the answer.", f"What was written is in {RESULT}." if kept else ""
-            ) from None
 
 
 def _connect(name: str | None = None) -> Session:
