@@ -13,6 +13,9 @@ from curc_llm.errors import KeyFileError, SessionNotFoundError
 from curc_llm.launch.queued import discover_sessions, find_session
 from curc_llm.session.keys import read_secret_file
 
+# Names the session that is meant where several run, for example in the JupyterLab of `curc-llm demo --lab`.
+SESSION_VARIABLE = "CURC_LLM_SESSION"
+
 
 def connect(
     name: str | None = None,
@@ -28,7 +31,8 @@ def connect(
     """Connects to a session: the only one that runs, or the one that is named.
 
     Args:
-        name: session id, its beginning, or Slurm job id; or an address, as `base_url`.
+        name: session id, its beginning, or Slurm job id; or an address, as `base_url`. When not given, the
+            one that CURC_LLM_SESSION names (`curc-llm demo --lab` sets it), or the only one.
         base_url: the endpoint of a session elsewhere, such as `http://127.0.0.1:8000/v1` at a tunnel's end.
         api_key: a key for `base_url`. A file is better: notebooks and shells remember what is typed.
         api_key_file: a file that holds the key alone and that only you can read.
@@ -50,6 +54,8 @@ def connect(
     api_key = (
         Secret(api_key) if isinstance(api_key, str) else api_key
     )  # tracebacks that show locals show ****
+    if not name and base_url is None:
+        name = os.environ.get(SESSION_VARIABLE) or None
     if name is not None and name.startswith(("http://", "https://")):
         name, base_url = None, name
     if base_url is not None:

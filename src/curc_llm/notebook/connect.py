@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from curc_llm.client.connection import SESSION_VARIABLE
 from curc_llm.client.connection import connect as connect_client
 from curc_llm.client.secret import Secret
 from curc_llm.client.session import Session
@@ -62,6 +63,8 @@ def connect(
     """
     show_errors_briefly()
     folder = Path(state_dir).expanduser() if state_dir is not None else load_site_settings().state_dir
+    if not name and base_url is None and not choose:
+        name = os.environ.get(SESSION_VARIABLE) or None
     if name is not None or base_url is not None:
         source = _find_named(folder, name, base_url, api_key, api_key_file)
         return _show_card(PendingSource(source), folder, timeout_s, wait, wait_timeout_s)

@@ -30,7 +30,8 @@ class ShownAnswer(Protocol):
 
         Args:
             session: who is asked.
-            prompt, parameters: as for `session.stream`.
+            prompt: as for `session.stream`.
+            parameters: what else `session.stream` takes.
 
         Raises:
             CurcLlmError: it can't be answered, or the answer broke off.
