@@ -91,16 +91,24 @@ def show(tab: Page, address: str, views: list[str]) -> partial[None]:
     return draw
 
 
+def await_noted(tab: Page) -> None:
+    """Returns once the page has noted what is open: browsers tell of it a moment after the click."""
+    tab.wait_for_function("""() => [...document.querySelectorAll("details[data-llm-keep]")].every(
+        box => box.open === (sessionStorage.getItem("curc-llm:" + box.id) === "open"))""")
+
+
 def test_what_is_open_stays_open_when_the_card_is_drawn_anew(tab: Page, base: str, views: list[str]) -> None:
     draw = show(tab, base, views)
     second = tab.locator(".curc-llm").nth(1)
     second.locator("summary", has_text="Python").click()
     second.locator("summary", has_text="API key").click()
+    await_noted(tab)
     for _ in range(3):
         draw()
     opened = tab.locator("details[open] > summary").all_inner_texts()
     assert opened == ["API key", "Python"]
     second.locator("summary", has_text="curl").click()  # one example at a time
+    await_noted(tab)
     draw()
     assert tab.locator("details[open] > summary").all_inner_texts() == ["API key", "curl"]
     assert not tab.locator(".curc-llm").nth(0).locator("details[open]").count()
