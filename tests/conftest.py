@@ -7,6 +7,7 @@ import signal
 import hypothesis
 import pytest
 
+from tests.browser import browser  # noqa: F401 - fixture for all tests
 from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
 
 # Machines are shared: how long an example takes says nothing of the code.

@@ -31,6 +31,8 @@ def box(page: Page) -> Locator:
 
 
 def send(page: Page, text: str) -> None:
+    # While an answer comes, Enter sends nothing and the text stays.
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
     box(page).fill(text)
     box(page).press("Enter")
 

@@ -14,18 +14,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.testbed.portal.portal import Portal
 
-# `portal.test` is this machine by a name that browsers don't trust without https.
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP portal.test 127.0.0.1",
-]
 PAGES = "/pun/sys/dashboard"
 FORM = "#batch_connect_session_context_"
 # Where to put pictures of what was seen, for people to look at; nowhere when not set.

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.portal_visit import FLAGS, PAGES, Visit, visiting, wait_until
+from tests.e2e.portal_visit import PAGES, Visit, visiting, wait_until
 from tests.e2e.questions import FIRST
 from tests.testbed.bed import Bed
 from tests.testbed.portal.portal import Portal
@@ -30,14 +30,6 @@ def portal(slurm_bed: Bed) -> Iterator[Portal]:
     with Portal(slurm_bed, options={"POLL_MS": "1500"}) as running:
         yield running
     slurm_bed.clear()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from curc_llm.gateway.channel import EngineTarget, KeepGoing
+from tests.browser import CHROMIUM, FLAGS
 from tests.gateway.conftest import RunningGateway, StartGateway, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 RECORD = {
     "session_id": "s1",
     "status": "starting",
@@ -46,7 +46,7 @@ async def page(start_gateway: StartGateway) -> AsyncIterator[tuple[Any, RunningG
     gateway = await start_gateway()
     complaints: list[str] = []
     async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         tab = await browser.new_page(viewport={"width": 800, "height": 900})
         tab.set_default_timeout(8000)
         tab.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.ood.card_bench import Card, make_engine, make_record
 from tests.ood.template_bench import make_app
@@ -59,12 +59,10 @@ def base() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def tab(base: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--host-resolver-rules=MAP portal.test 127.0.0.1"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
-        yield browser.new_page()
-        browser.close()
+def tab(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +89,24 @@ def show(tab: Page, address: str, views: list[str]) -> partial[None]:
     return draw
 
 
+def await_noted(tab: Page) -> None:
+    """Returns once the page has noted what is open: browsers tell of it a moment after the click."""
+    tab.wait_for_function("""() => [...document.querySelectorAll("details[data-llm-keep]")].every(
+        box => box.open === (sessionStorage.getItem("curc-llm:" + box.id) === "open"))""")
+
+
 def test_what_is_open_stays_open_when_the_card_is_drawn_anew(tab: Page, base: str, views: list[str]) -> None:
     draw = show(tab, base, views)
     second = tab.locator(".curc-llm").nth(1)
     second.locator("summary", has_text="Python").click()
     second.locator("summary", has_text="API key").click()
+    await_noted(tab)
     for _ in range(3):
         draw()
     opened = tab.locator("details[open] > summary").all_inner_texts()
     assert opened == ["API key", "Python"]
     second.locator("summary", has_text="curl").click()  # one example at a time
+    await_noted(tab)
     draw()
     assert tab.locator("details[open] > summary").all_inner_texts() == ["API key", "curl"]
     assert not tab.locator(".curc-llm").nth(0).locator("details[open]").count()

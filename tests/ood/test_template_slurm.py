@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,20 +24,18 @@ GONE_S = 10.0
 
 
 @pytest.fixture
-def staged(free_bed: Bed, tmp_path: Path) -> Iterator[Path]:
+def staged(free_bed: Bed) -> Iterator[Path]:
     """A staged launch of the bundled model, in the user's own home."""
     user = at_user(free_bed)
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    app = make_app(tmp_path / "app")
-    values = tmp_path / "values.json"
-    values.write_text(json.dumps(DEMO))
     folder = free_bed.home(user) / "ondemand" / "output" / str(uuid.uuid4())
     script = CHECKOUT / "tests" / "ood" / "template_stage.rb"
-    free_bed.run("ruby", script, app, folder, values, user=user)
-    yield folder
-    free_bed.clear()
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to other users
+        Path(place).chmod(0o755)
+        app, values = make_app(Path(place) / "app"), Path(place) / "values.json"
+        values.write_text(json.dumps(DEMO))
+        free_bed.run("ruby", script, app, folder, values, user=user)
+        yield folder
+        free_bed.clear()
 
 
 def at_user(bed: Bed) -> str:

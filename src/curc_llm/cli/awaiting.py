@@ -24,24 +24,16 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.5
 
 
-def wait_for_session(spec: LaunchSpec, job_id: str, slurm: Slurm, output: Output) -> None:
+def wait_for_session(spec: LaunchSpec, slurm: Slurm, output: Output) -> None:
     """Shows how a session gets ready, then its card. Ctrl-C leaves the session as it is.
 
     Raises:
         LaunchError, EngineError: it ended instead.
-        KeyboardInterrupt: the person has seen enough; they are told how to find it again.
     """
-    paths, name = SessionPaths(spec.session_dir), spec.session_id
-    try:
-        found = _watch(paths, slurm)
-    except KeyboardInterrupt:
-        output.say(
-            f"\nThe session goes on as job {job_id}. See how it is: curc-llm status {name} --watch"
-            f"\nEnd it: curc-llm stop {name}"
-        )
-        raise
-    card = {**make_card(paths, found.record), "job_id": job_id}
-    text = render_card(card, f"curc-llm stop {name}")
+    paths = SessionPaths(spec.session_dir)
+    found = _watch(paths, slurm)
+    card = {**make_card(paths, found.record), "job_id": found.record.slurm_job_id}
+    text = render_card(card, f"curc-llm stop {spec.session_id}")
     output.data(f"\n{card['model']} is ready.\n\n{text}\n", card)
 
 

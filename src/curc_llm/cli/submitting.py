@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from curc_llm.cli.output import Output, render_pairs
 from curc_llm.errors import SlurmError
 from curc_llm.launch.slurm import launch_slurm, make_submission
+from curc_llm.session.paths import SessionPaths
+from curc_llm.session.slurm_note import read_slurm_note
 from curc_llm.sites.load import load_site
 from curc_llm.slurm.command import Slurm
 
@@ -31,6 +33,7 @@ def run_launch(
 
     Raises:
         SlurmError: Slurm refuses the job; nothing of it is left.
+        KeyboardInterrupt: the person has seen enough; a job that exists goes on, and they are told so.
     """
     site = load_site(settings.site)
     plan = spec.origins[0].plan if spec.origins else None
@@ -39,6 +42,19 @@ def run_launch(
     if is_dry:
         _show_submission(spec, site, plan, output)
         return
+    try:
+        _submit(spec, site, plan, output, is_awaited=is_awaited)
+    except KeyboardInterrupt:
+        if submitted := read_slurm_note(SessionPaths(spec.session_dir).slurm):
+            output.say(
+                f"\nThe session goes on as job {submitted.job_id}. "
+                f"See how it is: curc-llm status {spec.session_id} --watch"
+                f"\nEnd it: curc-llm stop {spec.session_id}"
+            )
+        raise
+
+
+def _submit(spec: LaunchSpec, site: Site, plan: Plan | None, output: Output, *, is_awaited: bool) -> None:
     slurm = Slurm()
     job_id = launch_slurm(spec, site.runtime, slurm)
     value = {
@@ -55,7 +71,7 @@ def run_launch(
         from curc_llm.cli.awaiting import wait_for_session
 
         output.say(text)
-        wait_for_session(spec, job_id, slurm, output)
+        wait_for_session(spec, slurm, output)
     else:
         output.data(text, value)
 
