@@ -114,7 +114,7 @@ def map_rows(
         >>> session.map(["What is a node?", "What is a core?"], max_tokens=50)    # doctest: +SKIP
         >>> frame = session.map(frame, template="Is this about heat? {text}", schema=bool)  # doctest: +SKIP
     """
-    url = _find_url(endpoint)
+    url = find_endpoint(endpoint)
     asked = _check(session, rows, url, model, template, prompt_column, schema, system, params)
     requests = asked.requests
     survey = make_survey(requests)
@@ -177,7 +177,12 @@ def make_matrix(vectors: list[Any]) -> Any:
     return matrix
 
 
-def _find_url(endpoint: str) -> str:
+def find_endpoint(endpoint: str) -> str:
+    """The route of an endpoint that was named as people do.
+
+    Raises:
+        BatchInputError: there is none of that name.
+    """
     if endpoint not in ENDPOINTS:
         raise BatchInputError(f"There is no endpoint {endpoint!r}.", f"Known are {', '.join(ENDPOINTS)}.")
     return ENDPOINTS[endpoint]
