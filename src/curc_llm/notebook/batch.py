@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from curc_llm.batch.progress import Progress, RunState
-from curc_llm.client.progress import render_duration
+from curc_llm.chat.durations import render_duration
 from curc_llm.notebook.base import Panel
 
 if TYPE_CHECKING:

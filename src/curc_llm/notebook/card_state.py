@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from curc_llm.chat.durations import render_duration
 from curc_llm.chat.session_panel import PHASE_WORDS
-from curc_llm.client.progress import render_duration
 from curc_llm.errors import CurcLlmError
 from curc_llm.notebook.watch import Look
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus
@@ -130,7 +130,8 @@ def _queued(look: Look, record: SessionRecord) -> State:
         parts.append(f"Slurm expects it to start in {render_duration(job.start_at - look.at)}")
     remedy = "It will never start like this: stop it, and launch it otherwise." if job.waits_in_vain else ""
     level = "trouble" if job.waits_in_vain else "busy"
-    return _say(level, "Waiting in the queue", f"{'; '.join(parts)}.".capitalize(), remedy, _moving())
+    detail = "; ".join(parts)
+    return _say(level, "Waiting in the queue", f"{detail[:1].upper()}{detail[1:]}.", remedy, _moving())
 
 
 def _moving(share: float | None = None, since: float | None = None, expected_s: float | None = None) -> State:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from curc_llm.client.progress import render_duration
+from curc_llm.chat.durations import render_duration
 from curc_llm.client.source import LocalSource
 from curc_llm.errors import SessionNotFoundError, SpecError
 from curc_llm.launch.queued import discover_sessions

@@ -1,0 +1,70 @@
+"""A home and a state folder of their own; for the browser one Jupyter server, one Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.fakes.fake_session import FakeSession
+from tests.notebook.jupyter import Jupyter
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of its own, and a home without settings."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("CURC_LLM_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("CURC_LLM_OFFLINE", "1")
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def fake(state_dir: Path) -> Iterator[FakeSession]:
+    """A session that answers."""
+    with FakeSession(state_dir) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Jupyter]:
+    """JupyterLab 4 and Notebook 7 in one server on loopback; one for all tests."""
+    folder = Path(tempfile.mkdtemp(prefix="curc-lab-"))
+    with Jupyter(folder) as server:
+        yield server
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def lab_state(lab: Jupyter) -> Iterator[Path]:
+    """The state folder of the server's kernels, empty."""
+    shutil.rmtree(lab.state_dir, ignore_errors=True)
+    lab.state_dir.mkdir(parents=True)
+    yield lab.state_dir
+    shutil.rmtree(lab.state_dir, ignore_errors=True)
+
+
+@pytest.fixture
+def lab_session(lab_state: Path) -> Iterator[FakeSession]:
+    """A session that the server's kernels find."""
+    with FakeSession(lab_state) as session:
+        yield session
+
+
+@pytest.fixture
+def lab_page(browser: Browser) -> Iterator[Page]:
+    """An empty page, wide, with a clipboard."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    context.set_default_timeout(30_000)
+    expect.set_options(timeout=20_000)
+    page = context.new_page()
+    yield page
+    context.close()
