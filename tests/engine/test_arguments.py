@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from curc_llm.engine.arguments import NO_DOMAIN, render_arguments, render_command
-from curc_llm.spec import EngineSpec
+from curc_llm.spec import DEMO_MODEL_DIR, EngineSpec
 
 SOCKET = Path("/run/engine-0.sock")
 EVERYTHING: dict[str, Any] = {
@@ -144,3 +144,19 @@ def test_the_command_is_the_launcher_run_by_the_engines_python() -> None:
     assert Path(command[1]).name == "launcher.py"
     assert Path(command[1]).is_file()
     assert command[2:] == ["--model", "/m"]
+
+
+def test_the_bundled_toy_writes_json_without_blanks_and_other_models_as_vllm_chooses() -> None:
+    flags = {
+        model: render_arguments(
+            EngineSpec(served_model_name="m", model=model, is_local=True),
+            socket=Path("/s"),
+            device="cpu",
+            model_path=model,
+            max_model_len=None,
+        )
+        for model in (str(DEMO_MODEL_DIR), "/models/m")
+    }
+    config = flags[str(DEMO_MODEL_DIR)][flags[str(DEMO_MODEL_DIR)].index("--structured-outputs-config") + 1]
+    assert json.loads(config)["disable_any_whitespace"] is True
+    assert "--structured-outputs-config" not in flags["/models/m"]

@@ -89,6 +89,16 @@ def test_one_line_is_enough(shell: InteractiveShell, fake: FakeSession) -> None:
     assert fake.requests[-1]["body"]["messages"][-1]["content"] == "What's an SU?"
 
 
+def test_a_question_mark_at_the_end_of_a_line_is_no_call_for_help(
+    shell: InteractiveShell, fake: FakeSession
+) -> None:
+    run(shell, "if True:\n    %llm Is it 'so'?\nx = 1")
+    assert shell.user_ns["_llm"] == "You said: Is it 'so'?"
+    assert shell.user_ns["x"] == 1
+    run(shell, "%%llm\n%llm why?")
+    assert shell.user_ns["_llm"] == "You said: %llm why?"
+
+
 def test_raw_leaves_every_brace(shell: InteractiveShell, fake: FakeSession) -> None:
     run(shell, "%%llm --raw\n{missing} {{x}}")
     assert shell.user_ns["_llm"] == "You said: {missing} {{x}}"

@@ -54,6 +54,13 @@ def test_the_demo_model_is_the_bundled_one(tmp_path: Path) -> None:
     )
 
 
+def test_the_demo_model_also_makes_vectors_under_a_name_of_its_own(tmp_path: Path) -> None:
+    chat, embedder = make_spec(make_settings(tmp_path), "demo", "demo-embed").engines
+    assert (embedder.served_model_name, embedder.runner) == ("demo-embed", "pooling")
+    assert (chat.served_model_name, chat.runner) == ("curc-guide", "generate")
+    assert chat.model == embedder.model == str(DEMO_MODEL_DIR)
+
+
 def test_a_hub_id_is_served_under_its_own_name_with_the_defaults(tmp_path: Path) -> None:
     engine = make_engine_spec(make_settings(tmp_path), "Qwen/Qwen3-0.6B")
     assert (engine.served_model_name, engine.is_local) == ("Qwen/Qwen3-0.6B", False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from curc_llm.plan.flags import Value, render_flags
-from curc_llm.spec import EngineSpec
+from curc_llm.spec import DEMO_MODEL_DIR, EngineSpec
 
 # `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
@@ -15,6 +15,9 @@ Fields = dict[str, Value]
 LAUNCHER = Path(__file__).with_name("launcher.py")
 # A name that no host can have (RFC 2606): media must come with the request; vLLM fetches nothing.
 NO_DOMAIN = "media-urls-are-off.invalid"
+# JSON allows blanks between its parts, and the bundled toy, asked for JSON, writes blanks for ever. Only named
+# backends can forbid them (vllm/config/structured_outputs.py); other models keep vLLM's own choice.
+COMPACT_JSON = '{"backend": "xgrammar", "disable_any_whitespace": true}'
 
 
 def render_command(engine_python: str, arguments: Sequence[str]) -> list[str]:
@@ -113,6 +116,7 @@ def _answers(spec: EngineSpec) -> Fields:
         "tool_call_parser": spec.tool_call_parser,
         "enable_auto_tool_choice": spec.tool_call_parser is not None,
         "reasoning_parser": spec.reasoning_parser,
+        "structured_outputs_config": COMPACT_JSON if spec.model == str(DEMO_MODEL_DIR) else None,
         "chat_template": spec.chat_template,
         # A caller could otherwise make vLLM fetch any address that this node reaches (SSRF).
         "allowed_media_domains": NO_DOMAIN,

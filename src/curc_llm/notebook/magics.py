@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from curc_llm.notebook.magic_options import Options, parse_options
 from curc_llm.notebook.shown_answer import make_shown_answer
 
 RESULT = "_llm"
+_QUESTION = re.compile(r"^([ \t]*)%(llm|llm_explain)[ \t]+(.*\?)[ \t]*(?=\n?$)")
 # What --json-schema may name besides a person's own variables.
 TYPES: dict[str, Any] = {kind.__name__: kind for kind in (str, int, float, bool, list, dict)}
 
@@ -67,6 +69,24 @@ def register(shell: Any) -> None:
     shell.register_magic_function(no_var_expand(llm), "line_cell", "llm")
     shell.register_magic_function(llm_session, "line", "llm_session")
     shell.register_magic_function(no_var_expand(llm_explain), "line", "llm_explain")
+    if keep_question_marks not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(keep_question_marks)
+
+
+def keep_question_marks(lines: list[str]) -> list[str]:
+    """Lines of a cell, where `%llm … ?` is a question. IPython would take the last word for a call for help.
+
+    Example:
+        >>> keep_question_marks(["%llm Is it so?"])
+        ["get_ipython().run_line_magic('llm', 'Is it so?')"]
+    """
+    if lines and lines[0].startswith("%%"):
+        return lines  # a text, not Python
+    return [_QUESTION.sub(_write_call, line) for line in lines]
+
+
+def _write_call(found: re.Match[str]) -> str:
+    return f"{found[1]}get_ipython().run_line_magic({found[2]!r}, {found[3]!r})"
 
 
 class LlmMagics:
