@@ -66,7 +66,7 @@ class CellPrompts:
             value = row[self.column or ""]
             if not isinstance(value, str):
                 raise BatchInputError(
-                    f"Column {self.column!r} holds {type(value).__name__}, not a text, in {self.place(index)}.",
+                    f"Column {self.column!r} holds {type(value).__name__} and no text: {self.place(index)}.",
                     f'Give template="... {{{self.column}}} ..." to make a text of it.',
                 )
             return value

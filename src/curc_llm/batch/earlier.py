@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curc_llm.batch.line import Identity, parse_line
+from curc_llm.batch.line import ID_PREFIX, Identity, parse_line
 from curc_llm.batch.survey import Survey
 from curc_llm.batch.trouble import BatchFileError
 
 READ_BYTES = 1024 * 1024
+# How each of our lines begins, and so half of one too.
+_BEGINNING = f'{{"id":"{ID_PREFIX}'.encode()
 
 
 @dataclass
@@ -78,6 +80,8 @@ def read_earlier(descriptor: int, path: Path, survey: Survey) -> Earlier:
             earlier.in_order = False  # so that the line is gone when the file is put in order
             continue
         _take(earlier, strange, survey, offset, *parsed)
+    torn = os.pread(descriptor, len(_BEGINNING), earlier.size)
+    strange.foreign += not _BEGINNING.startswith(torn)
     _refuse_strange(earlier, strange, path, survey)
     return earlier
 

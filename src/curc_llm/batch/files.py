@@ -150,6 +150,6 @@ def _check_models(session: Session, survey: Survey) -> None:
     for model, index in survey.models.items():
         if served and model not in served:
             raise BatchInputError(
-                f"Row {index} (counted from 0) asks for the model {model!r}, which the session doesn't serve.",
+                f"Row {index} (counted from 0) asks for the model {model!r}, and the session has none.",
                 f"It serves {', '.join(map(repr, served))}; --model NAME asks that one for all rows.",
             )
