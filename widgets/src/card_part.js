@@ -19,6 +19,7 @@ export function makeCard(panel) {
   panel.onClose(() => clearInterval(timer));
 
   function drawClock() {
+    phase.hidden = isQuiet(card);
     keep.phase([card.level, card.headline, card.detail, card.remedy, card.warning, card.problem, progressKey(card)], () => drawPhase(card));
     const pairs = listFacts(card);
     facts.hidden = !pairs.length;
@@ -27,7 +28,7 @@ export function makeCard(panel) {
 
   function update(state) {
     card = state;
-    keep.head([card.title, card.name, card.place, card.level, card.status], () => drawHead(card));
+    keep.head([card.title, card.name, card.place, card.level, isQuiet(card)], () => drawHead(card));
     drawClock();
     access.hidden = !card.base_url;
     keep.access([card.base_url, card.key_file, card.can_copy_key, card.snippets], () => (card.base_url ? drawAccess(panel, card) : []));
@@ -39,10 +40,14 @@ export function makeCard(panel) {
   return { element, update };
 }
 
+// Ready, and nothing to say about it: the head says so.
+const isQuiet = (card) => card.level === "ok" && !card.detail && !card.remedy && !card.warning && !card.problem;
+
 function drawHead(card) {
   return [
     dot(card.level),
-    h("span", { class: "curc-title curc-grow", title: card.title }, card.title || card.name),
+    h("span", { class: "curc-title", title: card.title }, card.title || card.name),
+    h("span", { class: "curc-quiet curc-grow" }, isQuiet(card) ? card.headline : ""),
     h("span", { class: "curc-quiet curc-where" }, card.title ? card.name : "", card.place ? ` · ${card.place}` : ""),
   ];
 }

@@ -25,12 +25,13 @@ const ICONS = {
  */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
+  // Children first: an element with dir="auto" reads all of them again after each that is added.
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 

@@ -1,6 +1,6 @@
 // Markdown that grows: only its last blocks are drawn anew, so that long answers stay smooth.
 import DOMPurify from "dompurify";
-import { Marked } from "marked";
+import { Lexer, Marked } from "marked";
 import { h } from "./dom.js";
 import { FORMULAS } from "./formula.js";
 import { drawBlock } from "./tokens.js";
@@ -13,6 +13,8 @@ const OPEN_BLOCKS = 2;
 const ABUSE = /([`*_~<>!($\\])\1{300}|(?:[>*+] ?){120}|(?:- ){120}|(?:[[\]][^[\]\n]{0,3}){300}/;
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ufff9-\ufffb]/g;
 const DEFINITION = /^ {0,3}\[[^\]\n]+\]: /m;
+// marked takes quadratic time for a paragraph of much code: a long one is read in parts.
+const MAX_INLINE_CHARS = 4000;
 const MAX_BLOCK_CHARS = 60000;
 // Drawing takes at most a quarter of the time, however large the open block.
 const REST_FACTOR = 3;
@@ -37,7 +39,7 @@ const ALLOWED = {
 /** A place where a growing Markdown text is shown. */
 export class Markdown {
   constructor() {
-    this.element = h("div", { class: "curc-markdown", dir: "auto" });
+    this.element = h("div", { class: "curc-markdown" });
     this.reset();
   }
 
@@ -80,7 +82,7 @@ export class Markdown {
 
   drawOpen() {
     const source = this.text.slice(this.closed);
-    const tokens = marked.lexer(source);
+    const tokens = parse(source);
     const firstOpen = this.isWhole ? tokens.length : countClosed(tokens, source);
     for (const node of this.openNodes.splice(0)) node.remove();
     tokens.forEach((token, index) => {
@@ -99,6 +101,22 @@ export class Markdown {
     }
     this.plain.textContent = this.text.replace(CONTROLS, "");
   }
+}
+
+/** As marked.lexer, with paragraphs of any length. */
+function parse(source) {
+  const lexer = new Lexer(marked.defaults);
+  lexer.blockTokens(source, lexer.tokens);
+  for (const { src, tokens } of lexer.inlineQueue)
+    for (const part of cut(src)) lexer.inlineTokens(part, tokens);
+  return lexer.tokens;
+}
+
+function cut(text) {
+  if (text.length <= MAX_INLINE_CHARS) return [text];
+  const space = text.lastIndexOf(" ", MAX_INLINE_CHARS);
+  const end = space > 0 ? space : MAX_INLINE_CHARS;
+  return [text.slice(0, end), ...cut(text.slice(end))];
 }
 
 function drawClean(token, isWhole) {

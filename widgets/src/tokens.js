@@ -39,7 +39,7 @@ function drawList(token, isWhole, depth) {
   const items = token.items.map((item, index) => {
     const last = index === token.items.length - 1;
     const hasBox = item.task && !item.tokens.some((inner) => inner.type === "checkbox");
-    return h("li", { dir: "auto" }, hasBox ? drawCheckbox(item) : "", drawAll(item.tokens, isWhole || !last, depth + 1));
+    return h("li", { dir: "auto", class: item.task && "curc-task" }, hasBox ? drawCheckbox(item) : "", drawAll(item.tokens, isWhole || !last, depth + 1));
   });
   const start = token.ordered && Number.isSafeInteger(token.start) && token.start !== 1 ? String(token.start) : null;
   return h(token.ordered ? "ol" : "ul", { start }, items);

@@ -1,4 +1,4 @@
-"""One chat as a file: JSON objects, one a line, only ever added to. Safe on NFS, readable by eye, resumable.
+"""One chat as a file: JSON objects, one a line, only ever added to. Safe on NFS, readable by eye.
 
 The first line says what the file is: `{"chat": 1, "chat_id", "title", "session_id", "created_at"}`. Each other
 line is one of these, `at` being Unix time in seconds:
@@ -82,9 +82,7 @@ class ChatFile:
         talk, facts = Conversation(), {}
         for number, line in enumerate(self._read_lines()):
             if number == 0 and line.get("chat") != FORMAT:
-                raise ChatFileError(
-                    f"{self.path} is no chat that this version can read.", "Name another file."
-                )
+                raise ChatFileError(f"{self.path} is no chat that can be read.", "Name another file.")
             _take_line(talk, facts, line)
         return talk, facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,6 @@ def import_pandas(what: str) -> Any:
         MissingPackageError: it isn't installed.
     """
     try:
-        import pandas
+        return importlib.import_module("pandas")
     except ModuleNotFoundError as error:
         raise explain_missing(error, what) from None
-    return pandas
