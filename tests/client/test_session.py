@@ -9,7 +9,7 @@ import pytest
 
 from curc_llm.client import Session, connect
 from curc_llm.client.progress import Progress
-from curc_llm.errors import ApiError, SessionEndedError, SessionNotReadyError
+from curc_llm.errors import ApiError, ModelNotFoundError, SessionEndedError, SessionNotReadyError
 from curc_llm.session.record import EnginePhase, SessionStatus
 from tests.fakes.fake_session import FakeSession
 
@@ -58,7 +58,7 @@ def test_the_default_model_is_the_first_that_writes_text(fake: FakeSession, sess
     fake.change(engines=(embedder, writer))
     assert session.chat("Hi").model == 'a "b"\nc'
     fake.change(engines=(embedder,))
-    with pytest.raises(SessionNotReadyError, match="serves no model that writes text"):
+    with pytest.raises(ModelNotFoundError, match="serves no model that writes text"):
         session.chat("Hi")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,7 +37,7 @@ class AsyncStream:
         """The answer so far; whole once the stream has been read to its end."""
         return self._draft.answer
 
-    async def pieces(self) -> AsyncIterator[Piece]:
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Text and reasoning in the order in which they arrive."""
         if self._closed:
             return
@@ -66,7 +66,7 @@ class AsyncStream:
             with contextlib.suppress(Exception):
                 await self._raw.close()
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    async def __aiter__(self) -> AsyncGenerator[str, None]:
         async with contextlib.aclosing(self.pieces()) as pieces:
             async for piece in pieces:
                 if piece.kind == "text":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from curc_llm.client.secret import Secret
 from curc_llm.client.source import Source
+from curc_llm.errors import VersionError
 
 if TYPE_CHECKING:  # the openai library takes a second to import; only a question needs it
     from openai import AsyncOpenAI, OpenAI
@@ -71,14 +72,17 @@ class Clients:
             del self._by_loop[loop]
 
     def _make_plain(self, identity: Identity) -> OpenAI:
-        import openai
-
-        return openai.OpenAI(**self._arguments(identity, "DefaultHttpxClient", "Client"))
+        openai = import_openai()
+        arguments = self._arguments(identity, "DefaultHttpxClient", "Client")
+        client: OpenAI = openai.OpenAI(**arguments)
+        return client
 
     def _make_asynchronous(self, identity: Identity) -> AsyncOpenAI:
-        import openai
-
-        return openai.AsyncOpenAI(**self._arguments(identity, "DefaultAsyncHttpxClient", "AsyncClient"))
+        openai = import_openai()
+        client: AsyncOpenAI = openai.AsyncOpenAI(
+            **self._arguments(identity, "DefaultAsyncHttpxClient", "AsyncClient")
+        )
+        return client
 
     def _arguments(self, identity: Identity, ours: str, theirs: str) -> dict[str, Any]:
         import openai
@@ -94,6 +98,22 @@ class Clients:
             "timeout": timeout,
             "http_client": _find_http_client(ours, theirs)(trust_env=trust_env, timeout=timeout),
         }
+
+
+def import_openai() -> Any:
+    """The openai library.
+
+    Raises:
+        VersionError: another package brought one from before its present interface (November 2023).
+    """
+    import openai
+
+    if not hasattr(openai, "OpenAI"):
+        raise VersionError(
+            f"openai {openai.__version__} is installed, which is too old for curc-llm.",
+            "Install a newer one: pip install --upgrade openai",
+        )
+    return openai
 
 
 def _find_http_client(ours: str, theirs: str) -> Any:

@@ -89,6 +89,8 @@ def make_schema(given: Any) -> Schema:
         return given
     if isinstance(given, Mapping):
         return Schema(_check_definition(given))
+    if isinstance(given, str):  # pydantic would run it as code
+        raise _explain_no_schema(given, "it is a text")
     return _make_from_type(given)
 
 
@@ -100,10 +102,14 @@ def _make_from_type(given: Any) -> Schema:
         adapter: TypeAdapter[Any] = TypeAdapter(given)
         return Schema(adapter.json_schema(), adapter)
     except (PydanticUserError, PydanticSchemaGenerationError, NameError, TypeError) as error:
-        raise SchemaError(
-            f"{given!r} is no schema: {str(error).splitlines()[0]}",
-            "Give a JSON schema (dict), a pydantic model, or a Python type such as list[str].",
-        ) from None
+        raise _explain_no_schema(given, str(error).splitlines()[0]) from None
+
+
+def _explain_no_schema(given: Any, why: str) -> SchemaError:
+    return SchemaError(
+        f"{given!r} is no schema: {why}",
+        "Give a JSON schema (dict), a pydantic model, or a Python type such as list[str].",
+    )
 
 
 def _check_definition(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from curc_llm.client.answer import Answer, make_chat_answer, make_completion_answer
 from curc_llm.client.faces import Faces
@@ -246,8 +246,8 @@ class Session(Link, Faces):
     async def _aask(self, question: Question, model: str | None, retries: int) -> Any:
         def send() -> Awaitable[Any]:
             create = self.async_openai.with_options(max_retries=retries).chat.completions.create
-            sent: Any = create(model=model or self.default_model, **place_parameters(create, question))
-            return sent
+            placed = place_parameters(create, question)
+            return cast(Awaitable[Any], create(model=model or self.default_model, **placed))
 
         return await self._apatiently(send, model)
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from curc_llm.client.tool_call import ToolCall
 from curc_llm.errors import ToolError
@@ -114,7 +114,7 @@ def _make_adapter(function: Callable[..., Any]) -> tuple[Any, dict[str, Any]]:
     name = getattr(function, "__name__", repr(function))
     try:
         kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
-        adapter: TypeAdapter[Any] = TypeAdapter(function)
+        adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, function))
         schema = adapter.json_schema()
     except (PydanticUserError, PydanticSchemaGenerationError, NameError, TypeError, ValueError) as error:
         raise ToolError(

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from curc_llm.cli.endpoint import SNIPPETS
+from curc_llm.client import Session, connect
+from curc_llm.client.snippet_target import NO_KEY_FILE
+from curc_llm.client.snippets import FORMATS, TITLES
+from tests.fakes.fake_session import FakeSession
+
+PYTHON = ("python", "curc_llm", "langchain", "llamaindex", "litellm")
+HOSTILE = "a\"b'c\\d\n$(touch owned) `id`"
+
+
+def test_every_snippet_has_a_heading_and_a_flag_of_the_command_line() -> None:
+    assert tuple(FORMATS) == tuple(TITLES) == SNIPPETS
+
+
+def test_snippets_name_endpoint_model_and_key_file_but_never_the_key(
+    fake: FakeSession, session: Session
+) -> None:
+    snippets = session.snippets()
+    assert set(snippets) == set(FORMATS)
+    for name, text in snippets.items():
+        assert fake.key not in text, name
+        if name not in {"tunnel", "curc_llm"}:
+            assert fake.url in text, name
+            assert "curc-guide" in text, name
+            assert str(fake.paths.api_key) in text, name
+
+
+@pytest.mark.parametrize("name", PYTHON)
+@pytest.mark.parametrize("model", [HOSTILE, "org/model:v1"])
+def test_python_snippets_are_python_whatever_the_model_is_called(
+    state_dir: Path, name: str, model: str
+) -> None:
+    with FakeSession(state_dir, models=(model,)), connect() as session:
+        tree = ast.parse(session.snippets()[name])
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert {model, f"hosted_vllm/{model}"} & strings
+
+
+def test_another_model_can_be_chosen(state_dir: Path) -> None:
+    with FakeSession(state_dir, models=("one", "two")), connect() as session:
+        assert "'two'" in session.snippets(model="two")["python"]
+
+
+def test_a_session_elsewhere_is_named_by_address_and_key_file(fake: FakeSession) -> None:
+    with connect(fake.url, api_key_file=fake.paths.api_key) as session:
+        snippet = session.snippets()["curc_llm"]
+        assert fake.url in snippet
+        assert str(fake.paths.api_key) in snippet
+        assert session.key_file == fake.paths.api_key
+
+
+def test_a_key_that_was_given_as_text_is_in_no_snippet(fake: FakeSession) -> None:
+    with connect(fake.url, api_key=fake.key) as session:
+        assert session.key_file is None
+        for name, text in session.snippets().items():
+            assert fake.key not in text
+            assert name == "tunnel" or NO_KEY_FILE in text
