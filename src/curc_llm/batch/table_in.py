@@ -40,13 +40,19 @@ class TableFile:
             BatchInputError: it can't be read.
         """
         if self.kind == ".parquet":
-            return list(import_parquet().read_schema(self.path).names)
+            return list(self.types().names)
         first = next(self.rows(), None)
         return [] if first is None else list(first)
 
     def types(self) -> Any:
         """The columns' types as a pyarrow schema; None for files that have none."""
-        return import_parquet().read_schema(self.path) if self.kind == ".parquet" else None
+        if self.kind != ".parquet":
+            return None
+        parquet = import_parquet()
+        try:
+            return parquet.read_schema(self.path)
+        except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
+            raise explain_unreadable(self.path, error) from None
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """All rows; an empty cell of a CSV file has no value.
