@@ -15,7 +15,7 @@ from PIL import Image
 from curc_llm.client import Session
 from curc_llm.client import images as module
 from curc_llm.client.images import add_images, make_data_url
-from curc_llm.errors import ImageError
+from curc_llm.errors import ApiError, ImageError
 from tests.fakes.fake_session import FakeSession
 
 
@@ -178,3 +178,9 @@ def test_a_message_that_has_parts_keeps_them() -> None:
     parts = [{"type": "text", "text": "Look."}]
     message = add_images([{"role": "user", "content": parts}], [PNG])[0]
     assert message["content"][1:] == parts
+
+
+def test_a_model_that_cannot_see_is_told_as_such(fake: FakeSession, session: Session) -> None:
+    fake.refusals = [(400, "BadRequestError", "curc-guide is not a multimodal model")]
+    with pytest.raises(ApiError, match=r"multimodal model\. It takes no pictures"):
+        session.chat("What?", images=[PNG])

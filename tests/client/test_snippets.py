@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,12 @@ from curc_llm.cli.endpoint import SNIPPETS
 from curc_llm.client import Session, connect
 from curc_llm.client.snippet_target import NO_KEY_FILE
 from curc_llm.client.snippets import FORMATS, TITLES
+from tests.environments import make_environment
 from tests.fakes.fake_session import FakeSession
 
 PYTHON = ("python", "curc_llm", "langchain", "llamaindex", "litellm")
+# In one environment, as in a person's: that they go together with one openai is part of the test.
+PACKAGES = ("langchain-openai==1.7.3", "litellm==1.106.2", "llama-index-llms-openai-like==0.8.1")
 HOSTILE = "a\"b'c\\d\n$(touch owned) `id`"
 
 
@@ -62,3 +67,24 @@ def test_a_key_that_was_given_as_text_is_in_no_snippet(fake: FakeSession) -> Non
         for name, text in session.snippets().items():
             assert fake.key not in text
             assert name == "tunnel" or NO_KEY_FILE in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["langchain", "llamaindex", "litellm"])
+def test_the_snippets_work_as_pasted_with_the_packages_they_are_for(
+    state_dir: Path, name: str, tmp_path: Path
+) -> None:
+    python = make_environment(PACKAGES)
+    model = "org/it's a model:v1"
+    # As on a compute node: nothing but the session can be reached.
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_PROXY": "127.0.0.1", **nowhere}
+    with FakeSession(state_dir, models=(model,)) as fake, connect() as session:
+        snippet = session.snippets()[name]
+        done = subprocess.run(
+            [python, "-c", snippet], capture_output=True, text=True, env=environ, timeout=120
+        )
+    assert done.stdout == "You said: Hello\n", done.stderr
+    asked = [request["body"] for request in fake.requests if request["body"]]
+    assert [body["model"] for body in asked] == [model]
+    assert len(asked) == 1

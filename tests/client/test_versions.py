@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from curc_llm.client import Session, connect
-from curc_llm.client.versions import find_own_version, parse_version
+from curc_llm.client.versions import OLDEST_OPENAI, find_own_version, parse_version
 from curc_llm.errors import ApiError, SessionNotFoundError, VersionError
 from curc_llm.session.record import EnginePhase, SessionStatus
 from tests.fakes.fake_session import FakeSession
@@ -74,10 +73,10 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 def test_a_version_of_the_openai_library_that_is_too_old_says_so(
-    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import openai
-
-    monkeypatch.delattr(openai, "OpenAI")
-    with pytest.raises(VersionError, match="pip install --upgrade openai"):
+    monkeypatch.setattr("openai.__version__", "1.25.2")
+    with pytest.raises(VersionError, match=r"openai 1\.25\.2 is installed.*pip install --upgrade openai"):
         session.chat("Hi")
+    monkeypatch.setattr("openai.__version__", f"{OLDEST_OPENAI}.0")
+    assert session.chat("Hi") == "You said: Hi"

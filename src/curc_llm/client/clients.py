@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from curc_llm.client.secret import Secret
 from curc_llm.client.source import Source
-from curc_llm.errors import VersionError
+from curc_llm.client.versions import check_openai
 
 if TYPE_CHECKING:  # the openai library takes a second to import; only a question needs it
     from openai import AsyncOpenAI, OpenAI
@@ -72,59 +72,35 @@ class Clients:
             del self._by_loop[loop]
 
     def _make_plain(self, identity: Identity) -> OpenAI:
-        openai = import_openai()
-        arguments = self._arguments(identity, "DefaultHttpxClient", "Client")
-        client: OpenAI = openai.OpenAI(**arguments)
-        return client
-
-    def _make_asynchronous(self, identity: Identity) -> AsyncOpenAI:
-        openai = import_openai()
-        client: AsyncOpenAI = openai.AsyncOpenAI(
-            **self._arguments(identity, "DefaultAsyncHttpxClient", "AsyncClient")
-        )
-        return client
-
-    def _arguments(self, identity: Identity, ours: str, theirs: str) -> dict[str, Any]:
         import openai
 
+        arguments = self._make_arguments(identity)
+        http = openai.DefaultHttpxClient(timeout=arguments["timeout"], trust_env=_trusts(identity))
+        return openai.OpenAI(http_client=http, **arguments)
+
+    def _make_asynchronous(self, identity: Identity) -> AsyncOpenAI:
+        import openai
+
+        arguments = self._make_arguments(identity)
+        http = openai.DefaultAsyncHttpxClient(timeout=arguments["timeout"], trust_env=_trusts(identity))
+        return openai.AsyncOpenAI(http_client=http, **arguments)
+
+    def _make_arguments(self, identity: Identity) -> dict[str, Any]:
+        import openai
+
+        check_openai(openai.__version__)
         url, secret = identity
-        timeout = openai.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S)
-        # Plain http stays inside the cluster or a tunnel: HTTP_PROXY must not redirect it.
-        trust_env = not url.startswith("http://")
         return {
             "base_url": url,
             "api_key": secret.reveal(),
             "max_retries": 0,
-            "timeout": timeout,
-            "http_client": _find_http_client(ours, theirs)(trust_env=trust_env, timeout=timeout),
+            "timeout": openai.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S),
         }
 
 
-def import_openai() -> Any:
-    """The openai library.
-
-    Raises:
-        VersionError: another package brought one from before its present interface (November 2023).
-    """
-    import openai
-
-    if not hasattr(openai, "OpenAI"):
-        raise VersionError(
-            f"openai {openai.__version__} is installed, which is too old for curc-llm.",
-            "Install a newer one: pip install --upgrade openai",
-        )
-    return openai
-
-
-def _find_http_client(ours: str, theirs: str) -> Any:
-    """The HTTP client's class: openai's own since 1.17, before that httpx's bare one."""
-    import openai
-
-    if hasattr(openai, ours):
-        return getattr(openai, ours)
-    import httpx
-
-    return getattr(httpx, theirs)
+def _trusts(identity: Identity) -> bool:
+    """Plain http stays inside the cluster or a tunnel: HTTP_PROXY must not redirect it."""
+    return not identity[0].startswith("http://")
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -65,6 +65,8 @@ def _explain_status(error: openai.APIStatusError, source: Source) -> CurcLlmErro
     if code == "session_ending":
         return SessionEndedError(message, "Start another with: curc-llm serve MODEL")
     remedy = _remedy(error, code, source)
+    if remedy and message[-1:] not in ".!?":  # vLLM's sentences have no full stop
+        message += "."
     return ApiError(message, remedy, status=error.status_code, code=code)
 
 
@@ -73,6 +75,8 @@ def _remedy(error: openai.APIStatusError, code: str, source: Source) -> str:
         return f"Use the key of session {source.name}: curc-llm endpoint says which file holds it."
     if "--tool-call-parser" in str(error):
         return "This model was launched without tool_call_parser: set it for the model in your settings."
+    if "not a multimodal model" in str(error):
+        return "It takes no pictures: choose a model that does (curc-llm models show NAME says it)."
     if code == "model_not_found" or (error.status_code == 404 and "model" in str(error).lower()):
         return f"Models here: {_models(source)}."
     if error.status_code == 413:

@@ -19,6 +19,8 @@ from curc_llm.session.store import read_record, session_folders
 if TYPE_CHECKING:
     from curc_llm.client.source import Source
 
+# May 2024, the first that counts a stream's tokens (`stream_options`); tests/client/test_openai_versions.py.
+OLDEST_OPENAI = "1.26"
 UPGRADE = "Upgrade this one: pip install --upgrade curc-llm"
 # An answer like this is what an older gateway says of a route that came later.
 MISSING_ROUTE = {(404, "not_found"), (405, "method_not_allowed")}
@@ -53,6 +55,19 @@ def list_versions(record: SessionRecord) -> dict[str, str]:
     for name in ("openai", "pydantic"):
         own[name] = metadata.version(name)
     return own | {f"session {name}": version for name, version in record.versions.items()}
+
+
+def check_openai(installed: str) -> None:
+    """Raises VersionError when another package brought an openai that is too old.
+
+    Args:
+        installed: its version.
+    """
+    if parse_version(installed) < parse_version(OLDEST_OPENAI):
+        raise VersionError(
+            f"openai {installed} is installed; curc-llm needs {OLDEST_OPENAI} or newer.",
+            "Install a newer one: pip install --upgrade openai",
+        )
 
 
 def explain_old_job(error: ApiError, source: Source) -> ApiError:
