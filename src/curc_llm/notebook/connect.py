@@ -104,7 +104,7 @@ def _recall(folder: Path, sessions: list[FoundSession]) -> PendingSource | None:
 
 
 def _make_session(source: PendingSource, timeout_s: float) -> Session:
-    return Session(source, timeout_s=timeout_s)
+    return Session(source, timeout_s=timeout_s, wait=True)
 
 
 def _show_card(
