@@ -1,7 +1,8 @@
 """A small session for batches: real sockets, kept-alive connections, and prompts that say what happens.
 
 What the model answers is `You said: …`; these words in a prompt make the server act otherwise:
-`[bad]` 400; `[busy]` 429 the first time; `[away]` 503 the first time; `[broken]` 500 the first time;
+`[bad]` 400; `[forbidden]` 403;
+`[busy]` 429 the first time; `[away]` 503 the first time; `[broken]` 500 the first time;
 `[cut]` hangs up the first time; `[poison]` hangs up each time; `[slow]` takes 0.3 s; `[hang]` never answers;
 `[prose]` no JSON though a schema was asked; `[length]` cut off at the limit.
 """
@@ -155,6 +156,8 @@ class BatchServer:
             writer.transport.abort()
         elif "[bad]" in prompt:
             self._refuse(writer, 400, "BadRequestError", "The prompt is too long.")
+        elif "[forbidden]" in prompt:
+            self._refuse(writer, 403, "permission_denied", "This key may not ask that.")
         elif "[busy]" in prompt and is_first:
             self._refuse(writer, 429, "rate_limit_exceeded", "Too fast.", retry_after_s=0)
         elif "[away]" in prompt and is_first:

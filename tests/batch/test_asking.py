@@ -167,6 +167,14 @@ def test_a_model_that_is_not_served_stops_the_batch(make_run: Make) -> None:
         make_run(["one"], model="gpt-9").start().wait()
 
 
+def test_a_row_that_its_key_may_not_ask_fails_alone(make_run: Make, server: BatchServer) -> None:
+    run = make_run(["one", "two [forbidden]", "three"]).start()
+    run.wait()
+    assert (run.progress.done, run.progress.failed) == (2, 1)
+    assert server.asked["two [forbidden]"] == 2
+    assert run.progress.reasons[0][0] == "This key may not ask that."
+
+
 def test_a_batch_that_is_refused_as_a_whole_is_stopped_early(make_run: Make, server: BatchServer) -> None:
     run = make_run([f"[bad] {i}" for i in range(500)], concurrency=4).start()
     with pytest.raises(BatchStoppedError, match=r"None of the first 20 rows was answered.*too long"):

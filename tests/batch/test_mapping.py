@@ -298,3 +298,18 @@ def test_a_hundred_thousand_rows_take_little_memory(session: Session, tmp_path: 
     assert survey.total == 100_000
     assert len(survey.digests) == 1_200_000
     assert survey.indices == {}
+
+
+def test_a_batch_that_is_over_lets_its_file_be_used_again(session: Session, server: BatchServer) -> None:
+    first = session.map(["one"], wait=False)
+    first.wait()
+    assert session.map(["one"], **QUIET) == ["You said: one"]
+    assert first.result() == ["You said: one"]
+    assert server.num_asked == 1
+    first.close()
+
+
+def test_more_rows_at_once_than_files_may_be_open_are_told(session: Session, server: BatchServer) -> None:
+    with pytest.raises(BatchInputError, match="more open files than this process may have"):
+        session.map(["one"], concurrency=10_000_000, **QUIET)
+    assert server.num_asked == 0

@@ -69,6 +69,7 @@ class Asking:
         self._rows = parts.rows
         self._suspects: deque[Item] = deque()
         self._attempts: dict[int, int] = {}
+        self._refused: set[int] = set()
         self._held: list[tuple[int, bytes, str]] = []
         self._is_hopeless = False
         self._has_success = parts.journal.num_done > 0
@@ -215,6 +216,8 @@ class Asking:
                 return
             if verdict.fate is Fate.BROKEN and self._note_broken(index, request, reply, verdict):
                 return
+            if verdict.fate is Fate.REFUSED and self._note_refused(index, request, reply, verdict):
+                return
             wait_s = await self._wait(verdict, wait_s)
 
     def _note_broken(self, index: int, request: Request, reply: Reply, verdict: Verdict) -> bool:
@@ -228,6 +231,14 @@ class Asking:
             self._close(verdict.wait_s or MAX_WAIT_S, verdict.message)
             return True
         return False
+
+    def _note_refused(self, index: int, request: Request, reply: Reply, verdict: Verdict) -> bool:
+        """A refusal that stays although the session takes the key and has the model is the row's own."""
+        is_first = index not in self._refused
+        self._refused.add(index)
+        if not is_first:
+            self._settle(index, request, reply, verdict)
+        return not is_first
 
     async def _wait(self, verdict: Verdict, wait_s: float) -> float:
         """Waits as an answer asks for; returns how long to wait the next time, should it say nothing."""
@@ -258,6 +269,8 @@ class Asking:
         except Exception as error:  # noqa: BLE001 - raised again by `run`
             self._fail(error)
             return
+        await self._parts.link.load_end()
+        tracker.ends_at = self._parts.link.ends_at
         tracker.set_state(RunState.ASKING)
         self._open.set()
 

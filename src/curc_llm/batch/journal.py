@@ -165,6 +165,12 @@ class Journal:
             size *= 4
         return b"".join(parts)
 
+    def unlock(self) -> None:
+        """Lets others write the file; what is in it can still be read here."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
     def close(self) -> None:
         """Closes the file, and lets others write it."""
         if self._descriptor >= 0:

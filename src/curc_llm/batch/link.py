@@ -67,13 +67,15 @@ class Link:
         except SessionNotReadyError as error:
             said = error.message
             self._silent_since_s = None
-        else:
-            self._silent_since_s = None
         return said
 
     async def _ask(self) -> str:
         reply = await self.pool.get("/v1/models")
         verdict = judge(reply)
+        if verdict.fate in {Fate.FAILED, Fate.BROKEN}:
+            self._lose_patience(verdict.message)
+            return verdict.message
+        self._silent_since_s = None
         if verdict.fate is Fate.DONE:
             names = {str(m.get("id")) for m in verdict.document.get("data") or [] if isinstance(m, dict)}
             missing = self._models - names

@@ -27,12 +27,13 @@ class Pace:
 
     Args:
         fixed: as many as the person said; None to follow the engine.
+        most: never more than these.
     """
 
-    def __init__(self, fixed: int | None = None) -> None:
+    def __init__(self, fixed: int | None = None, most: int = MAX_ROWS) -> None:
         self.follows_engine = fixed is None
-        self._ceiling = fixed or MAX_ROWS
-        self._limit = float(fixed or START)
+        self._ceiling = fixed or min(most, MAX_ROWS)
+        self._limit = float(fixed or min(START, self._ceiling))
         self._was_refused = False
 
     @property
@@ -69,7 +70,7 @@ class Pace:
     def note_blind(self) -> None:
         """The engine's figures can't be had."""
         if self.follows_engine and not self._was_refused:
-            self._limit = BLIND_ROWS
+            self._limit = min(BLIND_ROWS, self._ceiling)
 
 
 def parse_load(metrics: str, model: str) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from curc_llm.batch.price import find_price
 from curc_llm.batch.progress import Progress, RunState, Tracker
 from curc_llm.batch.row import Request
 from curc_llm.batch.survey import Survey, follow, make_survey
-from curc_llm.batch.trouble import BatchStoppedError
+from curc_llm.batch.trouble import BatchInputError, BatchStoppedError
 from curc_llm.client.source import Source
 from curc_llm.errors import CurcLlmError
 
@@ -50,6 +51,11 @@ class RunOptions:
     restart: bool = False
     retry_failed: bool = False
     private: bool = False
+
+
+def count_room() -> int:
+    """Rows that can be under way at once: each needs a connection, and so an open file."""
+    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
 
 class Run:
@@ -85,6 +91,11 @@ class Run:
         make_result: Callable[[Run], Any] | None = None,
     ) -> None:
         self.options = options or RunOptions()
+        if self.options.concurrency is not None and self.options.concurrency > count_room():
+            raise BatchInputError(
+                f"{self.options.concurrency:,} rows at once need more open files than this process may have.",
+                f"At most {count_room():,}; `ulimit -n` in the shell before raises that.",
+            )
         self._source, self._requests, self._check = source, requests, check
         self._survey = survey or make_survey(requests)
         self._make_result = make_result
@@ -188,14 +199,15 @@ class Run:
     def _run(self) -> None:
         try:
             asyncio.run(self._ask_all())
-            if not self._cancelled:
+            if self._is_settled:
                 self.journal.put_in_order()
         except BaseException as error:  # noqa: BLE001 - raised again by `wait`
             self.error = self._explain(error)
-        if self._cancelled and self.error is None and self.progress.settled < self.progress.total:
+        if self.error is None and not self._is_settled:
             self.error = self._explain_stop("The batch was stopped", "", interrupted=True)
         state = RunState.DONE if self.error is None else RunState.STOPPED
         self._tracker.set_state(state, "" if self.error is None else str(self.error))
+        self.journal.unlock()
         self._over.set()
         self._tell()
 
@@ -210,7 +222,7 @@ class Run:
             rows=self._open_rows(),
             journal=self.journal,
             link=link,
-            pace=Pace(self.options.concurrency),
+            pace=Pace(self.options.concurrency, most=count_room()),
             tracker=self._tracker,
             check=self._check,
             on_tick=self._tell,
@@ -220,11 +232,12 @@ class Run:
             self._loop, self._asking = asyncio.get_running_loop(), Asking(parts)
             if self._cancelled:
                 return
-        if self.progress.settled == self.progress.total:
-            return
-        await link.load_end()
-        self._tracker.ends_at = link.ends_at
-        await self._asking.run()
+        if not self._is_settled:
+            await self._asking.run()
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._tracker.done + self._tracker.failed == self._survey.total
 
     def _open_rows(self) -> Iterator[Item]:
         for index, request in follow(self._requests, self._survey):

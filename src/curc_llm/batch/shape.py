@@ -57,7 +57,7 @@ class Shape:
 
 
 def read_answer(document: dict[str, Any], url: str = CHAT) -> Answer:
-    """The first choice of an answer's JSON.
+    """The first choice of an answer's JSON. Its `raw` stays empty: a batch's whole responses are in its file.
 
     Raises:
         ValueError: it has none.
@@ -74,7 +74,6 @@ def read_answer(document: dict[str, Any], url: str = CHAT) -> Answer:
         usage=Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)),
         finish_reason=choice.get("finish_reason"),
         model=str(document.get("model") or ""),
-        raw=document,
     )
 
 
