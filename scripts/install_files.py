@@ -17,6 +17,7 @@ APP_PARTS = (
 )  # fmt: skip
 RUNTIME_PARTS = (
     "src",
+    "notebooks",
     "requirements",
     "scripts/setup.sh",
     "pyproject.toml",

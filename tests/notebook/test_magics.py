@@ -17,21 +17,6 @@ from tests.fakes.fake_session import FakeSession
 
 
 @pytest.fixture
-def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder of its own, and a home without settings."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("CURC_LLM_STATE_DIR", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def fake(state_dir: Path) -> Iterator[FakeSession]:
-    with FakeSession(state_dir) as session:
-        yield session
-
-
-@pytest.fixture
 def shell(state_dir: Path) -> Iterator[InteractiveShell]:
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}), colors="nocolor")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,21 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from curc_llm.cli.own_notebooks import FIRST
+from curc_llm.client.connection import SESSION_VARIABLE
 from curc_llm.errors import LaunchError
-from curc_llm.session.files import write_json
 
-FIRST = "01-connect-and-chat.ipynb"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
-# What was copied, so that an update may renew it where the person has changed nothing.
-NOTE = ".copied.json"
 LOG = "lab.log"
-
-
-def find_shipped_notebooks() -> Path | None:
-    """The folder `notebooks` of the checkout or release that this package is in; None without one."""
-    folder = Path(__file__).resolve().parents[3] / "notebooks"
-    return folder if (folder / FIRST).is_file() else None
 
 
 def check_lab() -> None:
@@ -42,61 +32,6 @@ def check_lab() -> None:
         raise LaunchError(
             f"{sys.executable} has no JupyterLab.", "Install curc-llm[jupyter], or leave out --lab."
         )
-
-
-def copy_notebooks(source: Path, target: Path) -> list[str]:
-    """Copies the notebooks that aren't there, and renews those that nobody has changed.
-
-    Args:
-        source: the folder that curc-llm brings.
-        target: the person's own folder.
-
-    Returns:
-        Names of the notebooks that the person has changed and that were therefore left as they are.
-
-    Raises:
-        LaunchError: the folder can't be written.
-    """
-    try:
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        before = _read_note(target / NOTE)
-        kept = [path.name for path in source.glob("*.ipynb") if _is_own(target / path.name, before, path)]
-        for path in sorted(p for p in source.iterdir() if p.name not in kept):
-            _copy(path, target / path.name)
-        digests = {path.name: _digest(path) for path in source.glob("*.ipynb")}
-        write_json(target / NOTE, {**before, **{n: d for n, d in digests.items() if n not in kept}})
-    except OSError as error:
-        raise LaunchError(
-            f"The notebooks can't be copied to {target}: {error.strerror}.", "Set CURC_LLM_STATE_DIR."
-        ) from error
-    return sorted(kept)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    elif source.suffix != ".md":
-        shutil.copyfile(source, target)
-
-
-def _is_own(path: Path, copied: dict[str, str], shipped: Path) -> bool:
-    """Whether a person has made something of their own of it."""
-    if not path.exists():
-        return False
-    digest = _digest(path)
-    return digest not in {copied.get(path.name), _digest(shipped)}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _read_note(path: Path) -> dict[str, str]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 @contextlib.contextmanager
@@ -116,17 +51,29 @@ def run_lab(folder: Path, session_id: str, state_dir: Path) -> Iterator[str]:
     runtime = Path(tempfile.mkdtemp(prefix="curc-llm-lab-"))
     environ = {
         **os.environ,
+        **_place(runtime),
         "JUPYTER_TOKEN": token,  # arguments can be read by everybody on the machine, the environment can't
-        "JUPYTER_RUNTIME_DIR": str(runtime),
-        "JUPYTER_NO_CONFIG": "1",  # somebody's password or address of another server would get in the way
         "CURC_LLM_STATE_DIR": str(state_dir),
-        "CURC_LLM_SESSION": session_id,
+        SESSION_VARIABLE: session_id,
     }
     try:
         with _guarded(_command(folder), environ, runtime / LOG) as process:
             yield _wait_for_link(process, runtime, token)
     finally:
         shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _place(runtime: Path) -> dict[str, str]:
+    """The server's folders: all its own but the person's settings of JupyterLab, such as a dark theme."""
+    config = Path(os.environ.get("JUPYTER_CONFIG_DIR") or Path.home() / ".jupyter")
+    return {
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        # The person's own server may have a password or another address; here they would be in the way.
+        "JUPYTER_CONFIG_DIR": str(runtime / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": os.environ.get("JUPYTERLAB_SETTINGS_DIR")
+        or str(config / "lab" / "user-settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(runtime / "workspaces"),
+    }
 
 
 @contextlib.contextmanager
@@ -154,7 +101,7 @@ def _guarded(command: list[str], environ: dict[str, str], log: Path) -> Iterator
 def _command(folder: Path) -> list[str]:
     options = {
         "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": str(_free_port()),
+        "ServerApp.port": "0",
         "ServerApp.open_browser": "False",
         "ServerApp.root_dir": str(folder),
         # News and versions would be asked of the internet.
@@ -171,15 +118,10 @@ def _command(folder: Path) -> list[str]:
     ]
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def _wait_for_link(process: subprocess.Popen[bytes], runtime: Path, token: str) -> str:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        # The server writes this file once it listens; its port is another one where ours was taken meanwhile.
+        # The server writes this file once it listens.
         for path in runtime.glob("jpserver-*.json"):
             with contextlib.suppress(ValueError, KeyError):
                 port = json.loads(path.read_text(encoding="utf-8"))["port"]

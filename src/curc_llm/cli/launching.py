@@ -150,7 +150,8 @@ def _beside(spec: LaunchSpec, start: Start, output: Output) -> Iterator[dict[str
     if not start.lab:
         yield {}
         return
-    from curc_llm.cli.lab import copy_notebooks, find_shipped_notebooks, run_lab
+    from curc_llm.cli.lab import run_lab
+    from curc_llm.cli.own_notebooks import copy_notebooks, find_shipped_notebooks
 
     folder, shipped = spec.state_dir / "notebooks", find_shipped_notebooks()
     kept = copy_notebooks(shipped, folder) if shipped is not None else []

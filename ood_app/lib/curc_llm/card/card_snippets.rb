@@ -26,7 +26,7 @@ module CurcLlm
       [
         ['curl', 'curl', 'In a shell on the cluster.', curl],
         ['python', 'Python', 'With the openai library, on the cluster.', python],
-        ['notebook', 'Notebook', 'One line in a notebook on the cluster that has curc-llm.', notebook],
+        ['notebook', 'Notebook', 'A cell for a notebook on any node of the cluster, with a kernel that has curc-llm.', notebook],
         ['editor', 'Editor', 'Cline, Continue and others that speak to an OpenAI-compatible server.', editor],
         ['tunnel', 'Your computer', 'In a terminal of your own computer; it stays open while you work.', tunnel]
       ]
@@ -56,8 +56,14 @@ module CurcLlm
       PYTHON
     end
 
+    # The kernel may know nothing of this centre's settings: so the cell says where the session is.
     def notebook
-      "import curc_llm; print(curc_llm.connect(#{@session_id.to_json}).chat(\"Hello\"))"
+      state_dir = File.dirname(File.dirname(File.dirname(@key_file)))
+      <<~PYTHON.chomp
+        import curc_llm
+        session = curc_llm.connect(#{@session_id.to_json}, state_dir=#{state_dir.to_json})
+        print(session.chat("Hello"))
+      PYTHON
     end
 
     def editor
