@@ -15,6 +15,8 @@ from typing import Any, Literal, Self
 import nbformat
 from playwright.sync_api import Locator, Page
 
+from tests.fakes.fake_slurm import FakeSlurm
+
 Face = Literal["lab", "notebooks"]
 TOKEN = "token-of-the-test-server"
 BIN = Path(sys.executable).parent
@@ -42,6 +44,8 @@ QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "
 class Jupyter:
     """The server. Kernels have the environment that it was started with, `home` as their home.
 
+    Slurm's commands are stand-ins (`slurm`).
+
     Args:
         folder: everything of it is kept below this.
     """
@@ -52,6 +56,7 @@ class Jupyter:
         self.state_dir = folder / "state"
         for path in (self.home, self.root, folder / "runtime", folder / "settings"):
             path.mkdir(parents=True)
+        self.slurm = FakeSlurm(folder / "slurm-bin")
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -64,7 +69,7 @@ class Jupyter:
         }
         return {
             **kept,
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self.slurm.folder}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.home),
             "JUPYTER_CONFIG_DIR": str(self.home / "jupyter"),
             "JUPYTER_DATA_DIR": str(self.home / "jupyter-data"),
@@ -204,7 +209,7 @@ class NotebookPage:
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name
         )
         is_light = "true" if "Light" in name else "false"
-        self.page.wait_for_selector(f'body[data-jp-theme-light="{is_light}"]')
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{is_light}"]', state="attached")
 
 
 def find_secrets(text: str, key: str) -> list[str]:

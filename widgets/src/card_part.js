@@ -101,6 +101,7 @@ function renderCost({ cost, ended_at }, at) {
   const hours = cost.since ? Math.max(0, (ended_at ?? at) - cost.since) / 3600 : 0;
   const spent = Math.min(cost.su_per_h * hours, cost.su_most || Infinity);
   if (ended_at) return `${renderNumber(spent, 1)} ${cost.unit}`;
+  if (!cost.since) return cost.su_most ? `at most ${renderNumber(cost.su_most, 1)} ${cost.unit}` : "";
   const left = cost.su_most ? `, ${renderNumber(cost.su_most - spent, 1)} left` : "";
   return `${renderNumber(spent, 1)} ${cost.unit} so far${left}`;
 }

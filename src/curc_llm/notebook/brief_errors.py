@@ -8,8 +8,8 @@ from typing import Any
 
 from curc_llm.errors import CurcLlmError
 
-# Red and bold, as IPython's own; JupyterLab, Notebook and VS Code draw these codes.
-RED, BOLD, FAINT, PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+# JupyterLab, Notebook and VS Code draw these codes; a colour would be hard to read on their red ground.
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 MORE = "The full traceback: %tb"
 
 
@@ -20,8 +20,8 @@ def render_error(error: CurcLlmError) -> list[str]:
         >>> render_error(CurcLlmError("No session runs.", "Start one: connect()"))[1]
         'Start one: connect()'
     """
-    lines = [f"{RED}{BOLD}{type(error).__name__}{PLAIN}: {error.message}"]
-    return [*lines, *([error.remedy] if error.remedy else []), f"{FAINT}{MORE}{PLAIN}"]
+    lines = [f"{BOLD}{type(error).__name__}{PLAIN}: {error.message}"]
+    return [*lines, *([error.remedy] if error.remedy else []), MORE]
 
 
 def show_errors_briefly(shell: Any = None) -> None:

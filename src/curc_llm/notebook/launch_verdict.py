@@ -7,7 +7,7 @@ from typing import Any
 from curc_llm.chat.durations import render_rough_duration
 from curc_llm.errors import CurcLlmError
 from curc_llm.launch.site_plan import RefusedError
-from curc_llm.notebook.launch_choices import Place
+from curc_llm.notebook.launch_choices import Place, name_gpu
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.plan import Alternative, Plan
 from curc_llm.plan.table import CHAT_TOKENS
@@ -27,7 +27,7 @@ def judge_plan(plan: Plan, facts: Facts) -> dict[str, Any]:
         return refuse(plan.reason, others=[_other(a, facts) for a in plan.alternatives[:MOST_OTHERS]])
     return {
         "kind": "fits",
-        "title": f"Fits on {plan.num_gpus} × {plan.gpu_type}",
+        "title": f"Fits on {plan.num_gpus} × {_name_gpu(plan, facts)}",
         "text": "",
         "memory": _memory(plan),
         "figures": [pair for pair in _figures(plan, facts) if pair[1]],
@@ -126,6 +126,11 @@ def _other(other: Alternative, facts: Facts) -> dict[str, Any]:
         partition = request.partition or _partition_of(request.gpu_type, facts)
         values["gpus"] = Place(partition, request.gpu_type, request.num_gpus).slug
     return {"label": other.change, "values": values}
+
+
+def _name_gpu(plan: Plan, facts: Facts) -> str:
+    cards = (o.card.title for o in facts.offers if o.gpu_name == plan.gpu_type)
+    return name_gpu(next(cards, plan.gpu_type))
 
 
 def _partition_of(gpu_type: str, facts: Facts) -> str:
