@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curc_llm.batch.asked import Wish, make_file_prompts, make_form
 from curc_llm.batch.fields import check_names, make_columns
-from curc_llm.batch.mapping import ENDPOINTS, find_endpoint, make_file_prompts
 from curc_llm.batch.openai_lines import OpenAiLines, is_openai_file
-from curc_llm.batch.recipe import PromptRows, Recipe, check_params
+from curc_llm.batch.recipe import PromptRows, check_params
 from curc_llm.batch.results import read_outcomes
-from curc_llm.batch.row import CHAT, EMBEDDINGS, Request
+from curc_llm.batch.row import CHAT, Request
 from curc_llm.batch.run import Run, RunOptions
 from curc_llm.batch.shape import Shape
 from curc_llm.batch.survey import Survey, make_survey
 from curc_llm.batch.table_in import DELIMITERS, TableFile
 from curc_llm.batch.table_out import TableOut, is_table, rows_path
-from curc_llm.batch.template import parse_template
 from curc_llm.batch.trouble import BatchFileError, BatchInputError
-from curc_llm.client.schema import Schema, make_schema
 
 if TYPE_CHECKING:
     from curc_llm.client.session import Session
@@ -35,23 +33,12 @@ class FileJob:
     Args:
         source: the file of rows.
         target: the file of results.
-        template, prompt_column: how a row becomes a prompt; not for OpenAI's batch format.
-        schema: what shape answers must have.
-        model: asked by all rows; None: what a row names, else the session's first.
-        system: instructions for the model.
-        endpoint: of `mapping.ENDPOINTS`; not for OpenAI's batch format.
-        params: fields of requests.
+        wish: what is asked of each row; for OpenAI's batch format model and params alone.
     """
 
     source: Path
     target: Path
-    template: str | None = None
-    prompt_column: str | None = None
-    schema: Any = None
-    model: str | None = None
-    system: str | None = None
-    endpoint: str = "chat"
-    params: Mapping[str, Any] = field(default_factory=dict)
+    wish: Wish = field(default_factory=Wish)
 
 
 def make_file_run(session: Session, job: FileJob, options: RunOptions) -> Run:
@@ -90,20 +77,21 @@ class _Parts:
     requests: Iterable[Request]
     shape: Shape
     table: TableOut | None
-    rows: Any
+    rows: Callable[[], Iterable[dict[str, Any]]]
 
 
 def _read_openai(session: Session, job: FileJob) -> _Parts:
+    wish = job.wish
     for name in ("template", "prompt_column", "schema", "system"):
-        if getattr(job, name) is not None:
+        if getattr(wish, name) is not None:
             raise BatchInputError(
                 f"{job.source} holds whole requests (OpenAI's batch format), which take no {name}.",
                 "Leave it out, or give rows with columns.",
             )
-    default = job.model or _first_model(session)
-    lines = OpenAiLines(job.source, default, job.model, check_params(job.params))
-    url = next(iter(lines)).url if job.source.stat().st_size else CHAT
-    shape = Shape(url)
+    default = wish.model or _first_model(session)
+    lines = OpenAiLines(job.source, default, wish.model, check_params(wish.params))
+    first = next(iter(lines), None)
+    shape = Shape(first.url if first is not None else CHAT)
     table = None
     if is_table(job.target):
         table = TableOut(job.target, make_columns(None, is_vector=shape.is_vector))
@@ -111,32 +99,14 @@ def _read_openai(session: Session, job: FileJob) -> _Parts:
 
 
 def _read_table(session: Session, job: FileJob) -> _Parts:
-    url = find_endpoint(job.endpoint)
-    schema = _read_schema(job, url)
-    columns = make_columns(schema.definition if schema else None, is_vector=url == EMBEDDINGS)
-    file = TableFile(job.source)
-    template = None if job.template is None else parse_template(job.template)
-    prompts = make_file_prompts(file, job.prompt_column, template)
-    fields = check_params(job.params)
-    if schema is not None:
-        fields["response_format"] = schema.response_format
-    model = job.model or (session.default_embedder if url == EMBEDDINGS else session.default_model)
-    recipe = Recipe(url, model, job.system if url == CHAT else None, fields)
+    form, file = make_form(session, job.wish), TableFile(job.source)
+    prompts = make_file_prompts(file, job.wish.prompt_column, job.wish.read_template)
     table = None
     if is_table(job.target):
-        check_names(columns, file.columns())
+        check_names(form.columns, file.columns())
         hints = file.types() if job.target.suffix.lower() == ".parquet" else None
-        table = TableOut(job.target, columns, hints)
-    shape = Shape(url, schema.parse if schema else None)
-    return _Parts(PromptRows(recipe, prompts), shape, table, file.rows)
-
-
-def _read_schema(job: FileJob, url: str) -> Schema | None:
-    if job.schema is None:
-        return None
-    if url != CHAT:
-        raise BatchInputError("A schema is for chats.", f"Endpoints are {', '.join(ENDPOINTS)}.")
-    return make_schema(job.schema)
+        table = TableOut(job.target, form.columns, hints)
+    return _Parts(PromptRows(form.recipe, prompts), form.shape, table, file.rows)
 
 
 def _first_model(session: Session) -> str:

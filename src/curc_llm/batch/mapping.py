@@ -4,57 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curc_llm.batch.cells import CellPrompts, choose_column
-from curc_llm.batch.fields import Columns, check_names, make_columns
-from curc_llm.batch.frame import is_frame, is_series, make_frame_prompts
+from curc_llm.batch.asked import Form, Wish, find_prompts, make_form
 from curc_llm.batch.frame_out import make_frame
-from curc_llm.batch.recipe import PromptRows, Recipe, check_params
+from curc_llm.batch.recipe import PromptRows
 from curc_llm.batch.results import collect, read_outcomes
-from curc_llm.batch.row import CHAT, COMPLETIONS, EMBEDDINGS, Request
 from curc_llm.batch.run import Run, RunOptions
-from curc_llm.batch.shape import Shape
 from curc_llm.batch.shelf import make_default_path
 from curc_llm.batch.survey import make_survey
-from curc_llm.batch.table_in import TableFile
 from curc_llm.batch.table_out import TableOut, is_table, rows_path
-from curc_llm.batch.template import Template, parse_template
 from curc_llm.batch.trouble import BatchInputError
 from curc_llm.batch.watching import describe_end, watch
-from curc_llm.client.schema import make_schema
 
 if TYPE_CHECKING:
     from curc_llm.client.session import Session
-
-ENDPOINTS = {"chat": CHAT, "completions": COMPLETIONS, "embeddings": EMBEDDINGS}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What `map_rows` was given, checked.
-
-    Args:
-        frame: the rows as a frame; None for a list.
-        prompts: begins with the prompts anew.
-        recipe: how a prompt becomes a request.
-        shape: what is made of answers.
-        columns: what answers become in a frame or table.
-    """
-
-    frame: Any
-    prompts: Callable[[], Iterable[Any]]
-    recipe: Recipe
-    shape: Shape
-    columns: Columns
-
-    @property
-    def requests(self) -> Iterable[Request]:
-        """The requests; can be gone through as often as one likes."""
-        return PromptRows(self.recipe, self.prompts)
 
 
 def map_rows(
@@ -114,11 +80,7 @@ def map_rows(
         >>> session.map(["What is a node?", "What is a core?"], max_tokens=50)    # doctest: +SKIP
         >>> frame = session.map(frame, template="Is this about heat? {text}", schema=bool)  # doctest: +SKIP
     """
-    url = find_endpoint(endpoint)
-    asked = _check(session, rows, url, model, template, prompt_column, schema, system, params)
-    requests = asked.requests
-    survey = make_survey(requests)
-    path, table = _find_output(session, output, survey.fingerprint, asked)
+    wish = Wish(template, prompt_column, schema, model, system, endpoint, params)
     options = RunOptions(
         concurrency=_check_concurrency(concurrency),
         timeout_s=timeout_s,
@@ -126,14 +88,7 @@ def map_rows(
         retry_failed=retry_failed,
         private=output is None,
     )
-
-    def make_result(run: Run) -> Any:
-        return _make_result(run, asked, table)
-
-    source = session._source  # noqa: SLF001 - a batch is the session's own upper half
-    run = Run(
-        source, requests, path, options, check=asked.shape.check, survey=survey, make_result=make_result
-    )
+    run = _make_run(session, rows, wish, None if output is None else Path(output).expanduser(), options)
     if not wait:
         return run.start()
     try:
@@ -144,6 +99,25 @@ def map_rows(
         return result
     finally:
         run.close()
+
+
+def _make_run(session: Session, rows: Any, wish: Wish, output: Path | None, options: RunOptions) -> Run:
+    """Looks at all rows, and finds the file of the results."""
+    form = make_form(session, wish)
+    frame, prompts = find_prompts(rows, wish.prompt_column, wish.read_template, form.columns)
+    requests = PromptRows(form.recipe, prompts)
+    survey = make_survey(requests)
+    source = session._source  # noqa: SLF001 - a batch is the session's own upper half
+    table = None if output is None or not is_table(output) else TableOut(output, form.columns)
+    path = output or make_default_path(source, survey.fingerprint)
+
+    def make_result(run: Run) -> Any:
+        return _make_result(run, form, frame, prompts, table)
+
+    path = path if table is None else rows_path(path)
+    return Run(
+        source, requests, path, options, check=form.shape.check, survey=survey, make_result=make_result
+    )
 
 
 def embed_rows(session: Session, rows: Any, *, as_array: bool = False, **options: Any) -> Any:
@@ -177,114 +151,27 @@ def make_matrix(vectors: list[Any]) -> Any:
     return matrix
 
 
-def find_endpoint(endpoint: str) -> str:
-    """The route of an endpoint that was named as people do.
-
-    Raises:
-        BatchInputError: there is none of that name.
-    """
-    if endpoint not in ENDPOINTS:
-        raise BatchInputError(f"There is no endpoint {endpoint!r}.", f"Known are {', '.join(ENDPOINTS)}.")
-    return ENDPOINTS[endpoint]
-
-
 def _check_concurrency(given: int | None) -> int | None:
     if given is not None and (not isinstance(given, int) or given < 1):
         raise BatchInputError(f"concurrency is {given!r}.", "It is a number from 1, or None.")
     return given
 
 
-def _check(
-    session: Session,
-    rows: Any,
-    url: str,
-    model: str | None,
-    template: str | None,
-    prompt_column: str | None,
-    schema: Any,
-    system: str | None,
-    params: Mapping[str, Any],
-) -> Asked:
-    read_template = None if template is None else parse_template(template)
-    fields = check_params(params)
-    parsed = None if schema is None else make_schema(schema)
-    if parsed is not None and url != CHAT:
-        raise BatchInputError("A schema is for chats.", 'Leave out schema=, or use endpoint="chat".')
-    if parsed is not None:
-        fields["response_format"] = parsed.response_format
-    if url == EMBEDDINGS:
-        fields["encoding_format"] = "base64"  # a quarter of what numbers take, and exact
-    columns = make_columns(parsed.definition if parsed else None, is_vector=url == EMBEDDINGS)
-    frame, prompts = find_prompts(rows, prompt_column, read_template, columns)
-    model = model or (session.default_embedder if url == EMBEDDINGS else session.default_model)
-    shape = Shape(url, parsed.parse if parsed else None)
-    return Asked(frame, prompts, Recipe(url, model, system if url == CHAT else None, fields), shape, columns)
-
-
-def find_prompts(
-    rows: Any, column: str | None, template: Template | None, columns: Columns
-) -> tuple[Any, Callable[[], Iterable[Any]]]:
-    """The frame that answers go beside (None for lists), and what begins with the prompts anew."""
-    if is_series(rows) and template is None:
-        rows = rows.to_frame(rows.name if rows.name is not None else "prompt")
-    if is_frame(rows):
-        check_names(columns, [str(name) for name in rows.columns])
-        return rows, make_frame_prompts(rows, column, template)
-    if isinstance(rows, os.PathLike):
-        file = TableFile(Path(rows))
-        return None, make_file_prompts(file, column, template)
-    if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, Iterable):
-        raise BatchInputError(
-            f"The rows are {type(rows).__name__}, not a list of prompts or a DataFrame.",
-            'One question alone is session.chat("...").',
-        )
-    kept = list(rows)
-    if template is None:
-        return None, lambda: kept
-    return None, _make_dict_prompts(kept, template)
-
-
-def make_file_prompts(file: TableFile, column: str | None, template: Template | None) -> CellPrompts:
-    """The prompts of a file's rows."""
-    chosen = choose_column(file.columns(), column, template)
-    remedy = "Fill it, or leave such rows out of the file."
-    return CellPrompts(file.rows, chosen, template, file.place, remedy)
-
-
-def _make_dict_prompts(rows: list[Any], template: Template) -> CellPrompts:
-    for index, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            raise BatchInputError(
-                f"Row {index} (counted from 0) is {type(row).__name__}, and a template needs named columns.",
-                "Give a DataFrame or a list of dicts, or leave the template out.",
-            )
-        template.check_columns([str(name) for name in row])
-    return CellPrompts(lambda: rows, None, template, lambda i: f"row {i}", "Leave such rows out.")
-
-
-def _find_output(
-    session: Session, output: str | os.PathLike[str] | None, fingerprint: str, asked: Asked
-) -> tuple[Path, TableOut | None]:
-    """The file of the results, and the table that is made of it at the end."""
-    if output is None:
-        return make_default_path(session._source, fingerprint), None  # noqa: SLF001
-    path = Path(output).expanduser()
-    return (rows_path(path), TableOut(path, asked.columns)) if is_table(path) else (path, None)
-
-
-def _make_result(run: Run, asked: Asked, table: TableOut | None) -> Any:
+def _make_result(
+    run: Run, form: Form, frame: Any, prompts: Callable[[], Iterable[Any]], table: TableOut | None
+) -> Any:
     total = run.survey.total
     if table is not None:
-        table.write(_rows_of(asked), read_outcomes(run.journal, asked.shape, total))
-    if asked.frame is None:
-        return collect(run.journal, asked.shape, total)
-    facts = {"path": str(run.path), "model": asked.recipe.model, "failed": run.progress.failed}
-    outcomes = list(read_outcomes(run.journal, asked.shape, total))
-    return make_frame(asked.frame, asked.columns, outcomes, facts)
+        table.write(_rows_of(frame, prompts), read_outcomes(run.journal, form.shape, total))
+    if frame is None:
+        return collect(run.journal, form.shape, total)
+    facts = {"path": str(run.path), "model": form.recipe.model, "failed": run.progress.failed}
+    outcomes = list(read_outcomes(run.journal, form.shape, total))
+    return make_frame(frame, form.columns, outcomes, facts)
 
 
-def _rows_of(asked: Asked) -> Iterable[dict[str, Any]]:
-    if asked.frame is not None:
-        names = [str(name) for name in asked.frame.columns]
-        return (dict(zip(names, row, strict=True)) for row in asked.frame.itertuples(index=False, name=None))
-    return ({"prompt": prompt} for prompt in asked.prompts())
+def _rows_of(frame: Any, prompts: Callable[[], Iterable[Any]]) -> Iterable[dict[str, Any]]:
+    if frame is not None:
+        names = [str(name) for name in frame.columns]
+        return (dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None))
+    return ({"prompt": prompt} for prompt in prompts())

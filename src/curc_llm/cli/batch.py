@@ -87,7 +87,7 @@ def batch(
     restart: bool,
     retry_failed: bool,
     params: dict[str, Any],
-    **job: Any,
+    **wish: Any,
 ) -> None:
     """Ask a file of prompts, row by row, and write the answers to another file.
 
@@ -100,15 +100,16 @@ def batch(
       curc-llm batch requests.jsonl answers.jsonl
       curc-llm batch notes.csv out.csv --template "Summarise: {text}" --max-tokens 200
     """  # noqa: D301 - click wants the character
+    from curc_llm.batch.asked import Wish
     from curc_llm.batch.files import FileJob, make_file_run
     from curc_llm.batch.run import RunOptions
     from curc_llm.client import connect
 
-    given = {name: job.pop(name) for name in ("max_tokens", "temperature")}
+    given = {name: wish.pop(name) for name in ("max_tokens", "temperature")}
     params = {**{name: value for name, value in given.items() if value is not None}, **params}
     options = RunOptions(concurrency, restart=restart, retry_failed=retry_failed)
     with connect(session, state_dir=load(config).state_dir) as found:
-        run = make_file_run(found, FileJob(source, target, params=params, **job), options)
+        run = make_file_run(found, FileJob(source, target, Wish(params=params, **wish)), options)
         try:
             _follow(run, Output(as_json), target)
         finally:
