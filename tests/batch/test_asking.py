@@ -35,6 +35,12 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 10) -> None:
         time.sleep(0.01)
 
 
+def make_waits_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("asking", "gate"):
+        monkeypatch.setattr(f"curc_llm.batch.{module}.FIRST_WAIT_S", 0.01)
+        monkeypatch.setattr(f"curc_llm.batch.{module}.MAX_WAIT_S", 0.05)
+
+
 def test_all_rows_are_answered_in_the_order_of_the_input(make_run: Make, server: BatchServer) -> None:
     prompts = [f"q{i}" + (" [slow]" if i % 7 == 0 else "") for i in range(50)]
     run = make_run(prompts).start()
@@ -71,8 +77,7 @@ def test_a_row_that_is_refused_keeps_its_reason_and_stops_no_other(
 def test_a_row_that_always_breaks_the_connection_is_asked_alone_and_given_up(
     make_run: Make, server: BatchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curc_llm.batch.asking.FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr("curc_llm.batch.asking.MAX_WAIT_S", 0.05)
+    make_waits_short(monkeypatch)
     run = make_run(["good", "[poison]", *(f"q{i}" for i in range(20))], concurrency=4).start()
     run.wait()
     assert run.progress.done == 21
@@ -206,8 +211,7 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(
     make_run: Make, server: BatchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("curc_llm.batch.asking.SYNC_EVERY_S", 0.05)
-    monkeypatch.setattr("curc_llm.batch.asking.FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr("curc_llm.batch.asking.MAX_WAIT_S", 0.02)
+    make_waits_short(monkeypatch)
     run = make_run(["one", "[hang]"], timeout_s=0.2).start()
     run.wait()
     assert server.asked["[hang]"] == 5

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from curc_llm.batch.asking import Asking, AskingParts, Check, Item
+from curc_llm.batch.asking import Asking, AskingParts, Item
 from curc_llm.batch.journal import Journal, open_journal
+from curc_llm.batch.ledger import Check
 from curc_llm.batch.line import RowError
 from curc_llm.batch.link import PATIENCE_S, Link
 from curc_llm.batch.pace import Pace
