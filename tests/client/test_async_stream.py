@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from curc_llm.client import Session, connect
 from curc_llm.client.draft import Piece
 from curc_llm.errors import ApiError, SessionEndedError
+from curc_llm.session.record import SessionStatus, Trouble
 from tests.fakes.fake_session import FakeSession
 
 ABORT_TIMEOUT_S = 5
@@ -100,11 +100,12 @@ async def test_an_answer_that_breaks_off_is_an_error(session: Session) -> None:
 
 
 async def test_a_session_that_ends_in_the_middle_says_why(fake: FakeSession, session: Session) -> None:
-    stream = session.astream("[slow] [cut]")
+    stream = session.astream("one two [cut]")
+    reason = Trouble(code="wall_time", message="Its hours are over.")
     with pytest.raises(SessionEndedError, match="Its hours are over"):  # noqa: PT012
         async for _ in stream:
-            if not fake.record.status.is_over:
-                threading.Thread(target=fake.end, args=("wall_time", "Its hours are over.")).start()
+            fake.change(status=SessionStatus.ENDED, reason=reason)
+    assert stream.answer == "You said: one two [cut]"
 
 
 async def test_refusals_are_told_as_for_ordinary_code(fake: FakeSession, session: Session) -> None:
