@@ -136,7 +136,7 @@ def test_settings_that_are_broken_are_told_in_a_sentence(
     state_dir: Path, shown: list[SessionPanel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CURC_LLM_IDLE_STOP_MIN", "soon")
-    with pytest.raises(CurcLlmError, match="idle_stop_min|IDLE_STOP_MIN"):
+    with pytest.raises(CurcLlmError, match=r"idle_stop_min|IDLE_STOP_MIN"):
         connect()
 
 
@@ -159,7 +159,7 @@ def test_in_a_kernel_connect_is_the_one_with_widgets(monkeypatch: pytest.MonkeyP
     class Shell:
         kernel = object()
 
-    monkeypatch.setattr("IPython.get_ipython", lambda: Shell())
+    monkeypatch.setattr("IPython.get_ipython", Shell)
     assert curc_llm.connect is connect
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None if name == "anywidget" else Any)
     assert curc_llm.connect is connect_client

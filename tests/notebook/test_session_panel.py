@@ -24,7 +24,7 @@ from curc_llm.notebook.watch import stop_watches
 from tests.fakes.fake_session import FakeSession
 from tests.fakes.fake_slurm import FakeSlurm
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*subshell.*")
+QWEN = {"model": "qwen3-8b", "account": "ucb-general"}
 
 
 @pytest.fixture(autouse=True)

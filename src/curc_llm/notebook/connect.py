@@ -18,6 +18,7 @@ from curc_llm.notebook.launch import LaunchWidget
 from curc_llm.notebook.pending import PendingSource
 from curc_llm.notebook.picker import PickerWidget
 from curc_llm.notebook.session_panel import SessionPanel, find_last_spec
+from curc_llm.notebook.waiting import Waiting
 from curc_llm.session.store import FoundSession
 from curc_llm.sites.placement import load_site_settings
 
@@ -114,7 +115,7 @@ def _show_card(
     _display(find_panel(session))
     _CHOSEN[folder] = source
     if wait:
-        session.wait_until_ready(wait_timeout_s, progress=False)
+        session.wait_until_ready(wait_timeout_s, progress=Waiting())
     return session
 
 

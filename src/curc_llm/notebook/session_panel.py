@@ -101,11 +101,10 @@ class SessionPanel(Panel):
 
     def _follow(self) -> None:
         """Shows the card of what was just chosen, and has the client speak to it from now on."""
-        forget_clients(self.session)
-        self._picker = self._launch = None
-        if self._card is None:
-            self._card = CardPart(self.session, self._source, self.show)
-        self._card.follow()
+        self.session.close()  # its connections; the next request asks for address and key anew
+        card = self._card or CardPart(self.session, self._source, self.show)
+        card.follow()
+        self._card, self._picker, self._launch = card, None, None
         self.show(now=True)
 
     def make_state(self) -> State:
@@ -137,15 +136,8 @@ def adopt_source(session: Session) -> PendingSource:
     source = session._source  # noqa: SLF001 - the notebook's side of the session
     if not isinstance(source, PendingSource):
         source = PendingSource(source)
-        session._source = source  # noqa: SLF001
+        session._source = session._clients._source = source  # noqa: SLF001
     return source
-
-
-def forget_clients(session: Session) -> None:
-    """Makes the next request look up address and key again."""
-    session.close()
-    for name in ("openai", "async_openai"):
-        session.__dict__.pop(name, None)
 
 
 def values_like(spec: LaunchSpec) -> LaunchValues:
