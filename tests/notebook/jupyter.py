@@ -138,6 +138,7 @@ class Jupyter:
 
 
 # The notebook's context, whichever application shows it.
+NOTEBOOK = "window.jupyterapp.shell.currentWidget.content"
 CONTEXT = "window.jupyterapp?.shell?.currentWidget?.context?.sessionContext"
 
 
@@ -176,6 +177,12 @@ class NotebookPage:
     def start_all(self) -> None:
         """Run > Run All Cells, without waiting."""
         self.command("notebook:run-all-cells")
+
+    def run_cell(self, number: int, timeout_s: float = 60) -> None:
+        """Chooses a cell and runs it."""
+        self.page.evaluate(f"(n) => {{ {NOTEBOOK}.activeCellIndex = n; }}", number)
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+        self.wait_until_idle(timeout_s)
 
     def restart(self) -> None:
         """A new kernel, as Kernel > Restart gives one."""
