@@ -155,7 +155,8 @@ class Journal:
         return offsets
 
     def _read_bytes(self, offset: int) -> bytes:
-        size, parts, place = 16 * 1024, [], offset
+        parts: list[bytes] = []
+        size, place = 16 * 1024, offset
         while data := os.pread(self._descriptor, size, place):
             end = data.find(b"\n")
             if end >= 0:

@@ -69,7 +69,7 @@ def make_outcome(line: dict[str, Any], shape: Shape) -> Outcome:
     text, finish_reason = _read_text(document, shape)
     if error is not None:
         return Outcome(None, RowError(error["code"], error["message"]), None, text, finish_reason)
-    value = shape.read(document)
+    value = shape.read(document or {})
     as_json = value if shape.is_vector else text if shape.parse is None else json.loads(text)
     return Outcome(value, None, as_json, text, finish_reason)
 

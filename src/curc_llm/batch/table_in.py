@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -139,10 +140,9 @@ def import_parquet() -> Any:
         MissingPackageError: it isn't installed.
     """
     try:
-        import pyarrow.parquet
+        return importlib.import_module("pyarrow.parquet")
     except ModuleNotFoundError:
         raise MissingPackageError(
             "Parquet files need the package pyarrow, which isn't installed.",
             "Install it with: pip install 'curc-llm[jupyter]'; or use CSV or JSONL.",
         ) from None
-    return pyarrow.parquet

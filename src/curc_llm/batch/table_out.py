@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,7 +76,8 @@ class TableOut:
 
     def _write_parquet(self, beside: Path, pairs: Iterator[Pair]) -> None:
         parquet = import_parquet()
-        writer, names = None, []
+        writer: Any = None
+        names: list[str] = []
         try:
             while portion := list(islice(pairs, ROWS_AT_ONCE)):
                 names = names or list(portion[0][0])
@@ -87,8 +89,7 @@ class TableOut:
                 writer.close()
 
     def _make_table(self, names: list[str], portion: Sequence[Pair], schema: Any) -> Any:
-        import pyarrow as pa
-
+        pa = importlib.import_module("pyarrow")
         values: dict[str, Any] = {}
         for name in names:
             known = schema if schema is not None else self.hints

@@ -162,7 +162,8 @@ def join_chunks(data: bytes | bytearray) -> bytes | None:
         >>> join_chunks(b"2\\r\\nab\\r\\n0\\r\\n\\r\\n")
         b'ab'
     """  # noqa: D301
-    parts, place = [], 0
+    parts: list[bytes] = []
+    place = 0
     while (end := data.find(b"\r\n", place)) >= 0:
         size = int(bytes(data[place:end]).partition(b";")[0], 16)
         place = end + 2
