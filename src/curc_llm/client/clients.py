@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from curc_llm.client.secret import Secret
@@ -75,14 +76,14 @@ class Clients:
         import openai
 
         arguments = self._make_arguments(identity)
-        http = openai.DefaultHttpxClient(timeout=arguments["timeout"], trust_env=_trusts(identity))
+        http = openai.DefaultHttpxClient(timeout=arguments["timeout"], **_make_http_options(identity))
         return openai.OpenAI(http_client=http, **arguments)
 
     def _make_asynchronous(self, identity: Identity) -> AsyncOpenAI:
         import openai
 
         arguments = self._make_arguments(identity)
-        http = openai.DefaultAsyncHttpxClient(timeout=arguments["timeout"], trust_env=_trusts(identity))
+        http = openai.DefaultAsyncHttpxClient(timeout=arguments["timeout"], **_make_http_options(identity))
         return openai.AsyncOpenAI(http_client=http, **arguments)
 
     def _make_arguments(self, identity: Identity) -> dict[str, Any]:
@@ -98,9 +99,14 @@ class Clients:
         }
 
 
-def _trusts(identity: Identity) -> bool:
-    """Plain http stays inside the cluster or a tunnel: HTTP_PROXY must not redirect it."""
-    return not identity[0].startswith("http://")
+def _make_http_options(identity: Identity) -> dict[str, Any]:
+    """Plain http stays inside the cluster or a tunnel: HTTP_PROXY must not redirect it.
+
+    Nor are authorities loaded for it, which takes 55 ms; the empty list of them trusts nobody.
+    """
+    if not identity[0].startswith("http://"):
+        return {}
+    return {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
