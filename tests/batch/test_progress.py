@@ -109,4 +109,11 @@ def test_the_line_says_what_matters() -> None:
 
 
 def test_an_end_without_failures_needs_no_words() -> None:
-    assert describe_end(Progress(done=3, total=3), "out.jsonl") == ""
+    assert describe_end(Progress(done=3, total=3), "out.jsonl") == []
+
+
+def test_an_end_says_what_failed_and_what_was_done_earlier() -> None:
+    progress = Progress(done=2, failed=1, total=3, resumed=1, reasons=(("Too long.", 1),))
+    earlier, failed = describe_end(progress, "out.jsonl")
+    assert earlier.startswith("1 of 3 rows were done earlier, in out.jsonl; resume=False")
+    assert failed.startswith("1 of 3 rows failed (1 times: Too long.). Their reasons are in out.jsonl;")

@@ -94,7 +94,7 @@ def map_rows(
     try:
         watch(run, show=progress)
         result = run.result()
-        if progress and (said := describe_end(run.progress, run.path)):
+        for said in describe_end(run.progress, run.path) if progress else []:
             print(said, file=sys.stderr)
         return result
     finally:

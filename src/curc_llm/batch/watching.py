@@ -98,13 +98,24 @@ def _render_rest(progress: Progress) -> list[str]:
     return [f"{rest} (the session ends before)" if progress.outlives_session else rest]
 
 
-def describe_end(progress: Progress, path: Any) -> str:
-    """What to say of a batch that got to its end; empty when all went well and nothing has to be said."""
-    if not progress.failed:
-        return ""
-    reasons = "; ".join(f"{count:,} times: {reason}" for reason, count in progress.reasons[:2])
-    why = f" ({reasons})" if reasons else ""
-    return (
-        f"{progress.failed:,} of {progress.total:,} rows failed{why}. Their reasons are in {path}; "
-        "retry_failed=True (--retry-failed) asks them again."
-    )
+def describe_end(progress: Progress, path: Any) -> list[str]:
+    """What to say of a batch that got to its end; nothing when all rows were asked now and all were answered.
+
+    Example:
+        >>> describe_end(Progress(done=3, total=3, resumed=3), "out.jsonl")
+        ['3 of 3 rows were done earlier, in out.jsonl; resume=False (--restart) asks them anew.']
+    """
+    said = []
+    if progress.resumed:
+        said.append(
+            f"{progress.resumed:,} of {progress.total:,} rows were done earlier, in {path}; "
+            "resume=False (--restart) asks them anew."
+        )
+    if progress.failed:
+        reasons = "; ".join(f"{count:,} times: {reason}" for reason, count in progress.reasons[:2])
+        why = f" ({reasons})" if reasons else ""
+        said.append(
+            f"{progress.failed:,} of {progress.total:,} rows failed{why}. Their reasons are in {path}; "
+            "retry_failed=True (--retry-failed) asks them again."
+        )
+    return said

@@ -131,8 +131,9 @@ def _follow(run: Run, output: Output, target: Path) -> None:
     run.result()
     progress = run.progress
     output.data(_render(progress, target), _describe(progress, target, run.path))
-    if said := describe_end(progress, run.path):
+    for said in describe_end(progress, run.path):
         output.say(said)
+    if progress.failed:
         raise click.exceptions.Exit(1)
 
 
