@@ -47,6 +47,8 @@ def test_what_was_said_is_kept() -> None:
     verdict = judge(refuse(400, "bad", "Too long."))
     assert (verdict.code, verdict.message) == ("bad", "Too long.")
     assert judge(Reply(400, {}, b"")).message == "The session answered with HTTP 400."
+    detail = b'{"detail": "Not Found"}'
+    assert judge(Reply(404, {}, detail)).message == "The session answered with HTTP 404 (Not Found)."
 
 
 @pytest.mark.parametrize(

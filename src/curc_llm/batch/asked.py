@@ -86,8 +86,31 @@ def make_form(session: Session, wish: Wish) -> Form:
         fields["encoding_format"] = "base64"  # a quarter of what numbers take, and exact
     columns = make_columns(schema.definition if schema else None, is_vector=url == EMBEDDINGS)
     model = wish.model or (session.default_embedder if url == EMBEDDINGS else session.default_model)
+    if wish.model is not None:
+        _check_model(session, model, url)
     recipe = Recipe(url, model, wish.system if url == CHAT else None, fields)
     return Form(recipe, Shape(url, schema.parse if schema else None), columns)
+
+
+def _check_model(session: Session, model: str, url: str) -> None:
+    """Makes sure that the session has the model, and that it does what is asked of it.
+
+    Raises:
+        BatchInputError: it hasn't, or it doesn't.
+    """
+    engines = session.status().engines
+    engine = next((e for e in engines if e.served_model_name == model), None)
+    if engine is None:
+        if engines:
+            served = ", ".join(repr(e.served_model_name) for e in engines)
+            raise BatchInputError(f"The session has no model {model!r}.", f"It has {served}.")
+        return
+    if (engine.runner == "pooling") != (url == EMBEDDINGS):
+        does = "makes embeddings" if engine.runner == "pooling" else "writes text"
+        raise BatchInputError(
+            f"The model {model!r} {does}, and {url} was asked of it.",
+            "Name another model or endpoint; session.embed_map makes embeddings.",
+        )
 
 
 def find_endpoint(endpoint: str) -> str:

@@ -79,7 +79,9 @@ def _find_fate(status: int, code: str, message: str) -> Fate:
 def _read_error(reply: Reply, document: dict[str, Any]) -> tuple[str, str]:
     error = document.get("error")
     if not isinstance(error, dict):
-        return f"http_{reply.status}", f"The session answered with HTTP {reply.status}."
+        said = document.get("detail")
+        why = f" ({said})" if isinstance(said, str) else ""
+        return f"http_{reply.status}", f"The session answered with HTTP {reply.status}{why}."
     message = str(error.get("message") or f"The session answered with HTTP {reply.status}.")
     return str(error.get("code") or f"http_{reply.status}"), message
 
