@@ -22,8 +22,8 @@ setup: .venv/.made  ## make the environment .venv (no root needed; ENGINE=cuda|c
 install:  ## put the app into Open OnDemand (PREFIX=... APP=sys|dev|DIR SITE=... DRY_RUN=1; docs/admin.md)
 	@python3 scripts/install.py $(INSTALL_FLAGS)
 
-demo: setup  ## start a session with a real engine; prints chat link, endpoint and key hint (MODEL=... for a real model)
-	@curc-llm demo $(if $(MODEL),--model $(MODEL)) $(DEMO_FLAGS)
+demo: setup  ## start a session with a real engine; prints chat link, endpoint and key hint (MODEL=... for a real model; LAB=1: JupyterLab too)
+	@curc-llm demo $(if $(MODEL),--model $(MODEL)) $(if $(LAB),--lab) $(DEMO_FLAGS)
 
 portal: setup  ## a portal with this app on loopback, over a Slurm with fake GPUs: click through it all (needs root)
 	@scripts/portal.sh $(PORTAL_FLAGS)

@@ -65,9 +65,10 @@ def test_an_error_in_the_middle_of_an_answer_keeps_what_came(fake: FakeSession) 
 
 
 def test_interrupting_the_kernel_ends_the_generation(fake: FakeSession) -> None:
+    asking = "get_ipython().run_cell_magic('llm', '', '[slow]')"
     client = make_client(
         "%load_ext curc_llm",
-        "try:\n    get_ipython().run_cell_magic('llm', '', '[slow]')\nexcept Exception as error:\n    print(error)",
+        f"try:\n    {asking}\nexcept Exception as error:\n    print(error)",
         "print(len(_llm.split()) < 300)",
     )
 

@@ -61,6 +61,8 @@ def demo(
     if model is None:
         talks = sys.stdin.isatty() and sys.stderr.isatty() and not as_json and not detach
         model = REAL_MODEL if talks and _wants_real_model(settings, output) else "demo"
+    if not lab and not detach and not as_json:
+        output.say("With --lab, JupyterLab starts too: notebooks to learn from, connected to this session.")
     models = (model, DEMO_EMBED_NAME) if embed or (lab and model == "demo") else (model,)
     # Two engines share what the machine has.
     flags = {"gpu_memory_utilization": SHARE_OF_TWO} if len(models) == 2 else {}
