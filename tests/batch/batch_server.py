@@ -155,7 +155,8 @@ class BatchServer:
         if "[poison]" in prompt or ("[cut]" in prompt and is_first):
             writer.transport.abort()
         elif "[bad]" in prompt:
-            self._refuse(writer, 400, "BadRequestError", "The prompt is too long.")
+            own = prompt if "[own]" in prompt else ""
+            self._refuse(writer, 400, "BadRequestError", f"The prompt is too long.{own}")
         elif "[forbidden]" in prompt:
             self._refuse(writer, 403, "permission_denied", "This key may not ask that.")
         elif "[busy]" in prompt and is_first:

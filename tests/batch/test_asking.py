@@ -188,6 +188,13 @@ def test_a_batch_that_is_refused_as_a_whole_is_stopped_early(make_run: Make, ser
     assert run.path.read_bytes() == b""  # so that nothing keeps them from being asked again
 
 
+def test_rows_that_are_refused_each_for_a_reason_of_its_own_stop_nothing(make_run: Make) -> None:
+    prompts = [*(f"[bad] [own] {i}" for i in range(60)), "good"]
+    run = make_run(prompts, concurrency=4).start()
+    run.wait()
+    assert (run.progress.done, run.progress.failed) == (1, 60)
+
+
 def test_a_few_rows_that_are_all_refused_are_kept(make_run: Make) -> None:
     run = make_run(["[bad] 1", "[bad] 2"]).start()
     run.wait()

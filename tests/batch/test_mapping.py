@@ -139,6 +139,15 @@ def test_what_a_model_wrote_against_the_schema_is_kept(session: Session) -> None
     assert line["response"]["body"]["choices"][0]["message"]["content"] == "You said: b [prose]"
 
 
+def test_a_schema_that_the_model_never_meets_stops_the_batch_early(
+    session: Session, server: BatchServer
+) -> None:
+    prompts = [f"[prose] {i}" for i in range(300)]
+    with pytest.raises(BatchStoppedError, match=r"None of the first 20 answers can be used.*is no JSON"):
+        session.map(prompts, schema=PERSON, concurrency=4, **QUIET)
+    assert server.num_asked < 40
+
+
 def test_a_pydantic_model_gives_its_objects_and_typed_columns(session: Session, server: BatchServer) -> None:
     assert session.map(["ab"], schema=Person, **QUIET) == [Person(age=2, warm=True, name="ab")]
     assert server.bodies[0]["response_format"]["json_schema"]["schema"]["title"] == "Person"

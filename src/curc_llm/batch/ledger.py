@@ -14,7 +14,7 @@ from curc_llm.batch.trouble import BatchStoppedError
 from curc_llm.batch.verdict import Fate, Verdict
 from curc_llm.batch.wire import Reply
 
-# When so many rows were refused and not one was answered, nothing more is spent.
+# When so many rows went wrong in the same way and not one was answered as it should be, no more is spent.
 HOPELESS = 20
 
 Check = Callable[[dict[str, Any]], RowError | None]
@@ -44,6 +44,7 @@ class Ledger:
         self._held: list[tuple[int, bytes, str]] = []
         self._is_hopeless = False
         self._has_success = journal.num_done > 0
+        self._misfits = 0
 
     def settle(self, index: int, request: Request, reply: Reply, verdict: Verdict) -> None:
         """Writes what became of a row."""
@@ -72,25 +73,30 @@ class Ledger:
             self.release()
         self._journal.append(index, line, failed=error is not None)
         self._pace.note_done()
-        if error is not None:
-            self._tracker.add_failed(error.message)
-        else:
-            self._tracker.add_done(*count_tokens(verdict.document))
+        tokens = count_tokens(verdict.document)
+        if error is None:
+            self._tracker.add_done(*tokens)
+            return
+        self._tracker.add_failed(error.message, *tokens)
+        self._misfits += verdict.fate is Fate.DONE
+        if self._misfits == HOPELESS and not self._journal.num_done:
+            self._give_up(f"None of the first {HOPELESS} answers can be used", error)
 
     def _hold(self, index: int, line: bytes, error: RowError) -> None:
         """Keeps refusals back until one row was answered: perhaps it is the batch that is at fault."""
         self._held.append((index, line, error.message))
-        if len(self._held) < HOPELESS:
+        if len(self._held) < HOPELESS or self._is_hopeless:
             return
-        reason, path = error.message, self._journal.path
+        if len({message for _, _, message in self._held}) > 1:  # each row has a trouble of its own
+            self._has_success = True
+            self.release()
+            return
         self._is_hopeless = True
-        self._fail(
-            BatchStoppedError(
-                f"None of the first {HOPELESS} rows was answered, so the batch was stopped: {reason}",
-                "Mend what it names and run it again.",
-                path,
-            )
-        )
+        self._give_up(f"None of the first {HOPELESS} rows was answered", error)
+
+    def _give_up(self, what: str, error: RowError) -> None:
+        message = f"{what}, so the batch was stopped: {error.message}"
+        self._fail(BatchStoppedError(message, "Mend what it names and run it again.", self._journal.path))
 
     def release(self) -> None:
         """Writes what was held back."""

@@ -127,9 +127,11 @@ class Tracker:
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
 
-    def add_failed(self, reason: str) -> None:
-        """A row was given up."""
+    def add_failed(self, reason: str, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
+        """A row was given up; tokens of an answer that can't be used were spent all the same."""
         self.failed += 1
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
         if reason in self._reasons or len(self._reasons) < 1000:  # reasons may name the row
             self._reasons[reason] = self._reasons.get(reason, 0) + 1
 
