@@ -85,9 +85,8 @@ async def use_async(fake: FakeSession) -> None:
         async with session.astream("one two") as stream:
             assert [piece async for piece in stream] == ["You", " said:", " one", " two"]
         fake.aborted.clear()
-        async with session.astream("[slow]") as stream:
-            async for _ in stream:
-                break
+        async for _ in session.astream("[slow]"):
+            break
         assert await asyncio.to_thread(fake.aborted.wait, 5)
 
 

@@ -62,6 +62,14 @@ async def test_a_loop_that_is_left_early_ends_the_generation(fake: FakeSession, 
     assert await asyncio.to_thread(fake.aborted.wait, ABORT_TIMEOUT_S)
 
 
+async def test_a_bare_loop_that_is_left_early_ends_the_generation_too(
+    fake: FakeSession, session: Session
+) -> None:
+    async for _ in session.astream("[slow]"):
+        break
+    assert await asyncio.to_thread(fake.aborted.wait, ABORT_TIMEOUT_S)
+
+
 async def test_a_cancelled_task_ends_the_generation(fake: FakeSession, session: Session) -> None:
     began = asyncio.Event()
 
@@ -119,10 +127,16 @@ async def test_refusals_are_told_as_for_ordinary_code(fake: FakeSession, session
 def test_each_event_loop_has_connections_of_its_own(fake: FakeSession) -> None:
     session = connect()
 
+    clients = []
+
     async def ask() -> str:
+        clients.append(session.async_openai)
+        assert session.async_openai is clients[-1]
         try:
             return await session.achat("Hi")
         finally:
             await session.aclose()
 
     assert [asyncio.run(ask()), asyncio.run(ask())] == ["You said: Hi"] * 2
+    assert clients[0] is not clients[1]
+    assert all(client.is_closed() for client in clients)

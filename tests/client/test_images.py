@@ -135,6 +135,14 @@ def test_files_that_never_end_are_not_read(tmp_path: Path) -> None:
             make_data_url(given)
 
 
+def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    path.write_bytes(PNG)
+    os.truncate(path, 2**43)  # takes no room on the disk, but would not fit into memory
+    with pytest.raises(ImageError, match="is larger than"):
+        make_data_url(path)
+
+
 def test_the_web_can_refuse_and_cannot_lead_to_files(web: str) -> None:
     for path in ("none", "away"):
         with pytest.raises(ImageError, match="can't be fetched"):

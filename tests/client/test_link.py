@@ -151,6 +151,13 @@ def test_stopping_ends_the_process_and_a_second_time_does_nothing(state_dir: Pat
             process.stdout.close()
 
 
+def test_stopping_a_session_that_died_removes_its_keys(fake: FakeSession, session: Session) -> None:
+    fake.change(pid_started=1)
+    session.stop()
+    assert not fake.paths.api_key.exists()
+    assert not fake.paths.keys.exists()
+
+
 def test_a_session_known_by_address_alone_cannot_be_stopped_from_here(fake: FakeSession) -> None:
     with (
         connect(fake.url, api_key=fake.key) as session,

@@ -40,6 +40,15 @@ def test_a_record_that_only_a_newer_version_can_read_says_what_to_upgrade(
         connect("another")
 
 
+def test_an_ended_session_of_a_newer_version_is_just_over(
+    fake: FakeSession,
+) -> None:
+    fake.end()
+    rewrite(fake, version=7, versions={"curc-llm": "9.1.0"})
+    with pytest.raises(SessionNotFoundError, match="No session is running"):
+        connect()
+
+
 def test_a_broken_record_is_no_newer_version(fake: FakeSession, session: Session) -> None:
     for text in ("{", "[]", '{"version": 1}'):
         fake.paths.record.write_text(text)
