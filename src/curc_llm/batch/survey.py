@@ -18,7 +18,7 @@ class Survey:
 
     Args:
         digests: of all rows, one after the other.
-        indices: which row has a custom_id; only for ids that don't tell their index themselves.
+        indices: which row has a custom_id; only for ids that the input brought.
         models: which models are asked for, and the first row that asks.
         urls: which routes are asked for.
     """
@@ -36,12 +36,6 @@ class Survey:
     def digest(self, index: int) -> bytes:
         """What row `index` asks."""
         return bytes(self.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES])
-
-    def index(self, custom_id: str) -> int | None:
-        """Which row is called so; None when none is."""
-        own = parse_row_name(custom_id)
-        found = self.indices.get(custom_id, own)
-        return found if found is not None and found < self.total else None
 
     @property
     def fingerprint(self) -> str:
