@@ -174,11 +174,12 @@ class Run:
                 self._loop.call_soon_threadsafe(self._asking.stop)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Waits until it is over; whether it is.
+        """Waits until it is over, and begins it if nobody has; whether it is over.
 
         Raises:
             CurcLlmError: it stopped before its end; the text says what is kept and how to go on.
         """
+        self.start()
         if not self._over.wait(timeout_s):
             return False
         if self.error is not None:
