@@ -59,6 +59,15 @@ def test_a_missing_package_is_told_in_one_sentence(
     assert package in caught.value.message
 
 
+def test_a_package_that_is_missed_only_later_is_told_too(session: Session, elsewhere: ModuleType) -> None:
+    def use(*_: Any) -> None:
+        raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+    elsewhere.face = use  # type: ignore[attr-defined]
+    with pytest.raises(MissingPackageError, match=r"session\.map\(\) needs the package pandas"):
+        session.map(["a"])
+
+
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_package(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

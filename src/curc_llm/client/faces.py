@@ -65,7 +65,10 @@ class Faces:
         return self._show("metrics_widget", **options)
 
     def _show(self, face: str, *args: Any, **options: Any) -> Any:
-        return find_face(face)(self, *args, **options)
+        try:
+            return find_face(face)(self, *args, **options)
+        except ModuleNotFoundError as error:  # some packages are imported only when they are used
+            raise explain_missing(error, f"session.{face}()") from None
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         """In a notebook a session as a cell's last line shows its card; elsewhere its repr."""
@@ -78,16 +81,9 @@ class Faces:
 
 
 def find_face(name: str) -> Any:
-    """The function behind a method of `Faces`.
-
-    Raises:
-        MissingPackageError: it needs a package of `curc-llm[jupyter]` that isn't installed.
-    """
+    """The function behind a method of `Faces`."""
     module, _, function = _FACES[name].partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except ModuleNotFoundError as error:
-        raise explain_missing(error, f"session.{name}()") from None
+    return getattr(importlib.import_module(module), function)
 
 
 def explain_missing(error: ModuleNotFoundError, what: str) -> Exception:
