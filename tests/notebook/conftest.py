@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.fakes.fake_session import FakeSession
 from tests.notebook.jupyter import Jupyter
@@ -57,14 +57,35 @@ def lab_session(lab_state: Path) -> Iterator[FakeSession]:
         yield session
 
 
-@pytest.fixture
-def lab_page(browser: Browser) -> Iterator[Page]:
-    """An empty page, wide, with a clipboard."""
+@pytest.fixture(scope="module")
+def lab_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all tests of a file, so that JupyterLab's megabytes are loaded once; with a clipboard."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
     )
     context.set_default_timeout(30_000)
     expect.set_options(timeout=20_000)
-    page = context.new_page()
-    yield page
+    yield context
     context.close()
+
+
+@pytest.fixture(scope="module")
+def _lab_page(lab_context: BrowserContext) -> Iterator[Page]:
+    page = lab_context.new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def lab_page(_lab_page: Page) -> Page:
+    """A page, wide. JupyterLab stays open in it from test to test; `lab.open` ends the kernels before."""
+    _lab_page.set_viewport_size({"width": 1280, "height": 900})
+    return _lab_page
+
+
+@pytest.fixture
+def fresh_page(lab_context: BrowserContext) -> Iterator[Page]:
+    """An empty page of one's own, for Notebook 7 and for what must not be shared."""
+    page = lab_context.new_page()
+    yield page
+    page.close()

@@ -38,7 +38,11 @@ OPTIONS = [
     "--YDocExtension.disable_rtc=True",
     "--FileContentsManager.delete_to_trash=False",
 ]
-QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},  # what widgets hold is saved too
+}
 
 
 class Jupyter:
@@ -83,15 +87,15 @@ class Jupyter:
         }
 
     def __enter__(self) -> Self:
-        for name, values in QUIET.items():
+        for name, values in SETTINGS.items():
             path = self._folder / "settings" / f"{name.replace(':', '/')}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
         command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={self.root}"]
-        log = (self._folder / "server.log").open("wb")
-        self._process = subprocess.Popen(
-            command, env=self.environment, cwd=self.root, stdout=log, stderr=log, start_new_session=True
-        )
+        with (self._folder / "server.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, env=self.environment, cwd=self.root, stdout=log, stderr=log, start_new_session=True
+            )
         self.url = self._wait_for_address()
         return self
 
@@ -130,13 +134,26 @@ class Jupyter:
 
     def open(self, page: Page, name: str, face: Face = "lab") -> NotebookPage:
         """Opens a notebook in JupyterLab or Notebook 7, and waits for its kernel."""
-        place = f"lab/workspaces/{name.removesuffix('.ipynb')}/tree" if face == "lab" else "notebooks"
-        page.goto(f"{self.url}{place}/{name}?token={TOKEN}")
+        if face == "lab" and page.url.startswith(f"{self.url}lab/"):
+            page.evaluate(CLEAR_AWAY)  # the application itself stays: loading it anew takes seconds
+            page.evaluate("(path) => window.jupyterapp.commands.execute('docmanager:open', { path })", name)
+        else:
+            place = "lab/workspaces/tests/tree" if face == "lab" else "notebooks"
+            page.goto(f"{self.url}{place}/{name}?token={TOKEN}")
         opened = NotebookPage(page, self.root / name)
         opened.wait_until_idle()
         return opened
 
 
+# Ends all kernels and closes all notebooks, without a question.
+CLEAR_AWAY = """async () => {
+  const { shell, serviceManager } = window.jupyterapp;
+  for (const widget of [...shell.widgets('main')]) {
+    if (widget.context) widget.context.model.dirty = false;
+    widget.dispose();
+  }
+  await serviceManager.sessions.shutdownAll();
+}"""
 # The notebook's context, whichever application shows it.
 NOTEBOOK = "window.jupyterapp.shell.currentWidget.content"
 CONTEXT = "window.jupyterapp?.shell?.currentWidget?.context?.sessionContext"

@@ -16,6 +16,7 @@ from curc_llm.notebook.metrics import MetricsWidget, find_metrics_widget
 from curc_llm.notebook.metrics_state import KEPT, History, make_figures, make_metrics_state, render_metrics
 from curc_llm.notebook.pending import PendingSource
 from curc_llm.notebook.watch import Look, stop_watches
+from curc_llm.session.record import SessionStatus
 from tests.fakes.fake_session import FakeSession
 from tests.notebook.test_card_state import make_record
 
@@ -80,7 +81,7 @@ def test_the_same_snapshot_is_kept_once() -> None:
     [
         (Look(), "There are figures once the session has started."),
         (Look(make_record()), "The session gives no figures just now; asking again …"),
-        (Look(make_record(status="ended")), "The session has ended; these are its last figures."),
+        (Look(make_record(status=SessionStatus.ENDED)), "The session has ended; these are its last figures."),
         (Look(None, ApiError("Nothing answers.", "Is it up?")), "Nothing answers. Is it up?"),
     ],
 )

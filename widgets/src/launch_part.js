@@ -17,15 +17,16 @@ export function makeLaunchForm(panel) {
   const hint = h("div", { class: "curc-quiet" });
   const button = h("button", { type: "submit", class: "curc-button curc-primary" }, "Launch");
   const keep = { notice: keeper(notice), verdict: keeper(verdict), problem: keeper(problem) };
+  // What a person changed and the kernel doesn't know yet: only that is sent, and nothing overwrites it.
+  const edited = new Set();
   let typing = null;
-  let unanswered = 0;
 
   const field = (name, label, input, more = {}) => {
     inputs[name] = input;
     input.id = `${id}-${name}`;
     input.name = name;
     input.addEventListener(input.tagName === "SELECT" || input.type === "checkbox" ? "change" : "input", (event) => changed(event.target));
-    return h("label", { class: "curc-field", for: input.id, ...more }, label, input);
+    return h("div", { class: "curc-field", ...more }, h("label", { for: input.id }, label), input);
   };
   const text = (props = {}) => h("input", { class: "curc-input", type: "text", autocomplete: "off", spellcheck: "false", ...props });
   const select = () => h("select", { class: "curc-input" });
@@ -51,34 +52,32 @@ export function makeLaunchForm(panel) {
     notice, first, accounts, more, verdict, problem, h("div", { class: "curc-row curc-buttons" }, button, hint));
   const element = h("div", { class: "curc-launch" }, h("div", { class: "curc-head" }, title, close), form);
 
-  const read = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.type === "checkbox" ? input.checked : input.value]));
-
-  function changed(input) {
+  function read() {
+    const values = [...edited].map((name) => [name, inputs[name].type === "checkbox" ? inputs[name].checked : inputs[name].value]);
+    edited.clear();
     clearTimeout(typing);
-    if (input.tagName === "SELECT" || input.type === "checkbox") send();
-    else typing = setTimeout(send, TYPING_MS);
+    return Object.fromEntries(values);
   }
 
-  async function send() {
-    typing = null;
-    unanswered += 1;
-    await panel.act("change", read());
-    unanswered -= 1;
+  function changed(input) {
+    edited.add(input.name);
+    clearTimeout(typing);
+    if (input.tagName === "SELECT" || input.type === "checkbox") panel.act("change", read());
+    else typing = setTimeout(() => panel.act("change", read()), TYPING_MS);
   }
 
   function submit(event) {
     event.preventDefault();
-    clearTimeout(typing);
-    typing = null;
     if (!button.disabled) panel.act("submit", read());
   }
 
-  function take(values) {
-    Object.entries(values).forEach(([name, value]) => {
-      if (inputs[name]?.type === "checkbox") inputs[name].checked = Boolean(value);
-      else if (inputs[name]) inputs[name].value = value;
-    });
-    send();
+  const take = (values) => panel.act("change", { ...read(), ...values });
+
+  function show(name, value) {
+    const input = inputs[name];
+    if (!input || edited.has(name)) return;
+    if (input.type === "checkbox") input.checked = Boolean(value);
+    else if (input.value !== value) input.value = value;
   }
 
   const shown = {};
@@ -99,14 +98,7 @@ export function makeLaunchForm(panel) {
     offer("context_tokens", state.contexts ?? []);
     offer("qos", state.qos ?? []);
     accounts.replaceChildren(...(state.account?.examples ?? []).map((value) => h("option", { value })));
-    // What is being typed or chosen just now isn't overwritten by what the kernel knew before.
-    if (!typing && !unanswered)
-      for (const [name, value] of Object.entries(state.values ?? {})) {
-        const input = inputs[name];
-        if (!input || input === document.activeElement && input.tagName !== "SELECT") continue;
-        if (input.type === "checkbox") input.checked = Boolean(value);
-        else if (input.value !== value) input.value = value;
-      }
+    Object.entries(state.values ?? {}).forEach(([name, value]) => show(name, value));
     for (const name of ["gpus", "account", "preset", "context_tokens", "qos", "reservation", "mail"]) fields[name].hidden = state.is_local;
     fields.own_model.hidden = inputs.model.value !== "own";
     inputs.account.placeholder = state.account?.default || (state.account?.is_required ? "required" : "your usual one");

@@ -93,7 +93,7 @@ class LaunchPart:
         except CurcLlmError as error:
             self._problem = {"message": error.message, "remedy": error.remedy}
             judged = {"gpus": self._judged["gpus"], "verdict": None}
-        if self.values == values or judged.get("values"):
+        if self.values == values:  # else something newer is asked for, and judged next
             self._judged = {name: value for name, value in judged.items() if name != "values"}
             self.values = judged.get("values", self.values)
         self._on_change()
