@@ -27,7 +27,7 @@ export function drawBatch(panel) {
     keep.head([state.headline, state.level, percent], () => [
       dot(state.level),
       h("span", { class: "curc-title curc-grow" }, `Batch: ${state.headline.toLowerCase()}`),
-      h("span", { class: "curc-quiet curc-figures" }, `${percent} %`),
+      h("span", { class: "curc-quiet curc-where curc-figures" }, `${percent} %`),
     ]);
     keep.told([state.figures, state.note, state.reasons, state.warning, state.level], () => drawTold(state));
     keep.foot([state.is_over, state.is_cancelling, state.path], () => drawFoot(panel, state));

@@ -47,7 +47,7 @@ function drawHead(card) {
   return [
     dot(card.level),
     h("span", { class: "curc-title", title: card.title }, card.title || card.name),
-    h("span", { class: "curc-quiet curc-grow" }, isQuiet(card) ? card.headline : ""),
+    h("span", { class: "curc-quiet curc-grow curc-status" }, isQuiet(card) ? card.headline : ""),
     h("span", { class: "curc-quiet curc-where" }, card.title ? card.name : "", card.place ? ` · ${card.place}` : ""),
   ];
 }

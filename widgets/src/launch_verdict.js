@@ -9,7 +9,7 @@ export function drawVerdict({ verdict, models }, take) {
   if (!models?.length) return h("div", { class: "curc-quiet" }, "Reading what there is to choose from …");
   if (!verdict) return h("div", { class: "curc-quiet" }, "Working out whether it fits …");
   return [
-    h("div", { class: `curc-row curc-verdict-${verdict.kind}` },
+    h("div", { class: `curc-row curc-one-line curc-verdict-${verdict.kind}` },
       h("b", { "aria-hidden": "true" }, MARKS[verdict.kind] ?? "…"), h("b", {}, verdict.title)),
     verdict.text ? h("div", {}, verdict.text) : null,
     verdict.memory.length ? drawMemory(verdict.memory) : null,

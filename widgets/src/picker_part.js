@@ -3,8 +3,6 @@ import { h } from "./base.js";
 import { now, renderDuration } from "./durations.js";
 import { dot, keeper } from "./pieces.js";
 
-const HEADS = ["Model", "GPU", "State", "Time left", "Owner", ""];
-
 export function makePicker(panel) {
   const body = h("div", { class: "curc-section curc-scroll" });
   const button = (label, action) => h("button", { type: "button", class: "curc-button", onclick: () => panel.act(action) }, label);
@@ -22,16 +20,18 @@ export function makePicker(panel) {
 }
 
 function drawTable(panel, sessions) {
-  const head = h("tr", {}, HEADS.map((title) => h("th", { scope: "col" }, title)));
+  const hasGpu = sessions.some((row) => row.gpu);
+  const heads = ["Model", hasGpu ? "GPU" : null, "State", "Time left", "Owner", ""].filter((title) => title !== null);
+  const head = h("tr", {}, heads.map((title) => h("th", { scope: "col" }, title)));
   const rows = sessions.map((row) => {
     const pick = h("button", { type: "button", class: "curc-button curc-primary curc-small", "aria-label": `Connect to ${row.name}`, onclick: () => panel.act("pick", { name: row.name }) }, "Connect");
     return h("tr", {},
       h("th", { scope: "row" }, h("div", {}, row.models), h("div", { class: "curc-quiet curc-mono" }, row.name)),
-      h("td", {}, row.gpu),
+      hasGpu ? h("td", {}, row.gpu) : null,
       h("td", {}, h("span", { class: "curc-row curc-state" }, dot(row.is_ready ? "ok" : "busy"), h("span", { class: "curc-grow" }, row.status))),
       h("td", { class: "curc-figures" }, row.left),
-      h("td", {}, row.owner),
+      h("td", { class: "curc-owner" }, row.owner),
       h("td", {}, pick));
   });
-  return h("table", { class: "curc-rows" }, h("thead", {}, head), h("tbody", {}, rows));
+  return h("table", { class: "curc-rows curc-sessions" }, h("thead", {}, head), h("tbody", {}, rows));
 }
