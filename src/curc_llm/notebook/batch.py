@@ -140,5 +140,5 @@ def show_batch(run: Run) -> BatchWidget:
     from IPython.display import display
 
     widget = BatchWidget(run)
-    display(widget)
+    display(widget)  # type: ignore[no-untyped-call]
     return widget

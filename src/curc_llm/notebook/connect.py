@@ -136,5 +136,5 @@ def _ask(folder: Path, sessions: list[FoundSession], timeout_s: float) -> Sessio
 def _display(panel: SessionPanel) -> None:
     from IPython.display import display
 
-    display(panel)
+    display(panel)  # type: ignore[no-untyped-call]
     panel.shown_in_cell = cell_number()

@@ -33,8 +33,8 @@ class LocalDesk:
         models = choices.list_local_models(self._settings)
         named = {option["value"] for option in models}
         wanted = self._settings.active_model
-        about = {"title": "this machine", "models": models, "hint": ELSEWHERE}
-        return about, wanted if wanted in named else "demo"
+        about: State = {"title": "this machine", "models": models, "hint": ELSEWHERE}
+        return about, wanted if wanted is not None and wanted in named else "demo"
 
     def judge(self, values: LaunchValues) -> State:
         """The verdict."""

@@ -40,6 +40,6 @@ class Waiting:
 
         bundle = {"text/plain": text}
         if self._line is None:
-            self._line = display(bundle, raw=True, display_id=True)
+            self._line = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._line.update(bundle, raw=True)
