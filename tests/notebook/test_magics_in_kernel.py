@@ -19,7 +19,7 @@ from tests.fakes.fake_session import FakeSession
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 RENDER = """
-require 'curc_llm'
+require 'curc_llm/card/card_snippets'
 puts CurcLlm::CardSnippets.new(session_id: ARGV[0], base_url: 'http://h:1/v1', model: 'm', key_file: ARGV[1],
                                host: 'h', port: 1, owner: 'ada').notebook
 """
@@ -38,7 +38,8 @@ def text_of(cell: nbformat.NotebookNode) -> str:
 
 def test_the_saved_output_is_the_answer_as_text_beside_the_widget(fake: FakeSession) -> None:
     notebook = make_client("%load_ext curc_llm", "%%llm\nHello <script>", "print(len(_llm))").execute()
-    (shown,) = notebook.cells[1].outputs
+    card, shown = notebook.cells[1].outputs  # the first question connects, and says to whom
+    assert "local-fake01" in card.data["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" in shown.data
     assert shown.data["text/plain"] == "You said: Hello <script>"
     assert "text/html" not in shown.data
