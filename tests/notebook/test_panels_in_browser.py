@@ -216,3 +216,21 @@ def test_a_batch_is_cancelled_by_its_button(lab: Jupyter, lab_page: Page, lab_se
     panel.get_by_role("button", name="Cancel").click()
     expect(panel).to_contain_text("Batch: stopped")
     expect(panel).to_contain_text("kept in")
+
+
+def test_after_the_page_is_loaded_anew_the_card_still_works(
+    lab: Jupyter, lab_page: Page, lab_session: FakeSession
+) -> None:
+    lab.write("reload.ipynb", [CONNECT])
+    notebook = lab.open(lab_page, "reload.ipynb")
+    notebook.run_all()
+    expect(notebook.panel(0)).to_contain_text("Ready")
+    notebook.save()
+    lab_page.reload()
+    notebook.wait_until_idle()
+    panel = notebook.panel(0)
+    expect(panel).to_contain_text("Ready")
+    panel.get_by_role("button", name="Copy key").click()
+    expect(panel.get_by_role("button", name="Copied", exact=True)).to_be_visible()
+    lab_session.end("idle", "Nobody used it.")
+    expect(panel).to_contain_text("Nobody used it.")
