@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 
+import click
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -50,9 +51,8 @@ def test_links_and_commands_in_a_notebook_exist(path: Path) -> None:
     text = "\n".join(cell.source for cell in read(path).cells)
     links = re.findall(r"\]\(([^):]+)\)", text)
     assert [link for link in links if not (path.parent / link).exists()] == []
-    for verb, rest in re.findall(r"curc-llm ([a-z]+)([^`\n]*)", text):
-        command = cli.commands.get(verb) if hasattr(cli, "commands") and cli.commands else None
-        command = command or cli.get_command(None, verb)
+    for verb, rest in re.findall(r"(?m)(?:^|`)curc-llm ([a-z]+)([^`\n]*)", text):
+        command = cli.get_command(click.Context(cli), verb)
         assert command is not None, verb
         known = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known
