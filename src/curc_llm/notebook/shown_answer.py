@@ -94,9 +94,10 @@ class MarkdownAnswer:
 
     def run(self, session: Session, prompt: str, parameters: Mapping[str, Any]) -> None:
         """Asks, and draws."""
-        from IPython.display import display
+        from IPython import display
 
-        shown = display(self._view, display_id=True)
+        publish: Any = display.display  # it has no types
+        shown = publish(self._view, display_id=True)
         try:
             self._view.ask(session, prompt, **parameters)
             self._view.wait()
