@@ -56,6 +56,7 @@ class Asking:
         self._stopped = threading.Event()
         self._ended = threading.Event()
         self._ending = threading.Lock()
+        self._ends = False
         self._thread = threading.Thread(target=self._run, name="curc-llm answer", daemon=True)
 
     def start(self) -> None:
@@ -88,10 +89,13 @@ class Asking:
 
     def _end(self) -> None:
         with self._ending:
-            if self._ended.is_set():
+            if self._ends:
                 return
+            self._ends = True
+        try:
+            self._on_end()
+        finally:
             self._ended.set()
-        self._on_end()
 
     def _ask(self) -> None:
         while not self._stopped.is_set():

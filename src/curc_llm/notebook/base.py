@@ -45,6 +45,7 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]
     _css = read_bundle("widgets.css")
     view = traitlets.Unicode().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
+    _pace: Pace | None = None  # a widget whose making failed is closed, too
 
     def __init__(self, **traits: Any) -> None:
         self._handlers: dict[str, Handler] = {}
@@ -67,10 +68,8 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]
         Args:
             now: at once, rather than within a tenth of a second.
         """
-        if now:
-            self._pace.flush()
-        else:
-            self._pace.ask()
+        if self._pace is not None:
+            self._pace.flush() if now else self._pace.ask()
 
     def on_action(self, name: str, handler: Handler) -> None:
         """Sets what a command of the page does.
@@ -84,7 +83,8 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]
 
     def close(self) -> None:
         """Takes the widget away."""
-        self._pace.close()
+        if self._pace is not None:
+            self._pace.close()
         super().close()
 
     def _show(self) -> None:
@@ -104,6 +104,9 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]
             return {"result": dict(handler(data) or {})}
         except CurcLlmError as error:
             return {"trouble": {"message": error.message, "remedy": error.remedy}}
+        except Exception as error:  # noqa: BLE001 - else the page would wait for an answer
+            told = f"Something unexpected went wrong ({type(error).__name__}: {str(error)[:300]})."
+            return {"trouble": {"message": told, "remedy": "Try again; if it stays, report it."}}
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle = super()._repr_mimebundle_(**options)

@@ -1,12 +1,12 @@
-"""One chat as a file: JSON objects, one a line, only ever added to. Safe on NFS, readable by eye.
+"""One chat as a file of JSON objects, one a line, only ever added to. Safe on NFS, readable by eye.
 
-The first line says what the file is: `{"chat": 1, "chat_id", "title", "session_id", "created_at"}`. Each other
-line is one of these, `at` being Unix time in seconds:
+The first line says what the file is: `{"chat": 1, "chat_id", "title", "session_id", "created_at"}`. Each
+other line is one of these, `at` being Unix time in seconds:
 
 - `{"id", "role": "user", "content", "at"}`
 - `{"id", "role": "assistant", "content", "reasoning", "model", "status", "finish_reason", "prompt_tokens",
-  "completion_tokens", "tokens_per_s", "first_token_s", "parameters", "at"}`; `status` is `done`, `stopped` or
-  `failed` (then there is `trouble` with `message` and `remedy`)
+  "completion_tokens", "tokens_per_s", "first_token_s", "reasoning_s", "parameters", "at"}`; `status` is
+  `done`, `stopped` or `failed` (then there is `trouble` with `message` and `remedy`)
 - `{"system", "at"}`: the system prompt from here on
 - `{"drop_from": id, "at"}`: the message with this id and all after it don't count any more (asked again)
 
@@ -136,6 +136,7 @@ def make_line(entry: Question | Reply) -> dict[str, Any]:
         "completion_tokens": entry.tokens,
         "tokens_per_s": entry.tokens_per_s,
         "first_token_s": entry.first_token_s,
+        "reasoning_s": entry.thought_s,
         "parameters": {name: value for name, value in entry.parameters.items() if _is_plain(value)},
         "at": entry.at,
     }
@@ -196,5 +197,6 @@ def _make_reply(line: dict[str, Any], at: float) -> Reply:
         reply.sent_at, reply.first_at = 0.0, first_s
         rate = line.get("tokens_per_s")
         reply.last_at = first_s + (tokens - 1) / rate if rate else first_s
+        reply.thought_until = first_s + (line.get("reasoning_s") or 0.0)
     reply.parameters = line.get("parameters") or {}
     return reply

@@ -22,6 +22,7 @@ class ReplyPanel(Panel):
     """A subclass lists its answers, and calls `grow` after each piece and `show` after each other change."""
 
     live = traitlets.Dict().tag(sync=True)
+    _growth: Pace | None = None
 
     def __init__(self, **traits: Any) -> None:
         self._sending = threading.RLock()
@@ -37,11 +38,13 @@ class ReplyPanel(Panel):
 
     def grow(self) -> None:
         """Sends what is new of the answers; from any thread, as often as you like."""
-        self._growth.ask()
+        if self._growth is not None:
+            self._growth.ask()
 
     def close(self) -> None:
         """Takes the widget away."""
-        self._growth.close()
+        if self._growth is not None:
+            self._growth.close()
         super().close()
 
     def _show(self) -> None:
