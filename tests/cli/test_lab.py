@@ -74,6 +74,8 @@ def test_the_lab_shows_the_notebooks_knows_the_session_and_ends_with_the_demo(
         assert [e.served_model_name for e in found.record.engines] == ["curc-guide", "demo-embed"]
         names = {entry["name"] for entry in call(link, "/api/contents")["content"]}
         assert {"01-connect-and-chat.ipynb", "07-environment-check.ipynb"} <= names
+        news = call(link, "/lab/api/settings/@jupyterlab/apputils-extension:notification")
+        assert news["settings"] == {"fetchNews": "false", "checkForUpdates": False}  # nobody is asked
         with pytest.raises(urllib.error.HTTPError, match="403"):
             call(link, "/api/contents", token=False)
         call(link, "/api/kernels", b"{}")

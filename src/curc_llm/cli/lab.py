@@ -24,6 +24,7 @@ from curc_llm.errors import LaunchError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 LOG = "lab.log"
+NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
 def check_lab() -> None:
@@ -64,16 +65,25 @@ def run_lab(folder: Path, session_id: str, state_dir: Path) -> Iterator[str]:
 
 
 def _place(runtime: Path) -> dict[str, str]:
-    """The server's folders: all its own but the person's settings of JupyterLab, such as a dark theme."""
-    config = Path(os.environ.get("JUPYTER_CONFIG_DIR") or Path.home() / ".jupyter")
+    """The server's folders: all its own, so that a password or an address of another server isn't in the way."""
     return {
         "JUPYTER_RUNTIME_DIR": str(runtime),
-        # The person's own server may have a password or another address; here they would be in the way.
         "JUPYTER_CONFIG_DIR": str(runtime / "config"),
-        "JUPYTERLAB_SETTINGS_DIR": os.environ.get("JUPYTERLAB_SETTINGS_DIR")
-        or str(config / "lab" / "user-settings"),
+        "JUPYTERLAB_SETTINGS_DIR": str(_copy_settings(runtime / "settings")),
         "JUPYTERLAB_WORKSPACES_DIR": str(runtime / "workspaces"),
     }
+
+
+def _copy_settings(target: Path) -> Path:
+    """The person's settings of JupyterLab, such as a dark theme, but no question whether to fetch news."""
+    config = Path(os.environ.get("JUPYTER_CONFIG_DIR") or Path.home() / ".jupyter")
+    own = Path(os.environ.get("JUPYTERLAB_SETTINGS_DIR") or config / "lab" / "user-settings")
+    with contextlib.suppress(OSError, shutil.Error):
+        shutil.copytree(own, target)
+    news = target / NEWS
+    news.parent.mkdir(parents=True, exist_ok=True)
+    news.write_text('{"fetchNews": "false", "checkForUpdates": false}', encoding="utf-8")
+    return target
 
 
 @contextlib.contextmanager
