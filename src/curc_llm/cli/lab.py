@@ -65,7 +65,7 @@ def run_lab(folder: Path, session_id: str, state_dir: Path) -> Iterator[str]:
 
 
 def _place(runtime: Path) -> dict[str, str]:
-    """The server's folders: all its own, so that a password or an address of another server isn't in the way."""
+    """The server's folders: its own, so that no password or address of another server is in the way."""
     return {
         "JUPYTER_RUNTIME_DIR": str(runtime),
         "JUPYTER_CONFIG_DIR": str(runtime / "config"),
