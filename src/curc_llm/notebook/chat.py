@@ -113,6 +113,7 @@ class ChatWidget(ReplyPanel):
             )
         with self._changing:
             self._check_idle()
+            self._note = ""
             self._keep(self._talk.ask(text))
             self._begin()
 
@@ -209,7 +210,6 @@ class ChatWidget(ReplyPanel):
         reply = self._talk.answer(parameters)
         model = self._settings.model or None
         reply.model = model or self._served.default
-        self._note = ""
         self._asking = Asking(
             self._session,
             reply,
