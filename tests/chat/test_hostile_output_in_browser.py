@@ -33,7 +33,6 @@ def test_nothing_of_hostile_output_runs_or_is_fetched(
     root = (site.url(), "data:", "blob:")
     page.on("request", lambda r: None if r.url.startswith(root) else outside.append(r.url))
     for number, whole in enumerate(list_answers(listener.url)):
-        # At once: how it looks half written isn't the point here.
         site.default = Reply(f"{whole}\n\nEND {number}.", reasoning=whole)
         ask(page)
         expect(page.locator("[data-testid=bot]").get_by_text(f"END {number}.")).to_be_visible()

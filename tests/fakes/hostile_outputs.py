@@ -1,4 +1,4 @@
-"""What a model may write to harm whoever reads it (tests/data/hostile_outputs.yml), and a listener for visits."""
+"""What a model may write to harm its readers (tests/data/hostile_outputs.yml); a listener for visits."""
 
 from __future__ import annotations
 

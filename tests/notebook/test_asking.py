@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,6 +63,37 @@ def test_stop_before_the_first_token_is_as_quick(session: Session) -> None:
     asking.stop()
     assert asking.wait(0)
     assert asking.reply.phase is Phase.STOPPED
+
+
+class SilentServer:
+    """Sends the head of a stream and then nothing; `left` is set when the caller has hung up."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self.asked, self.left = threading.Event(), threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._socket, self._socket.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: hello\n\n")
+            self.asked.set()
+            while connection.recv(65536):
+                pass
+            self.left.set()
+
+
+def test_stop_hangs_up_on_an_engine_that_is_silent(fake: FakeSession) -> None:
+    server = SilentServer()
+    session = connect(base_url=server.url, api_key="x")
+    stand_in = SimpleNamespace(status=lambda: fake.record, stream=session.stream)
+    asking = Asking(stand_in, Reply(1), [{"role": "user", "content": "Hi"}], model="curc-guide")  # type: ignore[arg-type]
+    asking.start()
+    assert server.asked.wait(5)
+    time.sleep(0.1)
+    asking.stop()
+    assert server.left.wait(1)
 
 
 def test_a_model_that_loads_is_waited_for_and_the_wait_is_told(session: Session, fake: FakeSession) -> None:

@@ -22,8 +22,8 @@ KERNEL = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.k
 CONNECT = "from curc_llm.client.connection import connect\nsession = connect()\n"
 NEVER = (
     "script", "iframe", "form", "style", "object", "embed", "video", "audio", "base", "link", "meta", "img",
-    "picture", "input", "textarea", "svg:not(.curc-icon)", "[style]", "[src]", "[id]", "[onclick]", "[onerror]",
-    "[onload]", "[onmouseover]",
+    "picture", "input", "textarea", "svg:not(.curc-icon)", "[style]", "[src]", "[id]", "[onclick]",
+    "[onerror]", "[onload]", "[onmouseover]",
 )  # fmt: skip
 FORBIDDEN = ", ".join(f"{place} {what}" for place in (".curc-markdown", ".curc-user") for what in NEVER)
 # Points at everything, which also gives links their address; then clicks what isn't ours.

@@ -13,10 +13,11 @@ import traitlets
 
 from curc_llm.errors import CurcLlmError
 from curc_llm.notebook.asking import Asking
-from curc_llm.notebook.chat_file import ChatFile, ChatFileError, make_chat_path, make_head, make_line
+from curc_llm.notebook.chat_file import make_chat_path
 from curc_llm.notebook.chat_frame import make_chat_frame
+from curc_llm.notebook.chat_keeping import Keeping, find_state_dir, make_lines
 from curc_llm.notebook.chat_settings import ChatSettings, split_parameters
-from curc_llm.notebook.conversation import Conversation, Question
+from curc_llm.notebook.conversation import Conversation
 from curc_llm.notebook.plain_text import render_plain
 from curc_llm.notebook.reply import Reply
 from curc_llm.notebook.reply_panel import ReplyPanel
@@ -66,11 +67,10 @@ class ChatWidget(ReplyPanel):
         self._talk = Conversation()
         self._asking: Asking | None = None
         self._changing = threading.RLock()
-        self._file: ChatFile | None = None
-        self._note = ""
+        self._keeping = Keeping()
         self._served = Served()
         if file is not None:
-            self._load(ChatFile(Path(file).expanduser()))
+            self._load(Path(file).expanduser())
         super().__init__()
         for name, act in {
             "send": lambda data: self.ask((data or {}).get("text")),
@@ -82,7 +82,7 @@ class ChatWidget(ReplyPanel):
         }.items():
             self.on_action(name, act)
         self.show(now=True)
-        threading.Thread(target=self._warm_up, name="curc-llm chat", daemon=True).start()
+        self._look_later()
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -92,7 +92,7 @@ class ChatWidget(ReplyPanel):
     @property
     def path(self) -> Path | None:
         """The file in which the chat is kept; None before it was saved."""
-        return self._file.path if self._file is not None else None
+        return self._keeping.path
 
     @property
     def is_busy(self) -> bool:
@@ -113,8 +113,8 @@ class ChatWidget(ReplyPanel):
             )
         with self._changing:
             self._check_idle()
-            self._note = ""
-            self._keep(self._talk.ask(text))
+            self._keeping.note = ""
+            self._keeping.add(self._talk.ask(text))
             self._begin()
 
     def retry(self) -> None:
@@ -125,7 +125,7 @@ class ChatWidget(ReplyPanel):
         """
         with self._changing:
             self._check_idle()
-            self._keep_line({"drop_from": self._talk.take_back()})
+            self._keeping.add_line({"drop_from": self._talk.take_back()})
             self._begin()
 
     def stop(self) -> None:
@@ -138,7 +138,7 @@ class ChatWidget(ReplyPanel):
         with self._changing:
             self.stop()
             self._talk.clear()
-            self._file, self._note = None, ""
+            self._keeping.end()
         self.show(now=True)
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -169,15 +169,12 @@ class ChatWidget(ReplyPanel):
         """
         with self._changing:
             given = Path(path).expanduser() if path is not None else None
-            if self._file is not None and given in {None, self._file.path}:
-                return self._file.path
-            place = ChatFile(given or make_chat_path(self._state_dir()))
-            if place.path.exists():
-                raise ChatFileError(f"{place.path} is there already.", "Give another name.")
-            place.append(self._make_lines())
-            self._file, self._note = place, ""
+            if (kept := self._keeping.path) is not None and given in {None, kept}:
+                return kept
+            place = given or make_chat_path(find_state_dir(self._session))
+            self._keeping.begin(place, self._make_lines())
         self.show(now=True)
-        return place.path
+        return place
 
     def list_replies(self) -> Sequence[Reply]:
         """The answers of the conversation."""
@@ -194,8 +191,8 @@ class ChatWidget(ReplyPanel):
             "well": served.is_ready,
             "system": self._settings.system,
             "sampling": self._settings.to_json(),
-            "kept": str(self._file.path) if self._file is not None else "",
-            "note": self._note,
+            "kept": str(self.path or ""),
+            "note": self._keeping.note,
             "examples": served.examples,
         }
 
@@ -225,9 +222,9 @@ class ChatWidget(ReplyPanel):
     def _end(self, reply: Reply) -> None:
         with self._changing:
             if any(entry is reply for entry in self._talk.entries):
-                self._keep(reply)
-        self._look()
+                self._keeping.add(reply)
         self.show(now=True)
+        self._look_later()
 
     def _check_idle(self) -> None:
         if self.is_busy:
@@ -237,63 +234,32 @@ class ChatWidget(ReplyPanel):
         with self._changing:
             before, self._settings = self._settings, self._settings.change(values)
             if before.system != self._settings.system:
-                self._keep_line({"system": self._settings.system})
+                self._keeping.add_line({"system": self._settings.system})
         self.show(now=True)
 
     def _save(self) -> dict[str, str]:
         return {"path": str(self.save())}
 
-    def _keep(self, entry: Question | Reply) -> None:
-        self._keep_line(make_line(entry))
-
-    def _keep_line(self, line: dict[str, Any]) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.append([line])
-        except ChatFileError as error:
-            # The conversation goes on; the file isn't whole any more, so it isn't kept any further.
-            self._file, self._note = None, str(error)
-
     def _make_lines(self) -> list[dict[str, Any]]:
-        lines = [make_head(self._title or self._first_words(), self._session.session_id)]
-        if self._settings.system:
-            lines.append({"system": self._settings.system})
-        return lines + [make_line(entry) for entry in self._talk.entries if _is_complete(entry)]
+        entries = self._talk.entries
+        return make_lines(self._title, self._session.session_id, self._settings.system, entries)
 
-    def _first_words(self) -> str:
-        questions = [entry.text for entry in self._talk.entries if isinstance(entry, Question)]
-        return " ".join(questions[0].split())[:80] if questions else ""
-
-    def _load(self, file: ChatFile) -> None:
-        if not file.path.exists():
-            self._file = file
-            file.append(self._make_lines())
+    def _load(self, path: Path) -> None:
+        if not path.exists():
+            self._keeping.begin(path, self._make_lines())
             return
-        self._talk, facts = file.read()
-        self._file, self._title = file, self._title or facts.get("title") or ""
+        self._talk, facts = self._keeping.go_on(path)
+        self._title = self._title or facts.get("title") or ""
         if not self._settings.system:
             self._settings = self._settings.change({"system": facts.get("system", "")})
 
-    def _state_dir(self) -> Path:
-        key_file = self._session.key_file
-        if key_file is not None and key_file.parent.parent.name == "sessions":
-            return key_file.parent.parent.parent
-        from curc_llm.sites.placement import load_site_settings
-
-        return load_site_settings().state_dir
-
-    def _warm_up(self) -> None:
-        """The first question needn't wait for the openai library."""
-        self._look()
-        self.show()
-        with contextlib.suppress(CurcLlmError, ImportError):
-            _ = self._session.openai
+    def _look_later(self) -> None:
+        """Looks at the session in a thread of its own: asking Slurm or a tunnel may take long."""
+        threading.Thread(target=self._look, name="curc-llm chat", daemon=True).start()
 
     def _look(self) -> None:
         with contextlib.suppress(CurcLlmError):
             self._served = look_up_served(self._session.status())
-
-
-def _is_complete(entry: Question | Reply) -> bool:
-    return isinstance(entry, Question) or entry.is_over
+            self.show()
+        with contextlib.suppress(CurcLlmError, ImportError):
+            _ = self._session.openai  # the first question needn't wait for the library
