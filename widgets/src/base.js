@@ -28,6 +28,7 @@ export function openPanel(model, el) {
   const notices = h("div", { class: "curc-notices" });
   const undo = [];
   const waiting = new Map();
+  const givenUp = new Set();
   // Notebooks have shortcuts for plain keys: what is typed here is ours.
   root.addEventListener("keydown", (event) => event.stopPropagation());
   el.append(h("div", { class: "curc-frame" }, root, notices, live));
@@ -45,6 +46,7 @@ export function openPanel(model, el) {
   }
 
   listen("msg:custom", (content) => {
+    if (givenUp.delete(content?.ack)) notices.replaceChildren(); // it was only late
     const resolve = content?.ack && waiting.get(content.ack);
     if (!resolve) return;
     waiting.delete(content.ack);
@@ -76,6 +78,7 @@ export function openPanel(model, el) {
         waiting.set(id, resolve);
         setTimeout(() => {
           if (!waiting.delete(id)) return;
+          givenUp.add(id);
           notice(...GONE);
           resolve(null);
         }, ANSWER_WITHIN_MS);

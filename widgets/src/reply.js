@@ -4,6 +4,8 @@ import { Markdown } from "./markdown.js";
 
 export const BUSY = new Set(["waiting", "loading", "reasoning", "writing"]);
 
+const SILENT_MS = 6000;
+
 /** The answers that a widget shows, kept together from whole states and from what comes between them. */
 export class Replies {
   constructor() {
@@ -39,12 +41,21 @@ export class Replies {
 export function followReplies(panel, list, draw, redraw) {
   const replies = new Replies();
   let asked = false;
+  let heardAt = Date.now();
+  // A kernel that dies says nothing any more: one that is silent in the middle of an answer is asked.
+  const watch = setInterval(() => {
+    const isBusy = [...replies.byId.values()].some((reply) => BUSY.has(reply.phase));
+    if (isBusy && Date.now() - heardAt > SILENT_MS) panel.act("ping");
+  }, SILENT_MS);
+  panel.onClose(() => clearInterval(watch));
   panel.onState((state) => {
     replies.takeAll(list(state), state.seq ?? 0);
     asked = false;
+    heardAt = Date.now();
     draw(state);
   });
   panel.onTrait("live", (live) => {
+    heardAt = Date.now();
     const isNew = Boolean(live.seq) && live.seq > replies.seq;
     if (replies.takeMore(live)) {
       if (isNew) redraw();
@@ -72,6 +83,10 @@ export class ReplyView {
   }
 
   show(reply) {
+    const { text, thought, ...rest } = reply;
+    const look = JSON.stringify([text.length, thought.length, rest]);
+    if (look === this.look && this.reply.id === reply.id) return;
+    this.look = look;
     this.reply = reply;
     const busy = BUSY.has(reply.phase);
     this.markdown.show(reply.text, !busy);
