@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import pwd
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +19,7 @@ from curc_llm.errors import SettingsError
 from curc_llm.factfile import explain, line_of, read_yaml
 
 ENV_PREFIX = "CURC_LLM_"
+VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
 KIND = "setting"  # what a name in a settings file stands for, in errors
 Port = Field(default=None, ge=0, le=65535)
 # Of vLLM's names (vllm/config/cache.py, CacheDType) those that aren't for one kind of GPU or model alone.
@@ -280,7 +283,7 @@ def _with_folders(
     hub = environ.get("HF_HOME") or given.get("hf_home") or Path(merged["cache_dir"]) / "huggingface"
     merged.setdefault("hf_home", hub)
     for name in ("state_dir", "cache_dir", "hf_home"):
-        merged[name] = _expand(merged[name])
+        merged[name] = _expand_folder(name, merged[name], environ)
     merged["catalogue"] = _list_catalogues(merged.get("catalogue", ()), environ)
     defaults = ModelSettings(gpu_memory_utilization=0.90, max_model_len=32768, max_num_seqs=16).model_dump()
     merged["defaults"] = _merge(defaults, merged.get("defaults", {}))
@@ -296,15 +299,43 @@ def _default_folder(
     return Path(given[name]) if name in given else _home(environ) / below_home / "curc-llm"
 
 
-def _expand(path: Any) -> Path:
-    return Path(os.path.expandvars(str(path))).expanduser().absolute()
+def with_user(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, with USER from the system's list of users where nobody set it (cron, containers).
+
+    Example:
+        >>> with_user({"USER": "ralphie"})["USER"]
+        'ralphie'
+    """
+    if environ.get("USER"):
+        return environ
+    try:
+        return {**environ, "USER": pwd.getpwuid(os.getuid()).pw_name}
+    except KeyError:
+        return environ
+
+
+def _expand(path: Any, environ: Mapping[str, str]) -> Path:
+    known = with_user({**os.environ, **environ})
+    text = VARIABLE.sub(lambda found: known.get(found[1] or found[2]) or found[0], str(path))
+    return Path(text).expanduser().absolute()
+
+
+def _expand_folder(name: str, path: Any, environ: Mapping[str, str]) -> Path:
+    """A folder of ours; one with a variable that isn't set would be made under that variable's name."""
+    expanded = _expand(path, environ)
+    if left := VARIABLE.search(str(expanded)):
+        raise SettingsError(
+            f"{name} is {path}, but {left[0]} isn't set here.",
+            f"Set it, or name another folder ({name}, or {ENV_PREFIX}{name.upper()}).",
+        )
+    return expanded
 
 
 def _list_catalogues(named: Any, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """The user's own catalogue when there is one, then those that were named."""
     own = user_catalogue_file(environ)
     more = (named,) if isinstance(named, str | Path) else tuple(named)
-    return (*([own] if own.is_file() else []), *(_expand(path) for path in more if path))
+    return (*([own] if own.is_file() else []), *(_expand(path, environ) for path in more if path))
 
 
 def _build(values: dict[str, Any], source: str) -> Settings:

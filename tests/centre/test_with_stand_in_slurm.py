@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import sys
 import threading
 import time
@@ -151,6 +152,56 @@ def test_a_probe_that_is_refused_says_so(home: Path) -> None:
     (home / "bin" / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: Invalid account' >&2; exit 1\n")
     found = findings(call("doctor", "--site", "--probe", "--json"))
     assert "account" in found["compute node: runtime"]["found"]
+
+
+def test_a_probe_makes_no_folders_that_are_the_centres_and_says_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for staff without a folder of their own below /projects."""
+    monkeypatch.setenv("HOME", str(home / "elsewhere"))
+    found = findings(call("doctor", "--site", "--probe", "--json"))
+    state = found["compute node: state_dir"]
+    assert state["level"] == "differs"
+    assert state["expected"] == f"{home}/anna/state can be written"
+    assert state["found"] == f"{home}/anna isn't there"
+    assert found["compute node: driver"]["level"] == "unknown"
+    assert not (home / "anna").exists()
+
+
+def test_a_folder_that_cant_be_written_is_a_finding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURC_LLM_STATE_DIR", "/proc/curc-llm")
+    result = call("doctor", "--site", "--probe", "--json")
+    assert "/proc/curc-llm: No such file" in findings(result)["compute node: state_dir"]["found"]
+    assert "unforeseen" not in result.stderr
+
+
+def test_a_disk_that_fills_up_while_the_job_is_asked_is_a_finding(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: Any, **__: Any) -> str:
+        raise OSError(28, "No space left on device", "/x")
+
+    monkeypatch.setattr("tempfile.mkdtemp", fill)
+    found = findings(call("doctor", "--site", "--probe", "--json"))
+    assert "/x can't be used here: No space left" in found["compute node: runtime"]["found"]
+
+
+def test_the_portals_folder_that_only_nodes_know_isnt_made_here(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cache is on a node's own disk; without USER the caller's name is the system's."""
+    app = home / "app" / "ood_app"
+    app.mkdir(parents=True)
+    me = pwd.getpwuid(os.getuid()).pw_name
+    lines = [f"CURC_LLM_STATE_DIR={home}/p/$USER/state", "CURC_LLM_CACHE_DIR=/node/$ON_NODES_ONLY/x"]
+    (app / "portal.yml").write_text(json.dumps({"site": "alpine", "cluster": "alpine", "environment": lines}))
+    for name in ("CURC_LLM_STATE_DIR", "USER", "CURC_LLM_CACHE_DIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home / "elsewhere"))
+    found = findings(call("doctor", "--site", "--app", app.parent, "--probe", "--json"))
+    assert f"{home}/p/{me} isn't there" in found["compute node: state_dir"]["found"]
+    assert not (home / "p").exists()
 
 
 @pytest.fixture

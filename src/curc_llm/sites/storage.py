@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from curc_llm.errors import SiteError
-
-VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
+from curc_llm.settings import VARIABLE, with_user
 
 
 def expand_path(text: str, environ: Mapping[str, str]) -> Path:
@@ -16,7 +14,7 @@ def expand_path(text: str, environ: Mapping[str, str]) -> Path:
 
     Args:
         text: as the site file has it, such as `/scratch/alpine/$USER/curc-llm`.
-        environ: the environment.
+        environ: the environment; without USER in it, the caller's name is taken.
 
     Raises:
         SiteError: it names a variable that isn't set here; a site may set some on compute nodes only.
@@ -25,6 +23,8 @@ def expand_path(text: str, environ: Mapping[str, str]) -> Path:
         >>> expand_path("/projects/$USER/curc-llm", {"USER": "ralphie"})
         PosixPath('/projects/ralphie/curc-llm')
     """
+
+    environ = with_user(environ)
 
     def replace(match: re.Match[str]) -> str:
         name = match[1] or match[2]
