@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import pwd
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from curc_llm.errors import SettingsError
 from curc_llm.factfile import explain, line_of, read_yaml
+from curc_llm.variables import find_unset, replace_variables
 
 ENV_PREFIX = "CURC_LLM_"
-VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
 KIND = "setting"  # what a name in a settings file stands for, in errors
 Port = Field(default=None, ge=0, le=65535)
 # Of vLLM's names (vllm/config/cache.py, CacheDType) those that aren't for one kind of GPU or model alone.
@@ -299,36 +297,18 @@ def _default_folder(
     return Path(given[name]) if name in given else _home(environ) / below_home / "curc-llm"
 
 
-def with_user(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment, with USER from the system's list of users where nobody set it (cron, containers).
-
-    Example:
-        >>> with_user({"USER": "ralphie"})["USER"]
-        'ralphie'
-    """
-    if environ.get("USER"):
-        return environ
-    try:
-        return {**environ, "USER": pwd.getpwuid(os.getuid()).pw_name}
-    except KeyError:
-        return environ
-
-
 def _expand(path: Any, environ: Mapping[str, str]) -> Path:
-    known = with_user({**os.environ, **environ})
-    text = VARIABLE.sub(lambda found: known.get(found[1] or found[2]) or found[0], str(path))
-    return Path(text).expanduser().absolute()
+    return Path(replace_variables(str(path), {**os.environ, **environ})).expanduser().absolute()
 
 
 def _expand_folder(name: str, path: Any, environ: Mapping[str, str]) -> Path:
     """A folder of ours; one with a variable that isn't set would be made under that variable's name."""
-    expanded = _expand(path, environ)
-    if left := VARIABLE.search(str(expanded)):
+    if unset := find_unset(str(path), {**os.environ, **environ}):
         raise SettingsError(
-            f"{name} is {path}, but {left[0]} isn't set here.",
-            f"Set it, or name another folder ({name}, or {ENV_PREFIX}{name.upper()}).",
+            f"{name} is {path}, but ${unset} isn't set here.",
+            f"Set {unset}, or name another folder ({name}, or {ENV_PREFIX}{name.upper()}).",
         )
-    return expanded
+    return _expand(path, environ)
 
 
 def _list_catalogues(named: Any, environ: Mapping[str, str]) -> tuple[Path, ...]:

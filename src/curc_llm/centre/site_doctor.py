@@ -22,10 +22,10 @@ from curc_llm.centre.portal_files import read_portal_files
 from curc_llm.centre.probe_job import Probe, ask_probe, make_state_dir
 from curc_llm.centre.slurm_facts import ask_slurm_facts
 from curc_llm.errors import SlurmError, SlurmSilentError
-from curc_llm.settings import VARIABLE, with_user
 from curc_llm.sites.site import Site
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.request import JobRequest
+from curc_llm.variables import find_unset
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,6 @@ def _examine_node(asked: Examination, slurm: Slurm, say: Callable[[str], None]) 
 def adopt_environment(app: AppSettings) -> None:
     """Takes over what the portal's jobs find in their environment, unless the caller has it already."""
     for name, value in {"CURC_LLM_SITE": app.site, **app.environment}.items():
-        if value and _is_known_here(value):
+        # A centre may set some variables on compute nodes only.
+        if value and not find_unset(value, os.environ):
             os.environ.setdefault(name, value)
-
-
-def _is_known_here(value: str) -> bool:
-    """Whether every variable in it is set here; a centre may set some on compute nodes only."""
-    known = with_user(os.environ)
-    return all(known.get(found[1] or found[2]) for found in VARIABLE.finditer(value))

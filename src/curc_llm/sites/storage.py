@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from curc_llm.errors import SiteError
-from curc_llm.settings import VARIABLE, with_user
+from curc_llm.variables import find_unset, replace_variables
 
 
 def expand_path(text: str, environ: Mapping[str, str]) -> Path:
@@ -23,19 +23,12 @@ def expand_path(text: str, environ: Mapping[str, str]) -> Path:
         >>> expand_path("/projects/$USER/curc-llm", {"USER": "ralphie"})
         PosixPath('/projects/ralphie/curc-llm')
     """
-
-    environ = with_user(environ)
-
-    def replace(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        if not environ.get(name):
-            raise SiteError(
-                f"The folder {text} can't be found: ${name} isn't set here.",
-                f"Set {name}, or run this on a compute node if your centre sets it only there.",
-            )
-        return environ[name]
-
-    path = VARIABLE.sub(replace, text)
+    if unset := find_unset(text, environ):
+        raise SiteError(
+            f"The folder {text} can't be found: ${unset} isn't set here.",
+            f"Set {unset}, or run this on a compute node if your centre sets it only there.",
+        )
+    path = replace_variables(text, environ)
     if path == "~" or path.startswith("~/"):
         path = str(environ.get("HOME") or Path.home()) + path[1:]
     return Path(path)
