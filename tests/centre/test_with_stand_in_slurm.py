@@ -113,6 +113,19 @@ def test_slurm_that_is_silent_is_unknown_and_one_that_refuses_differs(home: Path
     assert findings(call("doctor", "--site", "--json"))["Slurm: answers"]["level"] == "differs"
 
 
+def test_the_probe_leaves_nothing_of_torch_on_the_node(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing vLLM makes `torchinductor_USER` in the folder of temporary files."""
+    package = home / "modules" / "vllm" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text("import os, tempfile; os.mkdir(tempfile.gettempdir() + '/torchinductor_anna')")
+    (home / "temporary").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(home / "modules"))
+    monkeypatch.setenv("TMPDIR", str(home / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert node_probe._try_import() == ""
+    assert list((home / "temporary").iterdir()) == []
+
+
 @pytest.mark.slow
 def test_the_probe_tells_of_the_node_and_is_tidied_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "modules" / "vllm").mkdir(parents=True)
