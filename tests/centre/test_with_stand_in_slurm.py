@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pwd
@@ -275,8 +276,26 @@ def test_accept_ends_what_it_began_when_it_is_interrupted(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(acceptance, "check_start", interrupt)
-    assert call("accept", "--output", home / "report").exit_code == 130
+    result = call("accept", "--output", home / "report")
+    assert result.exit_code == 130
+    assert "its job was ended" in result.stderr
     assert len(launched) == 1
+
+
+@pytest.mark.parametrize(
+    "where", ["curc_llm.cli.accept._make_spec", "curc_llm.centre.acceptance.launch_slurm"]
+)
+def test_accept_interrupted_before_there_is_a_job_says_so(
+    home: Path, launched: list[str], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    module, name = where.rsplit(".", 1)
+    monkeypatch.setattr(importlib.import_module(module), name, interrupt)
+    result = call("accept", "--output", home / "report")
+    assert result.exit_code == 130
+    assert "Nothing was submitted." in result.stderr
 
 
 def test_a_job_that_ends_without_a_session_is_a_broken_promise(
