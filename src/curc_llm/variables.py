@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 from collections.abc import Mapping
 
@@ -20,8 +19,10 @@ def with_user(environ: Mapping[str, str]) -> Mapping[str, str]:
     if environ.get("USER"):
         return environ
     try:
+        import pwd
+
         return {**environ, "USER": pwd.getpwuid(os.getuid()).pw_name}
-    except KeyError:
+    except (ImportError, KeyError):  # laptops with Windows have no such list; containers have gaps in it
         return environ
 
 
