@@ -16,6 +16,8 @@ if (!model || !gpus || !hours || document.getElementById('curc-llm-panel')) retu
 /* ---- small pieces ---- */
 
 const number = (value) => Number(value).toLocaleString('en-US', { maximumFractionDigits: 1 });
+// Service units as the card has them: tenths only below 100.
+const units = (su) => `${number(su < 100 ? su : Math.round(su))} ${table.site.unit}`;
 const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many || one + 's'}`;
 const value = (id) => (field(id) ? field(id).value.trim() : '');
 // The block of a field with its label and help; the portal's releases name it differently.
@@ -140,6 +142,12 @@ function explain(name, slug, preset, row, found, time) {
     return { field: field('llm_qos'), text: `The QoS ${wanted} ${most}. Automatic takes the right one.`, others: [] };
   }
   if (!Number.isInteger(time) || time < 1) return { field: hours, text: 'Hours must be a whole number, 1 or more.', others: [] };
+  const other = wanted && !found.qos && term(slug, preset, '', time).qos;
+  if (other) {
+    const limit = time > found.longest ? `allows ${plural(found.longest, 'hour')}` : `takes ${plural(found.least, 'hour')} at least`;
+    const text = `QoS ${wanted} ${limit}; ${other} allows ${number(table.site.qos[other].max_time_h)}: choose it or leave QoS on automatic.`;
+    return { field: field('llm_qos'), text, others: [], automatic: true };
+  }
   if (time > found.longest) {
     const longer = name === 'own' ? [] : longRunners(name, preset, time);
     return { field: hours, text: `${title} may run ${plural(found.longest, 'hour')} at most.`, others: longer, hours: found.longest };
@@ -201,6 +209,20 @@ function memoryBar(state) {
     element('p', {}, `GPU memory: ${number(total)} GiB${copies}`), bar, legend);
 }
 
+// A button that sets fields, the most important first.
+function button(label, ...pairs) {
+  const made = element('button', { type: 'button', class: 'btn btn-outline-primary btn-sm' }, label);
+  made.addEventListener('click', () => { pairs.forEach(([input, chosen]) => choose(input, chosen)); pairs[0][0].focus(); });
+  return made;
+}
+const useGpus = (slug, ...more) => button(`Use ${place(slug).title}`, [gpus, slug], ...more);
+
+// How many times the suggested launch's cost per hour, where that one works too and this one isn't cramped.
+function timesDearer(state, best) {
+  const row = !state.own && !state.problem && best && !isCramped(state.row) && lookUp(state.name, best, state.preset);
+  return row && row.fits && term(best, state.preset, value('llm_qos'), state.time).qos ? state.row.su_per_h / (row.su_per_h || Infinity) : 0;
+}
+
 function advice(state) {
   const about = table.models[state.name] || {};
   const said = [];
@@ -212,24 +234,21 @@ function advice(state) {
       element('code', {}, 'curc-llm token'), ' once in a shell on the cluster. Never enter a token here.']);
   }
   if (!state.own && isCramped(state.row) && about.best && about.best !== state.slug) {
-    const best = element('button', { type: 'button', class: 'btn btn-outline-primary btn-sm' }, `Use ${place(about.best).title}`);
-    best.addEventListener('click', () => { choose(gpus, about.best); gpus.focus(); });
-    said.push(['There is little room here: one long chat at most. ', best]);
+    said.push(['There is little room here: one long chat at most. ', useGpus(about.best)]);
   }
+  const dear = timesDearer(state, about.best);
+  if (dear >= 2) said.push([`${number(dear)} times dearer than the suggested ${place(about.best).title}. `, useGpus(about.best)]);
   if (state.place.on_request) said.push(['These GPUs are for those who asked the centre for them.']);
   return said.map((parts) => element('p', { class: 'curc-llm-advice' }, ...parts));
 }
 
-// Buttons for launches that work, one click each.
+// Buttons for launches that work, one click each. For hours that only other GPUs allow, no QoS may stand in their way.
 function others(problem) {
-  const ways = problem.others.filter((slug) => table.places[slug]).map((slug) => [gpus, slug, `Use ${place(slug).title}`]);
-  if (problem.hours) ways.unshift([hours, problem.hours, `Use ${plural(problem.hours, 'hour')}`]);
-  const buttons = ways.map(([input, chosen, label]) => {
-    const button = element('button', { type: 'button', class: 'btn btn-outline-primary btn-sm' }, label);
-    button.addEventListener('click', () => { choose(input, chosen); input.focus(); });
-    return button;
-  });
-  return buttons.length ? element('p', { class: 'curc-llm-others' }, ...buttons) : null;
+  const automatic = field('llm_qos') ? [[field('llm_qos'), '']] : [];
+  const ways = problem.others.filter((slug) => table.places[slug]).map((slug) => useGpus(slug, ...(problem.hours ? automatic : [])));
+  if (problem.automatic) ways.push(button('Leave QoS on automatic', ...automatic));
+  if (problem.hours) ways.unshift(button(`Use ${plural(problem.hours, 'hour')}`, [hours, problem.hours]));
+  return ways.length ? element('p', { class: 'curc-llm-others' }, ...ways) : null;
 }
 
 function chats(row) {
@@ -248,7 +267,7 @@ function showRefusal(state) {
 function showLaunch(state) {
   const { row, rate, time } = state;
   const unit = table.site.unit;
-  const total = `${number(Math.round(rate * time))} ${unit}`;
+  const total = units(rate * time);
   const cost = [['Cost per hour', `${number(rate)} ${unit}`], ['Cost in all', total, ` for ${plural(time, 'hour')}; less if it ends earlier`],
     ['QoS', state.found.qos]];
   const room = state.own ? null : chats(row);
@@ -292,7 +311,8 @@ function narrowGpus() {
 
 function narrowHours() {
   if (!table.places[gpus.value]) return;
-  const { longest, least } = term(gpus.value, value('llm_preset'), value('llm_qos'), Number(hours.value));
+  // Of any QoS: hours that only the chosen one forbids are left alone, and the panel says what to do.
+  const { longest, least } = term(gpus.value, value('llm_preset'), '', Number(hours.value));
   if (!Number.isFinite(longest) || !longest) return;
   hours.max = longest;
   hours.min = Math.max(1, Math.ceil(least));
@@ -316,11 +336,18 @@ function toggleOwn() {
   own.required = model.value === 'own';
 }
 
+// GPUs that the form chose follow the model to cheaper ones; those that a person chose stay while they hold it.
+let chosenByHand = true;
 function changedModel() {
   const fit = narrowGpus();
-  const holds = fit.some(({ option }) => option.value === gpus.value);
+  const row = (slug) => (fit.find(({ option }) => option.value === slug) || {}).row;
   const best = (table.models[model.value] || {}).best;
-  if (!holds && best) choose(gpus, best, `GPUs were set to ${place(best).title}, which can hold this model.`);
+  if (!best) return;
+  const now = row(gpus.value);
+  if (!now) choose(gpus, best, `GPUs were set to ${place(best).title}, which can hold this model.`);
+  else if (chosenByHand || !row(best) || row(best).su_per_h >= now.su_per_h) return;
+  else choose(gpus, best, `GPUs were set to ${place(best).title}, which is enough for this model and costs less.`);
+  chosenByHand = false;
 }
 
 const DECIDING = ['llm_model', 'llm_gpus', 'bc_num_hours', 'llm_preset', 'llm_context', 'llm_qos'];
@@ -333,6 +360,7 @@ function update(event) {
   if (!table || values === seen) return;
   seen = values;
   if (!depth) note = '';
+  if (source === gpus && !depth) chosenByHand = true;
   if (source === model) changedModel();
   else if (source === field('llm_preset')) narrowGpus();
   if (source !== hours) narrowHours();
@@ -396,6 +424,7 @@ DECIDING.forEach((id) => listen(field(id), update));
 toggleOwn();
 readTable(model.dataset.curcLlmTable || '').then((read) => {
   table = read;
+  chosenByHand = gpus.value !== (table.models[model.value] || {}).best;
   narrowGpus();
   update();
 }).catch(() => {

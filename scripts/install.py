@@ -12,6 +12,7 @@ import argparse
 import getpass
 import hashlib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -38,11 +39,14 @@ from install_settings import (
 
 SYS_APPS = Path("/var/www/ood/apps/sys")
 SHIPPED_TABLE_SITE = "alpine"
+MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/@:=~-]*")
 STAMP = ".venv/.curc-llm-installed"
 
 
 def choose_app(wanted: str) -> Path:
     """The app's folder: `sys`, `dev` or a path; without a wish what the caller may write."""
+    if wanted not in ("", "sys", "dev") and not Path(wanted).expanduser().is_absolute():
+        raise InstallError(f"APP is {wanted}; it must be sys, dev or a full path.")
     wanted = wanted or ("sys" if os.access(SYS_APPS, os.W_OK) else "dev")
     if wanted == "sys":
         return SYS_APPS / NAME
@@ -196,8 +200,8 @@ def write_table(asked: argparse.Namespace, app: Path, command: list[str], steps:
 
 def read_storage(asked: argparse.Namespace, command: list[str], steps: Steps) -> list[str]:
     """Where jobs keep things at this site, as the settings' variables."""
-    if steps.is_dry:
-        return []
+    if steps.is_dry and asked.runtime == "venv" and not asked.python:
+        return []  # the runtime isn't built
     storage = ask_site(command, asked.site)
     names = ("state_dir", "cache_dir", "hf_home")
     return [f"CURC_LLM_{name.upper()}={storage[name]}" for name in names if storage.get(name)]
@@ -234,8 +238,13 @@ def check_arguments(asked: argparse.Namespace) -> None:
         raise InstallError(f"PREFIX is {asked.prefix}; it must be a full path.")
     if asked.runtime == "module" and not asked.modules:
         raise InstallError("RUNTIME=module needs MODULES: the module that brings curc-llm and vLLM.")
+    for module in asked.modules.split():
+        if not MODULE_NAME.fullmatch(module):
+            raise InstallError(f"MODULES has {module}, which is no module's name (such as curc-llm/0.3).")
     if asked.runtime == "apptainer" and not asked.image:
         raise InstallError("RUNTIME=apptainer needs IMAGE: the image with curc-llm and vLLM.")
+    if asked.image and "://" not in asked.image and not Path(asked.image).exists():
+        raise InstallError(f"There is no IMAGE {asked.image}.")
     if is_file_name(asked.site):
         asked.site = str(Path(asked.site).expanduser().absolute())
 
@@ -250,8 +259,8 @@ def install(asked: argparse.Namespace, steps: Steps) -> Path:
     if asked.runtime == "venv" and not python:
         python = str(build_runtime(Path(asked.prefix), asked.engine, steps))
     command = render_command(asked, python)
+    environment = read_storage(asked, command, steps)  # a runtime that doesn't run is told before any copy
     install_app(app, steps)
-    environment = read_storage(asked, command, steps)
     runtime = {
         "kind": asked.runtime, "python": python, "modules": asked.modules.split(), "image": asked.image,
         "binds": asked.binds.split(),

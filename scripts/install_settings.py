@@ -69,6 +69,10 @@ def write_settings(app: Path, new: dict[str, object], steps: Steps) -> None:
 def find_site_name(site: str) -> str:
     """The name of a site: itself, or what its file says."""
     if not is_file_name(site):
+        names = sorted(path.stem for path in (CHECKOUT / "src/curc_llm/data/sites").glob("*.yml"))
+        if site not in names:
+            told = f"Sites there are: {', '.join(names)}; or give the path of a site file."
+            raise InstallError(f"There is no site named {site!r}. {told}")
         return site
     try:
         found = re.search(r"(?m)^name:\s*['\"]?([a-z0-9][a-z0-9_-]*)", Path(site).read_text(encoding="utf-8"))
@@ -93,6 +97,6 @@ def write_module(asked: argparse.Namespace, python: str, environment: list[str],
     settings = [f"setenv({json.dumps(name)}, {json.dumps(value)})" for name, value in pairs]
     text = MODULE_FILE.format(bin=json.dumps(str(Path(python).parent)), settings="\n".join(settings) + "\n")
     path = Path(asked.prefix) / "modulefiles" / NAME / f"{(CHECKOUT / 'VERSION').read_text().strip()}.lua"
-    if not steps.is_dry:
+    if not steps.is_dry or not path.is_file():  # a dry run can't know what the settings will be
         steps.write(path, text)
     return path

@@ -10,6 +10,7 @@ import pytest
 from tests.browser import browser  # noqa: F401 - fixture for all tests
 from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
 
+BEDS = {"e2e": "portal", "centre": "centre", "launch": "launch"}
 # Machines are shared: how long an example takes says nothing of the code.
 hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -33,9 +34,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         folder = item.path.parent.name
         if item.get_closest_marker("slurm"):
-            # Each worker has a bed of its own; the portal's tests share one, all others another.
-            bed = "portal" if folder in ("e2e", "centre") else "slurm"
-            item.add_marker(pytest.mark.xdist_group(bed))
+            # Each worker has a bed of its own, which takes 10 s to get up, so one serves many folders.
+            item.add_marker(pytest.mark.xdist_group(BEDS.get(folder, "slurm")))
         elif folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
             item.add_marker(pytest.mark.xdist_group(folder))
         elif item.get_closest_marker("engine") or item.get_closest_marker("browser"):

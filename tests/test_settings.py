@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,21 @@ def test_folders_may_use_variables_and_the_home(tmp_path: Path, monkeypatch: pyt
         Path("/scratch/alpine/me/cache"),
         Path("/projects/me"),
     )
+
+
+def test_a_folder_without_user_set_is_the_callers_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("USER", raising=False)
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert load(tmp_path, "state_dir: /projects/$USER/x").state_dir == Path(f"/projects/{me}/x")
+
+
+def test_a_folder_with_a_variable_that_isnt_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"state_dir is /p/\$NOWHERE_SET/x, but \$NOWHERE_SET isn't set here"
+    ):
+        load(tmp_path, "state_dir: /p/$NOWHERE_SET/x")
 
 
 def test_the_site_is_alpine_unless_another_is_named(tmp_path: Path) -> None:

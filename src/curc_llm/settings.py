@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from curc_llm.errors import SettingsError
 from curc_llm.factfile import explain, line_of, read_yaml
+from curc_llm.variables import find_unset, replace_variables
 
 ENV_PREFIX = "CURC_LLM_"
 KIND = "setting"  # what a name in a settings file stands for, in errors
@@ -280,7 +281,7 @@ def _with_folders(
     hub = environ.get("HF_HOME") or given.get("hf_home") or Path(merged["cache_dir"]) / "huggingface"
     merged.setdefault("hf_home", hub)
     for name in ("state_dir", "cache_dir", "hf_home"):
-        merged[name] = _expand(merged[name])
+        merged[name] = _expand_folder(name, merged[name], environ)
     merged["catalogue"] = _list_catalogues(merged.get("catalogue", ()), environ)
     defaults = ModelSettings(gpu_memory_utilization=0.90, max_model_len=32768, max_num_seqs=16).model_dump()
     merged["defaults"] = _merge(defaults, merged.get("defaults", {}))
@@ -296,15 +297,25 @@ def _default_folder(
     return Path(given[name]) if name in given else _home(environ) / below_home / "curc-llm"
 
 
-def _expand(path: Any) -> Path:
-    return Path(os.path.expandvars(str(path))).expanduser().absolute()
+def _expand(path: Any, environ: Mapping[str, str]) -> Path:
+    return Path(replace_variables(str(path), {**os.environ, **environ})).expanduser().absolute()
+
+
+def _expand_folder(name: str, path: Any, environ: Mapping[str, str]) -> Path:
+    """A folder of ours; one with a variable that isn't set would be made under that variable's name."""
+    if unset := find_unset(str(path), {**os.environ, **environ}):
+        raise SettingsError(
+            f"{name} is {path}, but ${unset} isn't set here.",
+            f"Set {unset}, or name another folder ({name}, or {ENV_PREFIX}{name.upper()}).",
+        )
+    return _expand(path, environ)
 
 
 def _list_catalogues(named: Any, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """The user's own catalogue when there is one, then those that were named."""
     own = user_catalogue_file(environ)
     more = (named,) if isinstance(named, str | Path) else tuple(named)
-    return (*([own] if own.is_file() else []), *(_expand(path) for path in more if path))
+    return (*([own] if own.is_file() else []), *(_expand(path, environ) for path in more if path))
 
 
 def _build(values: dict[str, Any], source: str) -> Settings:

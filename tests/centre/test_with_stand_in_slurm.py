@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pwd
 import sys
 import threading
 import time
@@ -112,6 +114,19 @@ def test_slurm_that_is_silent_is_unknown_and_one_that_refuses_differs(home: Path
     assert findings(call("doctor", "--site", "--json"))["Slurm: answers"]["level"] == "differs"
 
 
+def test_the_probe_leaves_nothing_of_torch_on_the_node(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing vLLM makes `torchinductor_USER` in the folder of temporary files."""
+    package = home / "modules" / "vllm" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text("import os, tempfile; os.mkdir(tempfile.gettempdir() + '/torchinductor_anna')")
+    (home / "temporary").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(home / "modules"))
+    monkeypatch.setenv("TMPDIR", str(home / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert node_probe._try_import() == ""
+    assert list((home / "temporary").iterdir()) == []
+
+
 @pytest.mark.slow
 def test_the_probe_tells_of_the_node_and_is_tidied_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "modules" / "vllm").mkdir(parents=True)
@@ -151,6 +166,56 @@ def test_a_probe_that_is_refused_says_so(home: Path) -> None:
     (home / "bin" / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: Invalid account' >&2; exit 1\n")
     found = findings(call("doctor", "--site", "--probe", "--json"))
     assert "account" in found["compute node: runtime"]["found"]
+
+
+def test_a_probe_makes_no_folders_that_are_the_centres_and_says_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for staff without a folder of their own below /projects."""
+    monkeypatch.setenv("HOME", str(home / "elsewhere"))
+    found = findings(call("doctor", "--site", "--probe", "--json"))
+    state = found["compute node: state_dir"]
+    assert state["level"] == "differs"
+    assert state["expected"] == f"{home}/anna/state can be written"
+    assert state["found"] == f"{home}/anna isn't there"
+    assert found["compute node: driver"]["level"] == "unknown"
+    assert not (home / "anna").exists()
+
+
+def test_a_folder_that_cant_be_written_is_a_finding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURC_LLM_STATE_DIR", "/proc/curc-llm")
+    result = call("doctor", "--site", "--probe", "--json")
+    assert "/proc/curc-llm: No such file" in findings(result)["compute node: state_dir"]["found"]
+    assert "unforeseen" not in result.stderr
+
+
+def test_a_disk_that_fills_up_while_the_job_is_asked_is_a_finding(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: Any, **__: Any) -> str:
+        raise OSError(28, "No space left on device", "/x")
+
+    monkeypatch.setattr("tempfile.mkdtemp", fill)
+    found = findings(call("doctor", "--site", "--probe", "--json"))
+    assert "/x can't be used here: No space left" in found["compute node: runtime"]["found"]
+
+
+def test_the_portals_folder_that_only_nodes_know_isnt_made_here(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cache is on a node's own disk; without USER the caller's name is the system's."""
+    app = home / "app" / "ood_app"
+    app.mkdir(parents=True)
+    me = pwd.getpwuid(os.getuid()).pw_name
+    lines = [f"CURC_LLM_STATE_DIR={home}/p/$USER/state", "CURC_LLM_CACHE_DIR=/node/$ON_NODES_ONLY/x"]
+    (app / "portal.yml").write_text(json.dumps({"site": "alpine", "cluster": "alpine", "environment": lines}))
+    for name in ("CURC_LLM_STATE_DIR", "USER", "CURC_LLM_CACHE_DIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home / "elsewhere"))
+    found = findings(call("doctor", "--site", "--app", app.parent, "--probe", "--json"))
+    assert f"{home}/p/{me} isn't there" in found["compute node: state_dir"]["found"]
+    assert not (home / "p").exists()
 
 
 @pytest.fixture
@@ -211,8 +276,26 @@ def test_accept_ends_what_it_began_when_it_is_interrupted(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(acceptance, "check_start", interrupt)
-    assert call("accept", "--output", home / "report").exit_code == 130
+    result = call("accept", "--output", home / "report")
+    assert result.exit_code == 130
+    assert "its job was ended" in result.stderr
     assert len(launched) == 1
+
+
+@pytest.mark.parametrize(
+    "where", ["curc_llm.cli.accept._make_spec", "curc_llm.centre.acceptance.launch_slurm"]
+)
+def test_accept_interrupted_before_there_is_a_job_says_so(
+    home: Path, launched: list[str], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    module, name = where.rsplit(".", 1)
+    monkeypatch.setattr(importlib.import_module(module), name, interrupt)
+    result = call("accept", "--output", home / "report")
+    assert result.exit_code == 130
+    assert "Nothing was submitted." in result.stderr
 
 
 def test_a_job_that_ends_without_a_session_is_a_broken_promise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -79,6 +80,15 @@ def test_sessions_jobs_and_their_sum_fit_a_screen(run: Run, sacct: Path) -> None
     assert "unknown" in third
     assert "373.8 SU" in total
     assert len(head) <= 100
+
+
+def test_the_sum_is_that_of_the_figures_that_are_shown(run: Run, sacct: Path) -> None:
+    """Three jobs of 0.35 SU or so each: people add up what they see."""
+    line = "|RUNNING|{s}|al40|gpu-normal|cpu=6,gres/gpu:l40=1,gres/gpu=1\n"
+    sacct.write_text("".join(f"{n}{line.format(s=s)}" for n, s in ((41, 11), (42, 11), (43, 11))))
+    lines = run("cost", "41", "42", "43").stdout.splitlines()
+    shown = [float(re.search(r"([\d.]+) SU", line)[1]) for line in lines[1:]]  # type: ignore[index]
+    assert shown[3] == pytest.approx(sum(shown[:3]))
 
 
 def test_the_json_tells_used_and_planned(run: Run, sacct: Path) -> None:

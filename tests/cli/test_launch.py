@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import threading
@@ -211,6 +212,20 @@ def test_ctrl_c_leaves_the_session_and_says_so(
     assert "goes on as job 77" in result.stderr
     assert slurm.called("scancel") == []
     assert len(sessions(state_dir)) == 1
+
+
+@pytest.mark.parametrize("where", ["curc_llm.cli.launch._make_spec", "curc_llm.cli.submitting.launch_slurm"])
+def test_ctrl_c_before_there_is_a_job_says_that_nothing_was_submitted(
+    run: Run, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    module, name = where.rsplit(".", 1)
+    monkeypatch.setattr(importlib.import_module(module), name, interrupt)
+    result = run("launch", "qwen3-8b")
+    assert result.exit_code == 130
+    assert "Nothing was submitted." in result.stderr
 
 
 def test_waiting_ends_with_the_reason_when_the_session_fails(

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from pathlib import Path
 
-from curc_llm.session.record import Trouble
+import pytest
+
+from curc_llm.session.record import SessionStatus, Trouble
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 
@@ -71,6 +74,20 @@ def test_status_of_an_ended_session_tells_its_reason(run: Run, fake: FakeSession
     result = run("status", "local-fake01")
     assert result.exit_code == 0
     assert "Nobody used it for 30 minutes. Start another." in result.stdout
+
+
+@pytest.mark.parametrize("status", ["ended", "failed"])
+def test_the_status_of_a_session_that_is_over_stands_still(run: Run, fake: FakeSession, status: str) -> None:
+    """It ended while it loaded, an hour ago: no clock runs on, and its endpoint is nobody's any more."""
+    began = time.time() - 3700
+    fake.load()
+    fake.change_engine(started_at=began)
+    fake.change(status=SessionStatus(status), started_at=began, ended_at=began + 100)
+    text = run("status", "local-fake01").stdout
+    assert "1 min 40 s of about" in text
+    assert re.search(r"(?m)^ *Ran +1 min 40 s$", text)
+    assert fake.url not in text
+    assert "Endpoint" not in text
 
 
 def test_watching_shows_changes_until_the_end(run: Run, fake: FakeSession) -> None:

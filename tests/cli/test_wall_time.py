@@ -26,6 +26,9 @@ def test_hours_are_read_as_people_and_slurm_write_them(text: str, hours: float) 
     assert read_hours(text) == pytest.approx(hours)
 
 
-@pytest.mark.parametrize("text", ["04:00", "soon", "", "4 hours", "1:2:3:4", "-", "1-", "4h30"])
+@pytest.mark.parametrize(
+    "text",
+    ["04:00", "soon", "", "4 hours", "1:2:3:4", "-", "1-", "4h30", "1:99:99", "1:60:00", "0:00:60", "1-24"],
+)
 def test_what_means_nothing_or_two_things_is_not_read(text: str) -> None:
     assert read_hours(text) is None

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -31,7 +32,12 @@ def test_it_says_where_to_go_and_ctrl_c_leaves_nothing() -> None:
             assert found
             assert home_page(address, *found.groups()).count("app-tile") == 1
             assert processes_of_the_bed()
+            shell = next(line for line in told.splitlines() if line.strip().startswith("unshare"))
+            assert in_shell(shell, "getent hosts $(sinfo -h -N -o %N | head -1) && curc-llm --version")
         finally:
+            for _ in range(3):  # a second one in a hurry stops nothing halfway
+                os.kill(process.pid, signal.SIGTERM)
+                time.sleep(0.3)
             os.killpg(process.pid, signal.SIGINT)
             process.wait(60)
     assert process.returncode == 0
@@ -39,6 +45,13 @@ def test_it_says_where_to_go_and_ctrl_c_leaves_nothing() -> None:
     assert not GROUND.folder.exists()
     assert GROUND.user not in {entry.pw_name for entry in pwd.getpwall()}
     assert not Path("/sys/class/net", GROUND.bridge).exists()
+
+
+def in_shell(shell: str, command: str) -> str:
+    """What a command prints in the shell that `make portal` names."""
+    done = subprocess.run(shell, shell=True, input=command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def read_until(process: subprocess.Popen[str], word: str) -> str:

@@ -136,6 +136,11 @@ def test_inner_sockets_lie_in_the_sessions_own_folder() -> None:
     assert "VLLM_RPC_BASE_PATH" not in make()
 
 
+def test_temporary_files_stay_in_the_sessions_own_folder() -> None:
+    """vLLM leaves `vllm_dist_…` in TMPDIR whenever it is killed."""
+    assert make(runtime_dir=Path("/run/x"))["TMPDIR"] == "/run/x"
+
+
 def test_names_of_secrets_are_told_from_others() -> None:
     assert is_secret("X_TOKEN")
     assert not is_secret("HF_TOKEN_PATH")

@@ -94,6 +94,7 @@ def test_a_dry_run_writes_nothing(install: Install, app: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "would copy" in done.stdout
     assert "would build" in done.stdout
+    assert f"would write {tmp_path}/prefix/modulefiles/curc-llm/" in done.stdout
     assert not app.exists()
     assert not (tmp_path / "prefix").exists()
 
@@ -150,6 +151,31 @@ def test_a_site_file_gets_its_table_and_its_name(install: Install, app: Path, tm
     assert (settings["site"], settings["site_file"]) == ("ours", str(own))
     table = json.loads((app / "ood_app" / str(settings["launch_table"])).read_text())
     assert table["site"]["name"] == "ours"
+
+
+@pytest.mark.parametrize("dry", ["", "1"])
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        ({"SITE": "nope"}, "no site named 'nope'. Sites there are: alpine, capella"),
+        ({"APP": "zz"}, "APP is zz; it must be sys, dev or a full path"),
+        ({"RUNTIME": "module", "MODULES": "a;b"}, "MODULES has a;b, which is no module's name"),
+        ({"RUNTIME": "apptainer", "IMAGE": "/nope.sif"}, "There is no IMAGE /nope.sif"),
+        ({"RUNTIME_PYTHON": "/nope/python"}, "The runtime can't be run"),
+        ({"RUNTIME_PYTHON": "BARE"}, "No module named"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_before_anything_is_copied(
+    install: Install, app: Path, tmp_path: Path, variables: dict[str, str], text: str, dry: str
+) -> None:
+    bare = tmp_path / "bare-python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n')
+    bare.chmod(0o755)
+    done = install(**{k: v.replace("BARE", str(bare)) for k, v in variables.items()}, DRY_RUN=dry)
+    assert done.returncode != 0
+    assert text in done.stderr
+    assert not app.exists()
+    assert not (tmp_path / "prefix").exists()
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,34 @@ def test_slurms_warning_near_the_end_is_no_news_and_far_from_it_an_order(
     assert reason.code == "wall_time"
 
 
+def test_a_time_limit_that_staff_shorten_is_noticed_at_slurms_warning_and_told(
+    start_slurm_job: Start, slurm: FakeSlurm
+) -> None:
+    """Two minutes are left then: people are told, and the session goes on."""
+    tell_end(slurm, 3000)
+    job = start_slurm_job(wall_time_s=3600.0)
+    job.wait_for(lambda r: r.ready_at and r.ends_at and r.ends_at < time.time() + 3100)
+    tell_end(slurm, 118)
+    job.process.send_signal(signal.SIGUSR1)
+    record = job.wait_for(
+        lambda r: r.ends_at < time.time() + 130 and any("save what" in w for w in r.warnings)
+    )
+    assert record.status == "ready"
+    assert record.warnings[-1] == "The session's time ends within 2 minutes; save what you need."
+
+
+def test_slurms_warning_while_slurm_says_that_the_end_is_far_is_an_order(
+    start_slurm_job: Start, slurm: FakeSlurm
+) -> None:
+    tell_end(slurm, 3000)
+    job = start_slurm_job(wall_time_s=3600.0)
+    job.wait_until_ready()
+    job.process.send_signal(signal.SIGUSR1)
+    reason = job.wait_for_end().reason
+    assert reason is not None
+    assert reason.code == "wall_time"
+
+
 def test_the_session_ends_before_slurm_ends_it(start_slurm_job: Start, slurm: FakeSlurm) -> None:
     tell_end(slurm, 21)
     job = start_slurm_job(drain_s=2.0)

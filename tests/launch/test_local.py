@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -51,6 +52,21 @@ def test_a_session_is_launched_awaited_and_stopped(settings: Settings, tmp_path:
     again = load_session(spec.session_dir)
     assert again is not None
     assert stop_session(again) == again.record
+
+
+@pytest.mark.slow
+def test_a_session_keeps_nothing_open_of_who_launched_it(settings: Settings, tmp_path: Path) -> None:
+    """A script's lock, or the pipe that another program reads to its end, ends with the script."""
+    spec = make_spec(settings, tmp_path)
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        pid = launch_local(spec)
+        open_in_it = {os.path.realpath(path) for path in Path("/proc", str(pid), "fd").iterdir()}
+        wait_until_ready(SessionPaths(spec.session_dir), lambda _: None, timeout_s=60, pid=pid)
+    found = load_session(spec.session_dir)
+    assert found is not None
+    stop_session(found)
+    assert str(tmp_path / "lock") not in open_in_it
 
 
 @pytest.mark.slow

@@ -193,21 +193,6 @@ def test_when_staff_shortens_the_job_slurms_warning_ends_the_session(anna: Login
     check_nothing_is_left(anna, name)
 
 
-@pytest.mark.engine
-def test_the_real_engine_answers_as_a_job(free_bed: Bed) -> None:
-    anna = Login(free_bed)
-    anna.clear()
-    began = time.monotonic()
-    done = anna.curc_llm("launch", "demo", "--hours", "1", "--wait", timeout_s=300)
-    assert "curc-guide: loading" in done.stderr or "curc-guide: environment" in done.stderr
-    assert "curc-guide is ready." in done.stdout
-    answer = anna.curc_llm("ask", "What is CURC?").stdout
-    assert "Research Computing" in answer, f"{time.monotonic() - began:.0f} s: {answer}"
-    session_id = anna.ask_json("ls")[0]["session_id"]
-    anna.curc_llm("stop", session_id)
-    check_nothing_is_left(anna, session_id)
-
-
 def test_ctrl_c_while_waiting_leaves_the_session(anna: Login) -> None:
     words = [sys.executable, "-m", "curc_llm.cli.main", "launch", "demo", "--hours", "1", "--wait"]
     own = anna.bed.user_environment(anna.user)

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from curc_llm.engine.causes_memory import MORE_MEMORY
 from curc_llm.session.files import write_json
 from tests.ood.card_bench import Card, make_engine, make_record
+from tests.ood.ruby import ROOT
 from tests.ood.template_bench import make_app
 
 VERSIONS = ("3.1", "4.0", "4.1", "4.2")
@@ -228,6 +230,59 @@ def test_settings_that_the_form_does_not_have_are_not_named(card: Card) -> None:
     text = ended(card, native={"state": "FAILED"}).text
     assert "gpu_memory_utilization" not in text
     assert "What to change: the GPUs" in text
+
+
+KILLED = {
+    "code": "killed",
+    "message": "The engine was killed, most likely because the machine's memory ran out.",
+    "remedy": MORE_MEMORY,
+}
+
+
+def test_after_a_kill_only_what_the_form_has_is_to_be_changed(card: Card) -> None:
+    card.begin(make_record(status="failed", ended_at=time.time(), reason=KILLED))
+    text = ended(card, native={"state": "FAILED"}).text
+    assert "The engine was killed" in text
+    assert "Ask for more memory" not in text
+    assert "What to do" not in text
+    assert "What to change: the GPUs (more of them bring more memory)" in text
+
+
+def test_one_cause_has_one_box(card: Card) -> None:
+    engine = make_engine(phase="failed", trouble=KILLED)
+    warning = f"qwen3-32b failed: {KILLED['message']} {KILLED['remedy']}"
+    card.begin(make_record(status="failed", engines=(engine,), reason=KILLED, warnings=(warning,)))
+    page = read(card, "info", "running")
+    assert page.text.count("The engine was killed") == 1
+    assert "mem_per_gpu_gib" not in page.text
+    assert "What to change: the GPUs" in page.text
+    other = make_record(status="failed", engines=(engine,), warnings=("It ends in 5 minutes.",))
+    card.begin(other)
+    assert "It ends in 5 minutes." in read(card, "info", "running").text
+
+
+def test_gpus_have_the_words_of_the_form(tmp_path: Path) -> None:
+    table = str(ROOT / "ood_app" / "launch_table.json")
+    app = make_app(tmp_path / "app", launch_table=table)
+    asked = {"llm_model": "qwen3-4b", "llm_gpus": "rtx-pro-6000-1g-24gb-x1"}
+    card = Card(tmp_path, app, asked)
+    for _ in range(2):
+        text = read(card, "info", "queued").text
+        assert "1 × RTX PRO 6000, MIG 1g.24gb" in text
+        assert "rtx-pro-6000" not in text
+        # Read once: a page of cards doesn't read the table every ten seconds.
+        (app / "ood_app" / "portal.local.yml").write_text("launch_table: missing.json\n")
+    write_json(card.staged / "user_defined_context.json", asked | {"llm_gpus": "l40-x99"})
+    assert "l40-x99" in read(card, "info", "queued").text
+
+
+def test_copy_buttons_say_what_they_copy(card: Card) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),)))
+    card.connect()
+    page = read(card, "view", "running")
+    names = [a["aria-label"] for t, a in page.tags if t == "button" and a.get("data-llm-copy")]
+    assert "Copy: API key" in names
+    assert "Copy: Model" in names
 
 
 @pytest.mark.parametrize(

@@ -100,14 +100,20 @@ def test_no_id_is_a_method_that_would_hide_it() -> None:
     assert all(name == name.lower() for name in FIELDS)
 
 
-def test_the_models_offered_are_those_that_fit_somewhere_and_the_ready_ones_come_first() -> None:
+def test_the_models_offered_are_those_that_fit_somewhere_chat_first_and_the_ready_ones_before_all() -> None:
     table = read_table()
     offered = [value for _, value, *_ in forms()["4.2"]["attributes"]["llm_model"]["options"]]
     fits = {m for m, places in table["plans"].items() if any(len(rows[""]) > 2 for rows in places.values())}
     assert offered[-1] == "own"
     assert set(offered[:-1]) == fits
     ready = [table["models"][name]["at_site"] for name in offered[:-1]]
-    assert ready == sorted(ready, reverse=True)
+    assert ready == sorted(ready, reverse=True)  # all of them chat
+    uses = [set(table["models"][name]["uses"]) & {"chat", "embeddings"} for name in offered[:-1]]
+    order = ["chat" if "chat" in use else "embeddings" if use else "other" for use in uses]
+    assert order == sorted(order, key=["chat", "embeddings", "other"].index)
+    options = forms()["4.2"]["attributes"]["llm_model"]["options"]
+    groups = list(dict.fromkeys(more["data-group"] for _, _, more in options[:-1]))
+    assert [group.split()[0] for group in groups] == ["Ready", "Chat", "Embeddings:", "Base"]
 
 
 def test_the_gpus_offered_are_the_tables() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -105,6 +106,36 @@ def test_a_model_that_needs_more_brings_gpus_that_hold_it_and_says_so(show: Open
     assert groups.last.get_attribute("label") == "These don't (choose one to see why)"
 
 
+def test_gpus_that_the_page_chose_for_one_model_are_not_kept_for_a_smaller_one(show: Open) -> None:
+    page = show(render())
+    expect(panel(page)).to_contain_text("Fits")
+    page.select_option(FIELD + "llm_model", "llama-3.1-405b-instruct")
+    page.select_option(FIELD + "llm_model", "qwen3-4b")
+    suggested = page.locator(f"{FIELD}llm_gpus option:has-text('suggested')")
+    assert page.input_value(FIELD + "llm_gpus") == suggested.get_attribute("value")
+    expect(panel(page)).to_contain_text("which is enough for this model and costs less")
+    expect(panel(page)).not_to_contain_text("dearer")
+
+
+def test_gpus_that_a_person_chose_stay_and_the_panel_says_how_dear_they_are(show: Open) -> None:
+    page = show(render())
+    expect(panel(page)).to_contain_text("Fits")
+    page.select_option(FIELD + "llm_gpus", "h200-x4")
+    page.select_option(FIELD + "llm_model", "qwen3-4b")
+    assert page.input_value(FIELD + "llm_gpus") == "h200-x4"
+    expect(panel(page)).to_contain_text(re.compile(r"[\d.]+ times dearer than the suggested 1 ×"))
+    panel(page).get_by_role("button", name="Use 1 ×").click()
+    expect(panel(page)).not_to_contain_text("dearer")
+    expect(panel(page)).to_contain_text("Fits on 1 ×")
+
+
+def test_gpus_of_the_last_time_count_as_a_persons_choice(show: Open) -> None:
+    page = show(render(llm_model="llama-3.3-70b-instruct", llm_gpus="h200-x4"))
+    expect(panel(page)).to_contain_text("dearer")
+    page.select_option(FIELD + "llm_model", "qwen3-4b")
+    assert page.input_value(FIELD + "llm_gpus") == "h200-x4"
+
+
 def test_gpus_that_do_not_hold_the_model_say_why_and_one_key_press_mends_it(show: Open) -> None:
     page = show(render())
     page.select_option(FIELD + "llm_model", "llama-3.3-70b-instruct")
@@ -152,6 +183,44 @@ def test_gpus_bring_their_longest_time_and_too_many_hours_have_a_remedy(show: Op
     expect(panel(page)).to_contain_text("may run 24 hours at most")
     page.get_by_role("button", name="Use 24 hours").click()
     expect(panel(page)).to_contain_text("Fits")
+
+
+def test_hours_that_only_the_chosen_qos_forbids_stay_and_the_qos_goes_to_automatic(show: Open) -> None:
+    page = show(render(llm_qos="gpu-normal"))
+    page.select_option(FIELD + "llm_model", "qwen3-4b")
+    page.select_option(FIELD + "llm_gpus", "l40-x1")
+    page.fill(FIELD + "bc_num_hours", "48")
+    told = "QoS gpu-normal allows 24 hours; gpu-long allows 168: choose it or leave QoS on automatic."
+    expect(panel(page)).to_contain_text(told)
+    assert panel(page).get_by_role("button").all_inner_texts() == ["Leave QoS on automatic"]
+    assert not page.evaluate("document.forms[0].checkValidity()")
+    page.get_by_role("button", name="Leave QoS on automatic").click()
+    expect(panel(page)).to_contain_text("Fits on 1 × L40")
+    assert page.input_value(FIELD + "bc_num_hours") == "48"
+    assert page.input_value(FIELD + "llm_qos") == ""
+    page.select_option(FIELD + "llm_qos", "gpu-normal")  # the other way round: nor are the hours cut then
+    assert page.input_value(FIELD + "bc_num_hours") == "48"
+    expect(panel(page)).to_contain_text(told)
+
+
+def test_other_gpus_for_long_hours_come_without_the_qos_that_forbids_them(show: Open) -> None:
+    page = show(render(llm_qos="gpu-normal"))
+    page.select_option(FIELD + "llm_model", "qwen3-4b")
+    page.select_option(FIELD + "llm_gpus", "h200-x4")
+    page.fill(FIELD + "bc_num_hours", "48")
+    expect(panel(page)).to_contain_text("may run 24 hours at most")
+    panel(page).get_by_role("button", name="Use 1 ×").first.click()
+    expect(panel(page)).to_contain_text("Fits on 1 ×")
+    assert page.input_value(FIELD + "bc_num_hours") == "48"
+
+
+def test_service_units_are_rounded_as_on_the_card(show: Open) -> None:
+    page = show(render(llm_gpus="rtx-pro-6000-1g-24gb-x1", llm_model="qwen3-4b"))
+    total = panel(page).locator("dt:text-is('Cost in all') + dd")
+    page.fill(FIELD + "bc_num_hours", "1")
+    expect(total).to_contain_text(re.compile(r"^\d\d\.\d SU"))
+    page.fill(FIELD + "bc_num_hours", "4")
+    expect(total).to_contain_text(re.compile(r"^\d{3} SU"))
 
 
 def test_your_own_model_has_its_field_when_it_is_chosen_and_only_then(show: Open) -> None:

@@ -101,6 +101,16 @@ BAD: list[tuple[dict[str, str], str, str]] = [
         "2 were asked for",
         "Choose 1 hour.",
     ),
+    (
+        {"llm_model": "qwen3-4b", "llm_gpus": "l40-x1", "llm_qos": "gpu-normal", "bc_num_hours": "48"},
+        "QoS gpu-normal allows 24 hours; 48 were asked for",
+        "QoS gpu-long allows 168 on these GPUs: choose it or leave QoS on automatic",
+    ),
+    (
+        {"llm_model": "qwen3-4b", "llm_gpus": "h200-x4", "llm_qos": "gpu-normal", "bc_num_hours": "48"},
+        "4 × H200 NVL 141 GB may run 24 hours at most; 48 were asked for",
+        "with QoS on automatic",
+    ),
     # the account
     ({"auto_accounts": "ucb-general --uid=0"}, "--uid=0", "Choose one of your own"),
     ({"auto_accounts": "--uid=0"}, "--uid=0", "Choose one of your own"),
@@ -189,6 +199,35 @@ def test_a_token_that_was_typed_into_a_field_is_not_repeated() -> None:
 def test_the_launch_that_they_differ_from_is_accepted(version: str) -> None:
     (answer,) = submit([{"values": GOOD}], version)
     assert "--gres=gpu:a100_80gb:2" in answer["arguments"]
+
+
+def test_a_launch_with_another_qos_is_not_answered_with_the_launch_that_is_refused() -> None:
+    long = {"llm_model": "qwen3-4b", "llm_gpus": "l40-x1", "llm_qos": "gpu-normal", "bc_num_hours": "48"}
+    refused, taken = submit([{"values": {**GOOD, **long}}, {"values": {**GOOD, **long, "llm_qos": ""}}])
+    assert "L40" not in refused["message"]
+    assert taken["submit"]["script"]["qos"] == "gpu-long"
+
+
+def test_an_account_that_the_portal_does_not_list_as_ones_own_is_refused_with_those_that_it_lists() -> None:
+    mine = ["ucb-general", "ucb123_asc1"]
+    stranger, own, none = submit(
+        [
+            {"values": {**GOOD, "auto_accounts": name}, "portal_accounts": mine}
+            for name in ("ucb-genral", "ucb123_asc1", "")
+        ]
+    )
+    assert stranger["message"] == (
+        'The account is "ucb-genral", but it isn\'t one of yours in Slurm. '
+        "Choose one of your own: ucb-general or ucb123_asc1."
+    )
+    assert "ucb123_asc1" in str(own["arguments"])
+    assert none["submit"]["script"]["accounting_id"] is None
+
+
+@pytest.mark.parametrize("listed", [None, [], "broken"])
+def test_where_the_portal_cannot_list_accounts_slurm_decides(listed: object) -> None:
+    (answer,) = submit([{"values": {**GOOD, "auto_accounts": "ucb9_asc9"}, "portal_accounts": listed}])
+    assert "ucb9_asc9" in str(answer["arguments"])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

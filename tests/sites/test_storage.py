@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,10 @@ def test_a_variable_that_exists_on_compute_nodes_only_is_told() -> None:
         expand_path(load_site("alpine").storage.models_dir, {"USER": "x"})
     assert "$CURC_LLM_DIR isn't set here" in caught.value.message
     assert "compute node" in caught.value.remedy
+
+
+@pytest.mark.parametrize("environ", [{}, {"USER": ""}])
+def test_without_user_the_systems_name_of_the_caller_is_taken(environ: dict[str, str]) -> None:
+    assert expand_path("/projects/$USER/x", environ) == Path(
+        f"/projects/{pwd.getpwuid(os.getuid()).pw_name}/x"
+    )

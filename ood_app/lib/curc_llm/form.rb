@@ -6,6 +6,11 @@ module CurcLlm
   # What form.yml.erb puts into the form's fields: choices and beginnings from the launch table.
   class Form
     CONTEXTS = [4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144, 524_288, 1_048_576].freeze # tokens
+    # What a model is for → its group in the list, in the list's order.
+    GROUPS = {
+      'chat' => 'Chat models from Hugging Face', 'embeddings' => 'Embeddings: for search, not for chats',
+      'base' => 'Base and other models: for code and scripts, not for chats'
+    }.freeze
     OWN = 'Another model (its name or folder below)'
 
     attr_reader :settings, :table
@@ -17,10 +22,13 @@ module CurcLlm
       @table = settings.table
     end
 
-    # [label, name] of each model that fits somewhere: those that needn't be downloaded first, then by name.
+    # [label, name] of each model that fits somewhere: chat models first, of these and of each group those that needn't be
+    # downloaded, then by name.
     def models
       rows = table.offered.map { |name, model| [model_label(model), name, { 'data-group' => group(model) }] }
-      order = table.offered.to_h { |name, model| [name, [model['at_site'] ? 0 : 1, model['title'].downcase]] }
+      order = table.offered.to_h do |name, model|
+        [name, [GROUPS.keys.index(use(model)), model['at_site'] ? 0 : 1, model['title'].downcase]]
+      end
       rows.sort_by! { |_, name, _| order[name] }
       rows.map { |label, name, more| [label, name, more.merge('data-hide-llm-own-model' => true)] } + [[OWN, 'own', {}]]
     end
@@ -90,9 +98,13 @@ module CurcLlm
     end
 
     def group(model)
-      return 'Ready on this cluster (no download)' if model['at_site']
+      chat = use(model) == 'chat'
+      chat && model['at_site'] ? 'Ready on this cluster (no download)' : GROUPS.fetch(use(model))
+    end
 
-      model['uses'].include?('chat') ? 'Chat models from Hugging Face' : 'For code and scripts, not for chats'
+    # What a model is first of all for: a key of GROUPS.
+    def use(model)
+      GROUPS.keys.find { |use| model['uses'].include?(use) } || 'base'
     end
 
     def gpu_label(place)

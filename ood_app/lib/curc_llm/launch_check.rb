@@ -10,9 +10,12 @@ module CurcLlm
     MOST_CONTEXT = 16_777_216 # tokens; no model has more
     IDLE_MIN = 30
     MOST_IDLE_MIN = 7 * 24 * 60
+    MOST_ACCOUNTS = 5 # that a sentence names
 
-    def initialize(table)
-      @table = table
+    # @param table [LaunchTable]
+    # @param accounts [Array<String>] the person's Slurm accounts; empty where nobody knows them
+    def initialize(table, accounts: [])
+      @table, @accounts = table, accounts
     end
 
     # @param values [Hash] field → what was sent
@@ -105,7 +108,11 @@ module CurcLlm
       wanted = fields.text(:llm_qos)
       check_qos(fields, wanted, place) unless wanted.empty?
       term = Term.new(@table, place, preset: preset, wanted: wanted)
-      term.find(hours) || refuse_hours(term, Nearest.new(@table, model, hours: hours, preset: preset), place, hours)
+      found = term.find(hours)
+      return found if found
+
+      refuse_qos(term, Term.new(@table, place, preset: preset).find(hours), place, hours)
+      refuse_hours(term, Nearest.new(@table, model, hours: hours, preset: preset), place, hours)
     end
 
     def check_qos(fields, wanted, place)
@@ -119,12 +126,23 @@ module CurcLlm
       fields.refuse(:llm_qos, wanted, "gives one person #{most} of these GPUs; #{place.count} were chosen", remedy)
     end
 
+    # The same GPUs for the same hours, where only the QoS that was chosen stands in the way.
+    def refuse_qos(term, other, place, hours)
+      return if other.nil?
+
+      limit = hours > term.longest_h ? "allows #{Wording.count(term.longest_h, 'hour')}"
+                                     : "takes #{Wording.count(term.shortest_h, 'hour')} at least"
+      most = Term.new(@table, place, wanted: other).longest_h
+      raise Refusal.new("QoS #{term.wanted} #{limit}; #{Wording.number(hours)} were asked for.",
+                        "QoS #{other} allows #{Wording.number(most)} on these GPUs: choose it or leave QoS on automatic.")
+    end
+
     def refuse_hours(term, nearest, place, hours)
       asked = "#{Wording.number(hours)} were asked for"
       if hours > term.longest_h
         longest = Wording.count(term.longest_h, 'hour')
         others = nearest.places
-        others = others.empty? ? '' : " For #{hours} hours take #{nearest.describe(others)}."
+        others = others.empty? ? '' : " For #{hours} hours take #{nearest.describe(others)}#{', with QoS on automatic' unless term.wanted.empty?}."
         raise Refusal.new("#{place.title} may run #{longest} at most; #{asked}.", "Choose #{longest}.#{others}")
       end
       least = Wording.count(term.shortest_h, 'hour')
@@ -152,12 +170,21 @@ module CurcLlm
     end
 
     def account(fields)
-      name = fields.word(:auto_accounts, NAME, 'must be the name of a Slurm account: letters, digits and . _ + -',
-                         "Choose one of your own, such as #{@table.site['accounts'].first}.")
-      return name unless name.empty? && @table.site['account_required']
+      name = fields.word(:auto_accounts, NAME, 'must be the name of a Slurm account: letters, digits and . _ + -', own_account)
+      return own_only(fields, name) unless name.empty? && @table.site['account_required']
 
-      raise Refusal.new("#{@table.site['title']} needs an account, but none was chosen.",
-                        "Choose one of your own, such as #{@table.site['accounts'].first}.")
+      raise Refusal.new("#{@table.site['title']} needs an account, but none was chosen.", own_account)
+    end
+
+    def own_only(fields, name)
+      return name if name.empty? || @accounts.empty? || @accounts.include?(name)
+
+      fields.refuse(:auto_accounts, name, 'isn\'t one of yours in Slurm', own_account)
+    end
+
+    def own_account
+      some = @accounts.empty? ? @table.site['accounts'].first(1) : @accounts.first(MOST_ACCOUNTS)
+      @accounts.empty? ? "Choose one of your own, such as #{some.first}." : "Choose one of your own: #{Wording.list(some)}."
     end
 
     def manners(fields)

@@ -6,6 +6,9 @@ module CurcLlm
   class Term
     UNLIMITED_H = 8760.0 # a year, where a site has no QoS that says less
 
+    # @return [String] the QoS that was asked for; empty: any
+    attr_reader :wanted
+
     # @param table [LaunchTable]
     # @param place [Place]
     # @param preset [String]

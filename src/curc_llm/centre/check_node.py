@@ -36,6 +36,14 @@ def list_unknown(reason: str = "") -> Iterator[Finding]:
         yield Finding(SUBJECT, what, "unknown", "", reason, PROBE if not reason else "")
 
 
+def make_state_finding(path: Path, error: OSError) -> Finding:
+    """What is said when the folder of sessions can't be made or written from here."""
+    above = next(p for p in path.parents if p.exists())
+    found = f"{path.parent} isn't there" if above != path.parent else f"{path}: {error.strerror}"
+    remedy = "Run this as somebody who launches sessions, or set CURC_LLM_STATE_DIR to a folder of your own."
+    return Finding(SUBJECT, "state_dir", "differs", f"{path} can be written", found, remedy)
+
+
 def check_node(told: Mapping[str, Any], site: Site, state_dir: Path, version: str) -> Iterator[Finding]:
     """All that can be said of a node.
 

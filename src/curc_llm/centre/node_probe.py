@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,11 @@ def _try_import() -> str:
     if importlib.util.find_spec("vllm") is None:
         return "there is no vllm in this environment"
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", "import vllm"],
-            capture_output=True, text=True, timeout=IMPORT_S, check=False,
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="curc-llm-") as folder:  # torch makes a folder in it at once
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", "import vllm"], env={**os.environ, "TMPDIR": folder},
+                capture_output=True, text=True, timeout=IMPORT_S, check=False,
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"no end after {IMPORT_S:.0f} s"
     lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -93,8 +95,9 @@ class Probe:
 
         Raises:
             SlurmError: the job is refused.
+            OSError: the folder can't be written.
         """
-        self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_state_dir(self._state_dir)
         folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=self._state_dir))
         try:
             (folder / MARKER).touch()
@@ -129,6 +132,19 @@ class Probe:
         return found
 
 
+def make_state_dir(path: Path) -> None:
+    """Makes the folder of sessions where it is missing; only in the caller's home what is above it, too.
+
+    What is above it is elsewhere the centre's to make, such as a person's `/projects/ralphie`.
+
+    Raises:
+        OSError: it can't be made, or can't be written.
+    """
+    path.mkdir(mode=0o700, parents=path.is_relative_to(Path.home()), exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 def _greets(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=CONNECT_S) as connection:
@@ -153,8 +169,10 @@ def ask_probe(
     site: str,
     wait_s: float,
 ) -> dict[str, Any]:
-    """As `Probe.run`, but a refusal is an `error` of the answer too."""
+    """As `Probe.run`, but a refusal, or a folder that fills up meanwhile, is an `error` of the answer too."""
     try:
         return probe.run(request, command, modules, site, wait_s)
     except SlurmError as error:
         return {"error": f"{error.message} {error.remedy}".strip()}
+    except OSError as error:
+        return {"error": f"{error.filename or 'state_dir'} can't be used here: {error.strerror}"}

@@ -13,18 +13,19 @@ import curc_llm
 from curc_llm.centre.app_settings import AppSettings
 from curc_llm.centre.check_app import check_app
 from curc_llm.centre.check_limits import check_limits
-from curc_llm.centre.check_node import check_node, list_unknown
+from curc_llm.centre.check_node import check_node, list_unknown, make_state_finding
 from curc_llm.centre.check_partitions import check_partitions
 from curc_llm.centre.check_portal import ELSEWHERE, check_host_name, check_portal
 from curc_llm.centre.check_qos import check_qos
 from curc_llm.centre.finding import Finding
 from curc_llm.centre.portal_files import read_portal_files
-from curc_llm.centre.probe_job import Probe, ask_probe
+from curc_llm.centre.probe_job import Probe, ask_probe, make_state_dir
 from curc_llm.centre.slurm_facts import ask_slurm_facts
 from curc_llm.errors import SlurmError, SlurmSilentError
 from curc_llm.sites.site import Site
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.request import JobRequest
+from curc_llm.variables import find_unset
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,13 @@ def _examine_node(asked: Examination, slurm: Slurm, say: Callable[[str], None]) 
         if asked.app is not None:
             yield Finding("portal", "host_regex", "unknown", "", "no node's name is known", ELSEWHERE)
         return
+    try:
+        make_state_dir(asked.state_dir)
+    except OSError as error:
+        yield make_state_finding(asked.state_dir, error)
+        reason = f"no job can write to {asked.state_dir}"
+        yield from (f for f in list_unknown(reason) if f.what != "state_dir")
+        return
     command = asked.app.command() if asked.app is not None else [sys.executable]
     modules = asked.app.modules if asked.app is not None else asked.site.runtime.modules
     probe = Probe(slurm, asked.state_dir, say)
@@ -102,5 +110,6 @@ def _examine_node(asked: Examination, slurm: Slurm, say: Callable[[str], None]) 
 def adopt_environment(app: AppSettings) -> None:
     """Takes over what the portal's jobs find in their environment, unless the caller has it already."""
     for name, value in {"CURC_LLM_SITE": app.site, **app.environment}.items():
-        if value:
+        # A centre may set some variables on compute nodes only.
+        if value and not find_unset(value, os.environ):
             os.environ.setdefault(name, value)

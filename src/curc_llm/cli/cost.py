@@ -128,7 +128,7 @@ def _of_session(spec_path: Path, session_id: str, job_id: str, settings: Setting
 
 def _render(rows: Sequence[Row]) -> str:
     cells = [_cells(row) for row in rows]
-    total = _total(rows)
+    total = _total(rows, used_digits=1, planned_digits=0)  # of the figures as shown, so that they add up
     if len(rows) > 1:
         for unit, sums in total.items():
             used = f"{sums['used']:,.1f} {unit}"
@@ -155,13 +155,15 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _total(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+def _total(
+    rows: Sequence[Row], *, used_digits: int = 6, planned_digits: int = 6
+) -> dict[str, dict[str, float]]:
     """Sums by unit: sites may count differently."""
     total: dict[str, dict[str, float]] = {}
     for row in rows:
         sums = total.setdefault(row.asked.site.billing.unit, {"used": 0.0, "planned": 0.0})
-        sums["used"] += (row.cost.su or 0.0) if row.cost else 0.0
-        sums["planned"] += (row.asked.plan.su_total or 0.0) if row.asked.plan else 0.0
+        sums["used"] += round(row.cost.su or 0.0, used_digits) if row.cost else 0.0
+        sums["planned"] += round(row.asked.plan.su_total or 0.0, planned_digits) if row.asked.plan else 0.0
     return {unit: {name: round(value, 3) for name, value in sums.items()} for unit, sums in total.items()}
 
 

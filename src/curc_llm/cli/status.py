@@ -59,6 +59,8 @@ def render_status(record: SessionRecord, now: float) -> str:
     """The record for people."""
     from curc_llm.client.progress import render_duration, render_engine
 
+    if record.status.is_over:
+        now = record.ended_at or record.heartbeat_at  # nothing has gone on since
     pairs = [("Status", str(record.status)), *_reason(record)]
     for engine in record.engines:
         pairs.append(("Model", render_engine(engine, now)))
@@ -68,14 +70,10 @@ def render_status(record: SessionRecord, now: float) -> str:
         pairs.append(("Slurm job", record.slurm_job_id))
     if record.pid:
         pairs.append(("Host", f"{record.host}, pid {record.pid}"))
-    pairs.append(
-        (
-            "Running" if record.pid else "Submitted",
-            render_duration((record.ended_at or now) - record.started_at),
-        )
-    )
+    began = ("Ran" if record.status.is_over else "Running") if record.pid else "Submitted"
+    pairs.append((began, render_duration(now - record.started_at)))
     pairs += [(name, f"in {render_duration(at - now)}") for name, at in _ends(record) if at is not None]
-    if record.base_url is not None:
+    if record.base_url is not None and not record.status.is_over:
         pairs.append(("Endpoint", record.base_url))
     pairs += [("Warning", warning) for warning in record.warnings]
     return f"{record.session_id}\n{render_pairs(pairs)}"

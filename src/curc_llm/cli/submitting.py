@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from curc_llm.cli.output import Output, render_pairs
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from curc_llm.settings import Settings
     from curc_llm.sites.site import Site
     from curc_llm.spec import LaunchSpec
+
+NOT_SUBMITTED = "\nNothing was submitted."
 
 
 def run_launch(
@@ -51,6 +55,18 @@ def run_launch(
                 f"See how it is: curc-llm status {spec.session_id} --watch"
                 f"\nEnd it: curc-llm stop {spec.session_id}"
             )
+        else:
+            output.say(NOT_SUBMITTED)
+        raise
+
+
+@contextlib.contextmanager
+def nothing_submitted_yet(output: Output) -> Iterator[None]:
+    """Around what comes before the submission: who interrupts it is told that there is no job."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.say(NOT_SUBMITTED)
         raise
 
 

@@ -35,6 +35,8 @@ def read_hours(text: str) -> float | None:
     parts = _SLURM.fullmatch(text)
     if parts is not None and (parts["days"] or parts["seconds"]):
         days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+        if max(minutes, seconds) > 59 or (parts["days"] and hours > 23):
+            return None
         return days * 24 + hours + minutes / 60 + seconds / 3600
     try:
         return float(text)

@@ -110,7 +110,10 @@ def make_environment(
     environment |= _hub(needs_hub, token_path)
     if runtime_dir is not None:
         # vLLM's inner sockets: the default is the shared temporary folder, and a long path breaks them.
-        environment["VLLM_RPC_BASE_PATH"] = str(runtime_dir)
+        # Other temporary files (`vllm_dist_…`, compilers') would stay in the shared folder as well; the job
+        # removes this one. Programs look at one or the other of the three names.
+        names = ("VLLM_RPC_BASE_PATH", "TMPDIR", "TEMP", "TMP")
+        environment |= dict.fromkeys(names, str(runtime_dir))
     environment |= _cpu(base, cores) if device == "cpu" else _cuda(base, has_nvcc)
     return environment
 

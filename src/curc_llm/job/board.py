@@ -16,6 +16,9 @@ from curc_llm.session.store import write_record
 HEARTBEAT_S = 10.0
 WRITE_EVERY_S = 0.2
 MAX_WARNINGS = 20
+# Beginnings of warnings of what is to come; once the session is over they say nothing any more.
+IDLE_WARNING = "Nobody is using this session: it stops in "
+TIME_WARNING = "The session's time ends within "
 
 
 class Board:
@@ -82,6 +85,8 @@ class Board:
 
     def end(self, status: SessionStatus, reason: Trouble) -> None:
         """Notes that the session is over, and why."""
+        for beginning in (IDLE_WARNING, TIME_WARNING):
+            self.unwarn(beginning)
         self.update(status=status, reason=reason, ended_at=time.time(), idle_stop_at=None)
 
     def _replace(self, record: SessionRecord) -> None:

@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable
 
 from curc_llm.gateway.channel import Activity
-from curc_llm.job.board import Board
+from curc_llm.job.board import IDLE_WARNING, TIME_WARNING, Board
 from curc_llm.job.ending import Ending, make_idle_ending, make_wall_time_ending
 from curc_llm.job.idle import IdleClock, IdleVerdict
-from curc_llm.job.walltime import WallClock
+from curc_llm.job.walltime import WARN_BEFORE_MIN, WallClock
 from curc_llm.spec import LaunchSpec
 
 TICK_S = 0.5
 # Seconds that ending the engines takes at most, which in Slurm must be over before the wall time is.
 STOP_RESERVE_S = 15.0
-IDLE_WARNING = "Nobody is using this session: it stops in "
 
 
 class Clocks:
@@ -102,11 +101,19 @@ class Clocks:
 
     def _tick_wall(self, now_s: float) -> None:
         left_s = self._wall.left_s(now_s)
-        if self._wall.due_warning_min(now_s) is not None and left_s is not None:
-            self._board.warn(f"The session's time ends in {_minutes(left_s)}; save what you need.")
+        if left_s is None:
+            return
+        if self._wall.due_warning_min(now_s) is not None:
+            self._warn_of_end(left_s)
+        elif left_s > max(WARN_BEFORE_MIN) * 60:
+            self._board.unwarn(TIME_WARNING)  # staff gave it more time
         if self._wall.must_drain(now_s):
-            left_s = (self._wall.left_s(now_s) or 0) - self._reserve_s
-            self._request_end(make_wall_time_ending(max(left_s, 0)))
+            self._request_end(make_wall_time_ending(max(left_s - self._reserve_s, 0)))
+
+    def _warn_of_end(self, left_s: float) -> None:
+        """Only the newest is kept; `within` stays true until the next one replaces it."""
+        self._board.unwarn(TIME_WARNING)
+        self._board.warn(TIME_WARNING + f"{_minutes(left_s)}; save what you need.")
 
 
 def _minutes(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from curc_llm.errors import CurcLlmError
 from curc_llm.job.board import Board
 from curc_llm.job.clocks import Clocks
-from curc_llm.job.ending import Ending, make_slurm_ending, make_trouble_ending
+from curc_llm.job.ending import Ending, make_slurm_ending, make_trouble_ending, make_wall_time_ending
 from curc_llm.job.mail import MailError, make_message, send_message
 from curc_llm.job.slurm_words import read_cause
 from curc_llm.launch.allocation import AllocationError, fit_allocation
@@ -68,6 +68,7 @@ class SlurmSide:
         self._board = board
         self._clocks = clocks
         self._request_end = request_end
+        self._asking: asyncio.Task[None] | None = None
         self._job_id = os.environ.get("SLURM_JOB_ID", "")
 
     def start(self) -> list[asyncio.Task[None]]:
@@ -94,11 +95,15 @@ class SlurmSide:
         """What a signal from Slurm means: an ending, IGNORED, or None where it is as outside Slurm.
 
         Args:
-            number: USR1 is Slurm's warning, TERM its word that the job is over.
+            number: USR1 is Slurm's warning, TERM its word that the job is over. A warning far from the end
+                that is known means that staff have shortened the time, or that somebody wants the end now:
+                Slurm is asked which.
             left_s: seconds of wall time left.
         """
         if number is signal.SIGUSR1:
-            return IGNORED if left_s is not None and left_s <= NEAR_END_S else None
+            if left_s is None or left_s > NEAR_END_S:
+                self._asking = asyncio.create_task(self._learn_nearer_end())
+            return IGNORED
         if number is not signal.SIGTERM:
             return None
         cause = read_cause(self._job_id)
@@ -107,13 +112,21 @@ class SlurmSide:
 
     async def _follow_end(self) -> None:
         """Keeps the clock at what Slurm says; Slurm being silent changes nothing."""
-        slurm = Slurm()
         while True:
-            jobs = await asyncio.to_thread(ask, slurm, [self._job_id])
-            job = jobs[self._job_id]
-            if job.end_at is not None and job.state.is_running:
-                self._clocks.set_end(job.end_at)
+            await self._ask_end()
             await asyncio.sleep(ASK_END_EVERY_S)
+
+    async def _ask_end(self) -> None:
+        job = (await asyncio.to_thread(ask, Slurm(), [self._job_id]))[self._job_id]
+        if job.end_at is not None and job.state.is_running:
+            self._clocks.set_end(job.end_at)
+
+    async def _learn_nearer_end(self) -> None:
+        """Goes on to the end that Slurm tells now; ends the session when that isn't near, or not told."""
+        await self._ask_end()
+        left_s = self._clocks.left_s()
+        if left_s is None or left_s > NEAR_END_S:
+            self._request_end(make_wall_time_ending(self._spec.drain_s))
 
     async def _mail_when_ready(self) -> None:
         while self._board.record.ready_at is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 WARN_BEFORE_MIN = (15, 5, 1)
+# An end that moves by less isn't more time: Slurm tells it in whole seconds.
+MORE_TIME_S = 30.0
 
 
 @dataclass
@@ -34,6 +36,8 @@ class WallClock:
         left_s = self.left_s(now_s)
         if left_s is None:
             return None
+        # More time was given: the warnings that no longer apply are due again in their turn.
+        self._warned_min = {m for m in self._warned_min if left_s <= m * 60 + MORE_TIME_S}
         passed = [m for m in WARN_BEFORE_MIN if left_s <= m * 60 and m not in self._warned_min]
         # A session shorter than a warning's lead would be told of it in its first second: that is no news.
         self._warned_min.update(passed)

@@ -92,12 +92,13 @@ def launch_local(spec: LaunchSpec) -> int:
 
 def _spawn(command: list[str], log: int) -> int:
     """Starts a process of its own session, and collects it when it has ended."""
-    null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-    output = [(os.POSIX_SPAWN_DUP2, log, descriptor) for descriptor in (1, 2)]
-    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[null, *output], setsid=True)
+    # Nothing of the caller's stays open in it: neither a lock nor the pipe that a script reads to its end.
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True, start_new_session=True
+    )
     # A notebook lives longer than its sessions: their end must not leave zombies in it.
-    threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
-    return pid
+    threading.Thread(target=process.wait, daemon=True).start()
+    return process.pid
 
 
 def wait_until_ready(

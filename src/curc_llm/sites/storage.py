@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from curc_llm.errors import SiteError
-
-VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
+from curc_llm.variables import find_unset, replace_variables
 
 
 def expand_path(text: str, environ: Mapping[str, str]) -> Path:
@@ -16,7 +14,7 @@ def expand_path(text: str, environ: Mapping[str, str]) -> Path:
 
     Args:
         text: as the site file has it, such as `/scratch/alpine/$USER/curc-llm`.
-        environ: the environment.
+        environ: the environment; without USER in it, the caller's name is taken.
 
     Raises:
         SiteError: it names a variable that isn't set here; a site may set some on compute nodes only.
@@ -25,17 +23,12 @@ def expand_path(text: str, environ: Mapping[str, str]) -> Path:
         >>> expand_path("/projects/$USER/curc-llm", {"USER": "ralphie"})
         PosixPath('/projects/ralphie/curc-llm')
     """
-
-    def replace(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        if not environ.get(name):
-            raise SiteError(
-                f"The folder {text} can't be found: ${name} isn't set here.",
-                f"Set {name}, or run this on a compute node if your centre sets it only there.",
-            )
-        return environ[name]
-
-    path = VARIABLE.sub(replace, text)
+    if unset := find_unset(text, environ):
+        raise SiteError(
+            f"The folder {text} can't be found: ${unset} isn't set here.",
+            f"Set {unset}, or run this on a compute node if your centre sets it only there.",
+        )
+    path = replace_variables(text, environ)
     if path == "~" or path.startswith("~/"):
         path = str(environ.get("HOME") or Path.home()) + path[1:]
     return Path(path)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from tests.testbed.bed import Bed, BedError
 from tests.testbed.ground import Ground
 from tests.testbed.portal.apache import ApacheError
 from tests.testbed.portal.app_copy import copy_app
 from tests.testbed.portal.portal import ROOT, Portal
+
+ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> int:
@@ -23,7 +27,8 @@ def main() -> int:
         "CSP": str(int(options.csp)),
     }
     portal = Portal(bed, app=options.app, options=settings)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in ENDS:
+        signal.signal(number, _end)
     try:
         _say(f"Starting Slurm with the rules of {options.site}, fake GPUs and a portal ...")
         bed.up()
@@ -35,13 +40,24 @@ def main() -> int:
     except (BedError, ApacheError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
-    except (KeyboardInterrupt, SystemExit):
+    except SystemExit:
         _say("\nTaking it all away ...")
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _ignore_ends()
         portal.down()
         bed.down(wipe=not options.keep)
     return 0
+
+
+def _end(*_: object) -> NoReturn:
+    """The first order to end counts; no further one may stop the taking away halfway."""
+    _ignore_ends()
+    sys.exit(0)
+
+
+def _ignore_ends() -> None:
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _read_options() -> argparse.Namespace:
@@ -75,10 +91,21 @@ def _describe(portal: Portal) -> str:
             "\nUsers and passwords:",
             *lines,
             "\nNo GPU is here: choose 'own model' and type demo, and a small model answers on the processor.",
-            f"Slurm in a shell: export SLURM_CONF={ground.slurm_conf}",
+            "A researcher's shell, with Slurm, curc-llm and the nodes' names (as root):",
+            f"  {render_shell(portal.bed)}",
             "Ctrl-C ends it and leaves nothing.",
         ]
     )
+
+
+def render_shell(bed: Bed) -> str:
+    """The command of a shell as on a login node: it finds Slurm, the nodes by name, and curc-llm."""
+    user = bed.ground.user
+    environment = bed.user_environment(user) | {"TERM": "xterm", "SLURM_CONF": str(bed.ground.slurm_conf)}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    values = [f"{name}={value}" for name, value in environment.items()]
+    home = f"--chdir={bed.home(user)}"
+    return shlex.join([*bed.knowing_nodes(), *bed.as_user(user), "env", "-i", home, *values, "bash"])
 
 
 def _say(text: str) -> None:

@@ -12,7 +12,7 @@ module CurcLlm
     # @param session [Object] the portal's session
     # @return [String] HTML for info.html.erb
     def info(session)
-      draw(session.id) { |parts| CardStatus.new(session, CardFiles.new(session.staged_root), parts).to_html }
+      draw(session.id) { |parts| CardStatus.new(session, CardFiles.new(session.staged_root), parts, @settings).to_html }
     end
 
     # @param connect [Object] what connection.yml says

@@ -4,7 +4,6 @@ module CurcLlm
   # The part of a card that is there after the end: why it ended, what to do, what it has cost, where the log is.
   class CardCompleted
     include CardHtml
-    SETTING = /\b[a-z]+_[a-z_]+\b/
     AGAIN = 'The arrows at the top of this card launch the same again; the pen opens the form first.'
 
     # @param session [Object] the portal's session
@@ -28,7 +27,7 @@ module CurcLlm
     def remedy(story)
       change = @ending.change(story)
       # A setting of the command line's is nothing that the form has: what to change there says it.
-      remedy = !change.empty? && story.remedy.match?(SETTING) ? '' : story.remedy
+      remedy = change.empty? ? story.remedy : CardWords.without_settings(story.remedy)
       lines = [['What to do', remedy], ['What to change', change], ['Again', AGAIN]]
       tag(:div, { class: 'mb-2' }, lines.reject { |_, text| text.empty? }.map do |title, text|
         tag(:p, { class: 'mb-1' }, tag(:strong, {}, "#{title}: "), text)

@@ -73,7 +73,7 @@ module CurcLlm
       secret = @files.api_key
       return CardHtml::EMPTY if secret.empty?
 
-      @parts.details('key-box', 'API key', @parts.field('key', 'Whoever has it can use this session: keep it to yourself', secret))
+      @parts.details('key-box', 'API key', @parts.field('key', 'Whoever has it can use this session: keep it to yourself', secret, called: 'API key'))
     end
 
     def snippets

@@ -27,7 +27,7 @@ module CurcLlm
     CHANGES = [
       [/wall_time/, 'the hours: choose more, if you need longer.'],
       [/idle/, 'the idle stop under More, if it should wait longer for you.'],
-      [/memory|kv_cache|OUT_OF/, 'the GPUs (more of them bring more memory), the model (a smaller or quantised one), or the context under More (shorter).'],
+      [/memory|kv_cache|killed|OUT_OF/, 'the GPUs (more of them bring more memory), the model (a smaller or quantised one), or the context under More (shorter).'],
       [/gated|token|hub|download/, 'the model (one that needs no licence), or set up your Hugging Face token: curc-llm token.'],
       [/does_not_fit/, 'the GPUs or the model, to one of the launches named above.'],
       [/portal_value|spec/, 'the value named above, in the form.']
@@ -48,7 +48,13 @@ module CurcLlm
 
     # @return [String] what to choose otherwise; empty when the same again is right
     def change(story)
-      found = CHANGES.find { |pattern, _| pattern.match?(story.code.to_s) }
+      self.class.change_of(story.code)
+    end
+
+    # @param code [String] of a trouble
+    # @return [String] as change
+    def self.change_of(code)
+      found = CHANGES.find { |pattern, _| pattern.match?(code.to_s) }
       found ? found.last : ''
     end
 

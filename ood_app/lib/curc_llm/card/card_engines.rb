@@ -35,6 +35,14 @@ module CurcLlm
       @engines.map { |engine| block_of(engine) }
     end
 
+    # Whether a block says already what went wrong: a sentence that repeats it needs no box of its own.
+    def tell?(sentence)
+      @engines.reject { |engine| engine['phase'] == 'ready' && !engine['restarts'].to_i.positive? }.any? do |engine|
+        cause = engine['trouble'].is_a?(Hash) ? engine['trouble']['message'].to_s : ''
+        !cause.empty? && sentence.include?(cause)
+      end
+    end
+
     private
 
     def block_of(engine)
@@ -114,7 +122,13 @@ module CurcLlm
       said = engine['trouble']
       return unless said.is_a?(Hash) && !said['message'].to_s.empty?
 
-      @parts.alert(tone, said['message'], ' ', said['remedy'].to_s)
+      @parts.alert(tone, said['message'], ' ', remedy(said))
+    end
+
+    def remedy(said)
+      change = CardEnding.change_of(said['code'])
+      kept = CardWords.without_settings(said['remedy'].to_s)
+      kept.empty? && !change.empty? ? "What to change: #{change}" : kept
     end
   end
 end

@@ -33,13 +33,14 @@ module CurcLlm
     end
 
     # A field that can be selected, and a button that copies it where scripts run.
-    def field(name, label, value)
+    # @param called [String] what is copied, where the label says something else of it
+    def field(name, label, value, called: label)
       tag(:div, { class: 'mb-2' },
           tag(:label, { for: id(name), class: 'form-label small text-muted mb-0' }, label),
           tag(:div, { class: 'input-group input-group-sm' },
               tag(:input, { type: 'text', id: id(name), class: 'form-control font-monospace', value: value, readonly: true,
                             spellcheck: 'false', autocomplete: 'off' }),
-              copy_button(name, label)))
+              copy_button(name, called)))
     end
 
     def copy_button(name, label, classes = 'btn btn-sm btn-outline-secondary')

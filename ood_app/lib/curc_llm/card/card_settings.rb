@@ -10,7 +10,7 @@ module CurcLlm
 
     # @param app_root [String] the app's folder
     def self.load(app_root)
-      new(FILES.map { |file| read(File.join(app_root.to_s, file)) }.reduce { |low, high| merge(low, high) })
+      new(FILES.map { |file| read(File.join(app_root.to_s, file)) }.reduce { |low, high| merge(low, high) }, app_root.to_s)
     end
 
     def self.read(path)
@@ -25,9 +25,14 @@ module CurcLlm
     end
     private_class_method :read, :merge
 
+    # @return [String] the app's folder
+    attr_reader :app_root
+
     # @param values [Hash] of the files
-    def initialize(values = {})
+    # @param app_root [String] the app's folder
+    def initialize(values = {}, app_root = '')
       @values = values
+      @app_root = app_root
     end
 
     # @return [String] empty when it isn't set

@@ -10,10 +10,12 @@ module CurcLlm
     # @param session [Object] the portal's session
     # @param files [CardFiles]
     # @param parts [CardParts]
-    def initialize(session, files, parts)
+    # @param settings [CardSettings]
+    def initialize(session, files, parts, settings)
       @session = session
       @files = files
       @parts = parts
+      @gpus = CardGpus.new(settings, files)
       @slurm = CardSlurm.new(session, files)
       @engines = CardEngines.new(files, parts)
       @usage = CardUsage.new(files, @slurm.limit_s)
@@ -80,7 +82,9 @@ module CurcLlm
     def warnings
       newest = Array(@files.record['warnings']).last.to_s
       reason = @files.record.dig('reason', 'message').to_s if @files.record['reason'].is_a?(Hash)
-      [newest, reason.to_s].reject(&:empty?).uniq.map { |sentence| @parts.alert('warning', sentence) }
+      said = [newest, reason.to_s].reject { |sentence| sentence.empty? || @engines.tell?(sentence) }
+      said.pop if said.length == 2 && said.first.include?(said.last)
+      said.map { |sentence| @parts.alert('warning', sentence) }
     end
 
     def numbers
@@ -102,7 +106,7 @@ module CurcLlm
     def asked
       values = context
       own = values['llm_model'] == 'own' ? values['llm_own_model'] : values['llm_model']
-      more = ASKED.map { |id, title| [title, values[id].to_s[0, 80]] }
+      more = ASKED.map { |id, title| [title, id == 'llm_gpus' ? @gpus.title(values[id].to_s[0, 80]) : values[id].to_s[0, 80]] }
       @parts.figures([['Model', own.to_s[0, 160]], *more])
     end
 

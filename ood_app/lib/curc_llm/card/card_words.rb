@@ -34,6 +34,8 @@ module CurcLlm
       [/\A(QOS|Assoc)/, 'a limit of its QoS or account is reached']
     ].freeze
 
+    SETTING = /\b[a-z]+_[a-z_]+\b/.freeze
+
     module_function
 
     # lasting(3725) # => "1 h 2 min"; lasting(75) # => "1 min 15 s"
@@ -60,6 +62,11 @@ module CurcLlm
       return value.to_f.round(1).to_s.delete_suffix('.0') if value.to_f.abs < 100
 
       value.round.to_s.gsub(/(\d)(?=(\d{3})+\z)/, '\1,')
+    end
+
+    # The sentences of a remedy that name no setting of the command line's, which the form doesn't have.
+    def without_settings(remedy)
+      remedy.split(/(?<=[.!?]) +/).reject { |sentence| sentence.match?(SETTING) }.join(' ')
     end
 
     def reason(word)
