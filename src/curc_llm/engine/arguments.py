@@ -15,8 +15,8 @@ Fields = dict[str, Value]
 LAUNCHER = Path(__file__).with_name("launcher.py")
 # A name that no host can have (RFC 2606): media must come with the request; vLLM fetches nothing.
 NO_DOMAIN = "media-urls-are-off.invalid"
-# JSON allows blanks between its parts, and the bundled toy, asked for JSON, writes blanks for ever. Only named
-# backends can forbid them (vllm/config/structured_outputs.py); other models keep vLLM's own choice.
+# JSON allows blanks between its parts, and the bundled toy, asked for JSON, writes blanks for ever. Only
+# named backends can forbid them (vllm/config/structured_outputs.py); other models keep vLLM's own choice.
 COMPACT_JSON = '{"backend": "xgrammar", "disable_any_whitespace": true}'
 
 
