@@ -29,7 +29,7 @@ def read_bundle(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
-class Panel(anywidget.AnyWidget):  # type: ignore[misc]
+class Panel(anywidget.AnyWidget):
     """A widget of ours.
 
     A subclass sets `view`, and overrides `make_state` and `render_text`.

@@ -79,7 +79,8 @@ class ChatFile:
         Raises:
             ChatFileError: there is no such file, or it is no chat.
         """
-        talk, facts = Conversation(), {}
+        talk = Conversation()
+        facts: dict[str, Any] = {}
         for number, line in enumerate(self._read_lines()):
             if number == 0 and line.get("chat") != FORMAT:
                 raise ChatFileError(f"{self.path} is no chat that can be read.", "Name another file.")

@@ -31,7 +31,7 @@ def make_chat_frame(entries: Iterable[Question | Reply], system: str = "") -> pd
     """
     pandas = import_pandas("to_frame()")
     rows = [{"role": "system", "content": system}] if system else []
-    frame = pandas.DataFrame([*rows, *map(make_row, entries)], columns=list(COLUMNS))
+    frame: pd.DataFrame = pandas.DataFrame([*rows, *map(make_row, entries)], columns=list(COLUMNS))
     frame["at"] = pandas.to_datetime(frame["at"], unit="s", utc=True)
     return frame
 

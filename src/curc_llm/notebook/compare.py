@@ -108,7 +108,8 @@ class CompareWidget(ReplyPanel):
     def to_frame(self) -> pd.DataFrame:
         """All that was asked here: one row a question and column."""
         pandas = import_pandas("to_frame()")
-        return pandas.DataFrame([*self._rows, *self._make_rows()])
+        frame: pd.DataFrame = pandas.DataFrame([*self._rows, *self._make_rows()])
+        return frame
 
     def list_replies(self) -> Sequence[Reply]:
         """The answers to the latest question."""
