@@ -75,7 +75,8 @@ export class ReplyView {
     this.summary = h("summary", {}, "Reasoning");
     this.fold = h("details", { class: "curc-thought", hidden: true }, this.summary, this.thought.element);
     this.line = h("span", { class: "curc-quiet curc-figures" });
-    this.actions = h("span", { class: "curc-actions" }, copyButton(() => this.reply?.text ?? "", "Copy this answer as Markdown"));
+    this.copy = copyButton(() => this.reply?.text ?? "", "Copy this answer as Markdown");
+    this.actions = h("span", { class: "curc-actions" }, this.copy);
     this.foot = h("div", { class: "curc-reply-foot" }, this.line, this.actions);
     this.trouble = h("div", { class: "curc-notice curc-error", hidden: true });
     this.element = h("div", { class: "curc-reply", role: "group", "aria-label": label || "Answer" },
@@ -93,7 +94,8 @@ export class ReplyView {
     this.showThought(reply);
     this.showTrouble(reply.trouble);
     this.line.textContent = reply.line ?? "";
-    this.actions.hidden = busy || !reply.text;
+    this.actions.hidden = busy;
+    this.copy.hidden = !reply.text;
     this.element.classList.toggle("curc-busy", busy);
     this.element.classList.toggle("curc-before", busy && !reply.text);
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -53,6 +54,8 @@ class Stream:
     def close(self) -> None:
         """Ends the generation, if it still runs. What has arrived stays in `answer`."""
         self._closed = True
+        if self._draft.finish_reason is None:
+            hang_up(self._raw.response)
         self._raw.close()
 
     def __iter__(self) -> Iterator[str]:
@@ -70,3 +73,17 @@ class Stream:
         # A `for` that is left with `break` forgets the stream; the model would write on for nobody.
         with contextlib.suppress(Exception):
             self._raw.close()
+
+
+def hang_up(response: Any) -> None:
+    """Ends a response's connection, so that another thread that waits for its next byte wakes up.
+
+    Closing alone doesn't: Linux keeps a socket open while somebody reads from it, and the engine would go on
+    until its next token. Only for a response that isn't whole: a whole one's connection is others' already.
+
+    Args:
+        response: httpx's.
+    """
+    with contextlib.suppress(Exception):
+        if not response.is_closed:
+            response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
