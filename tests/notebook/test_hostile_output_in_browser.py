@@ -36,7 +36,7 @@ POKE = """() => {
         element.dispatchEvent(new Event("toggle"));
         if (element.tagName === "A")
             found.push([element.protocol, element.target, element.rel, element.host]);
-        else if (element.tagName !== "BUTTON") element.click();
+        else if (element.tagName !== "BUTTON") element.click?.();
     }
     return found;
 }"""
@@ -49,6 +49,7 @@ class Watch:
         self.page = page
         self.dialogs: list[str] = []
         self.outside: list[str] = []
+        page.evaluate("delete window.pwned")  # JupyterLab stays open from test to test
         root = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
         page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda r: None if r.url.startswith(root) else self.outside.append(r.url))
@@ -104,9 +105,9 @@ def test_there_are_at_least_eighty_and_each_has_a_name(listener: Listener) -> No
 
 
 def test_a_chat_full_of_them(
-    lab: Jupyter, fresh_page: Page, lab_session: FakeSession, small: list[Hostile], listener: Listener
+    lab: Jupyter, lab_page: Page, lab_session: FakeSession, small: list[Hostile], listener: Listener
 ) -> None:
-    watch = Watch(fresh_page, lab)
+    watch = Watch(lab_page, lab)
     # The session says again what it is asked, so each stands here as a person's message and as an answer.
     cell = (
         "chat = session.chat_widget(system=texts[0], title=texts[0])\n"
@@ -115,34 +116,34 @@ def test_a_chat_full_of_them(
         "    chat.wait()\n"
         "chat"
     )
-    notebook = open_notebook(lab, fresh_page, "hostile-chat.ipynb", cell, [entry.markdown for entry in small])
+    notebook = open_notebook(lab, lab_page, "hostile-chat.ipynb", cell, [entry.markdown for entry in small])
     expect(notebook.panel(0).locator(".curc-user")).to_have_count(len(small) + 1)
     expect(end_of(notebook.panel(0))).to_be_visible()
-    fresh_page.wait_for_timeout(1000)
+    lab_page.wait_for_timeout(1000)
     watch.check(listener)
 
 
 def test_the_magic_shows_them_as_they_come(
-    lab: Jupyter, fresh_page: Page, lab_session: FakeSession, small: list[Hostile], listener: Listener
+    lab: Jupyter, lab_page: Page, lab_session: FakeSession, small: list[Hostile], listener: Listener
 ) -> None:
-    watch = Watch(fresh_page, lab)
+    watch = Watch(lab_page, lab)
     cell = (
         "%load_ext curc_llm\n"
         'for text in [*texts, "THE END"]:\n'
         '    get_ipython().run_cell_magic("llm", "--raw", "x\\n\\n" + text)'
     )
     texts = ["\n\n".join(entry.markdown for entry in small[i : i + 8]) for i in range(0, len(small), 8)]
-    notebook = open_notebook(lab, fresh_page, "hostile-magic.ipynb", cell, texts)
+    notebook = open_notebook(lab, lab_page, "hostile-magic.ipynb", cell, texts)
     expect(notebook.cell(0).get_by_text("THE END").last).to_be_visible()
     watch.check(listener)
 
 
 def test_giants_dont_stop_the_page(
-    lab: Jupyter, fresh_page: Page, lab_session: FakeSession, listener: Listener
+    lab: Jupyter, lab_page: Page, lab_session: FakeSession, listener: Listener
 ) -> None:
     giants = {e.name: e.markdown for e in load_hostile_outputs(listener.url) if e.is_large}
     cell = "from curc_llm.notebook.markdown import MarkdownView\nview = MarkdownView()\nview"
-    notebook = open_notebook(lab, fresh_page, "giants.ipynb", cell, giants)
+    notebook = open_notebook(lab, lab_page, "giants.ipynb", cell, giants)
     slow: dict[str, float] = {}
     for name in giants:
         # In two halves, as it would come; then another text, which must soon be seen.
@@ -153,22 +154,22 @@ def test_giants_dont_stop_the_page(
             "view.text = text\n"
             "view.finish()",
         )
-        began = fresh_page.evaluate("performance.now()")
+        began = lab_page.evaluate("performance.now()")
         execute(notebook, f"view.text = {'THE END of ' + name!r}")
         expect(notebook.panel(0)).to_contain_text(f"THE END of {name}")
-        slow[name] = fresh_page.evaluate("performance.now()") - began
+        slow[name] = lab_page.evaluate("performance.now()") - began
     assert max(slow.values()) < 5000, slow
 
 
 def test_the_traps_catch(
-    lab: Jupyter, fresh_page: Page, lab_session: FakeSession, listener: Listener
+    lab: Jupyter, lab_page: Page, lab_session: FakeSession, listener: Listener
 ) -> None:
     """JupyterLab itself runs and fetches it: what the other tests find harmless isn't so by itself."""
-    watch = Watch(fresh_page, lab)
+    watch = Watch(lab_page, lab)
     cell = "from IPython.display import HTML\nHTML(texts[0])"
     html = f"<img src={listener.url}/x.png><script>top.pwned=1</script>"
-    open_notebook(lab, fresh_page, "traps.ipynb", cell, [html])
-    fresh_page.wait_for_function("window.pwned === 1")
+    open_notebook(lab, lab_page, "traps.ipynb", cell, [html])
+    lab_page.wait_for_function("window.pwned === 1")
     assert watch.outside == [f"{listener.url}/x.png"]
-    fresh_page.wait_for_timeout(300)
+    lab_page.wait_for_timeout(300)
     assert listener.visits
