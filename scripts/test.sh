@@ -21,7 +21,7 @@ scripts/check_base.sh
 rm -f .coverage .coverage.*
 # More workers than cores: most of the time is waiting for processes to start and to end.
 coverage run -m pytest -n 4 --dist loadgroup "${marks[@]}"
-# By itself, since a Slurm whose daemons wait for a processor counts its nodes as lost. Four beds at a time.
-[ "${1:-}" = --user ] || coverage run -m pytest -n 4 --dist loadgroup --run-slurm -m slurm
+# By itself, since a Slurm whose daemons wait for a processor counts its nodes as lost. Three beds at a time.
+[ "${1:-}" = --user ] || coverage run -m pytest -n 3 --dist loadgroup --run-slurm -m slurm
 coverage combine --quiet
 coverage report

@@ -10,7 +10,7 @@ import pytest
 from tests.browser import browser  # noqa: F401 - fixture for all tests
 from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
 
-BEDS = {"e2e": "portal", "centre": "centre", "launch": "launch"}
+BEDS = {"e2e": "portal", "centre": "portal", "launch": "launch"}
 # Machines are shared: how long an example takes says nothing of the code.
 hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

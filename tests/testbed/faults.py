@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,27 +26,27 @@ def frozen(bed: Bed, name: str) -> Iterator[None]:
 @contextmanager
 def dead(bed: Bed, name: str) -> Iterator[None]:
     """A daemon that was killed."""
-    next_id = _next_job_id(bed) if name == "slurmctld" else 0
+    if name == "slurmctld":
+        _save_state(bed)
     daemon.send(bed.ground, name, signal.SIGKILL)
     daemon.wait_until(lambda: not daemon.is_running(bed.ground, name), 5)
     try:
         yield
     finally:
         bed.up()
-        _use_up_job_ids(bed, next_id)
 
 
-def _next_job_id(bed: Bed) -> int:
-    told = bed.run("scontrol", "show", "config").stdout
-    return int(next(line for line in told.splitlines() if line.startswith("NEXT_JOB_ID")).split("=")[1])
+def _save_state(bed: Bed) -> None:
+    """Waits until the controller has written down what it knows, which it does seconds after a change.
 
-
-def _use_up_job_ids(bed: Bed, until: int) -> None:
-    """A killed controller forgets the last seconds and gives ids anew that the nodes know as ended."""
-    while _next_job_id(bed) < until:
-        asked = ["-H", "-pal40", "-qgpu-normal", "-Aucb-general", "-N1", "-n1", "-t10", "--gres=gpu:l40:1"]
-        job_id = bed.run("sbatch", "--parsable", *asked, "--mem=1G", "--wrap=true").stdout.split()[0]
-        bed.run("scancel", job_id)
+    Else it gives job ids anew that nodes and accounting know as ended ones.
+    """
+    saved = bed.ground.folder / "state" / "job_state"
+    asked = ["-H", "-pal40", "-qgpu-normal", "-Aucb-general", "-N1", "-n1", "-t10", "--gres=gpu:l40:1"]
+    job_id = bed.run("sbatch", "--parsable", *asked, "--mem=1G", "--wrap=true").stdout.split()[0]
+    bed.run("scancel", job_id)
+    changed_ns = time.time_ns()
+    assert daemon.wait_until(lambda: saved.exists() and saved.stat().st_mtime_ns > changed_ns, 20)
 
 
 @contextmanager
