@@ -161,9 +161,7 @@ def test_giants_dont_stop_the_page(
     assert max(slow.values()) < 5000, slow
 
 
-def test_the_traps_catch(
-    lab: Jupyter, lab_page: Page, lab_session: FakeSession, listener: Listener
-) -> None:
+def test_the_traps_catch(lab: Jupyter, lab_page: Page, lab_session: FakeSession, listener: Listener) -> None:
     """JupyterLab itself runs and fetches it: what the other tests find harmless isn't so by itself."""
     watch = Watch(lab_page, lab)
     cell = "from IPython.display import HTML\nHTML(texts[0])"
