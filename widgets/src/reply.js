@@ -103,7 +103,7 @@ export class ReplyView {
   showThought({ thought, phase, thought_s: seconds }) {
     this.fold.hidden = !thought;
     if (!thought) return;
-    this.summary.textContent = phase === "reasoning" ? "Reasoning …" : seconds ? `Reasoning (${seconds.toFixed(1)} s)` : "Reasoning";
+    this.summary.textContent = phase === "reasoning" ? "Reasoning …" : seconds >= 0.1 ? `Reasoning (${seconds.toFixed(1)} s)` : "Reasoning";
     this.thought.show(thought, phase !== "reasoning");
   }
 
