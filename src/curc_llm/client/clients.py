@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from curc_llm.client.openai_package import require_openai
 from curc_llm.client.secret import Secret
 from curc_llm.client.source import Source
 from curc_llm.client.versions import check_openai
@@ -73,6 +74,7 @@ class Clients:
             del self._by_loop[loop]
 
     def _make_plain(self, identity: Identity) -> OpenAI:
+        require_openai()
         import openai
 
         arguments = self._make_arguments(identity)
@@ -80,6 +82,7 @@ class Clients:
         return openai.OpenAI(http_client=http, **arguments)
 
     def _make_asynchronous(self, identity: Identity) -> AsyncOpenAI:
+        require_openai()
         import openai
 
         arguments = self._make_arguments(identity)

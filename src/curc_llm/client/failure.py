@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import openai
-
+from curc_llm.client.openai_package import require_openai
 from curc_llm.client.progress import render_progress
 from curc_llm.client.source import Source, check_not_over
 from curc_llm.errors import ApiError, CurcLlmError, SessionEndedError, SessionNotReadyError
+
+require_openai()  # else the next line would tell in a traceback that it is missing
+import openai  # noqa: E402
 
 # A stream's broken connection comes unwrapped from these (openai 2 brings the first pair, 3 the second).
 HTTP_PACKAGES = {"httpx", "httpcore", "httpx2", "httpcore2"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from curc_llm.client.connection import SESSION_VARIABLE
 from curc_llm.client.connection import connect as connect_client
+from curc_llm.client.openai_package import begin_import
 from curc_llm.client.secret import Secret
 from curc_llm.client.session import Session
 from curc_llm.client.source import LocalSource, Source
@@ -14,9 +15,7 @@ from curc_llm.errors import SessionEndedError
 from curc_llm.launch.queued import discover_sessions, find_session
 from curc_llm.notebook.brief_errors import cell_number, show_errors_briefly
 from curc_llm.notebook.card import find_panel
-from curc_llm.notebook.launch import LaunchWidget
 from curc_llm.notebook.pending import PendingSource
-from curc_llm.notebook.picker import PickerWidget
 from curc_llm.notebook.session_panel import SessionPanel, find_last_spec
 from curc_llm.notebook.waiting import Waiting
 from curc_llm.session.store import FoundSession
@@ -63,6 +62,7 @@ def connect(
         >>> print(session.chat("Hello"))                   # doctest: +SKIP
     """
     show_errors_briefly()
+    begin_import()  # while the person reads the card and writes the question
     folder = Path(state_dir).expanduser() if state_dir is not None else load_site_settings().state_dir
     if not name and base_url is None and not choose:
         name = os.environ.get(SESSION_VARIABLE) or None
@@ -126,8 +126,12 @@ def _ask(folder: Path, sessions: list[FoundSession], timeout_s: float) -> Sessio
     source.on_choice(lambda: _CHOSEN.__setitem__(folder, source))
     session = _make_session(source, timeout_s)
     if sessions:
+        from curc_llm.notebook.picker import PickerWidget
+
         _display(PickerWidget(session, sessions, folder))
         return session
+    from curc_llm.notebook.launch import LaunchWidget
+
     last, why = find_last_spec(folder)
     _display(LaunchWidget(session, state_dir=folder, notice=why, like=last))
     return session

@@ -13,16 +13,16 @@ from curc_llm.launch.queued import discover_sessions
 from curc_llm.notebook.base import Panel
 from curc_llm.notebook.brief_errors import cell_number
 from curc_llm.notebook.card_part import CardPart
-from curc_llm.notebook.launch_part import LaunchPart
-from curc_llm.notebook.launch_values import LaunchValues, values_of
 from curc_llm.notebook.pending import PendingSource
 from curc_llm.notebook.picker_part import PickerPart
-from curc_llm.notebook.starting import Started
 from curc_llm.sites.placement import load_site_settings
 from curc_llm.spec import LaunchSpec, read_launch_spec
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the launch form brings the planner, and is seldom needed
     from curc_llm.client.session import Session
+    from curc_llm.notebook.launch_part import LaunchPart
+    from curc_llm.notebook.launch_values import LaunchValues
+    from curc_llm.notebook.starting import Started
     from curc_llm.session.store import FoundSession
 
 State = dict[str, Any]
@@ -82,6 +82,8 @@ class SessionPanel(Panel):
             notice: a sentence above the form.
             like: fill in what this one was launched with; the card's session when there is one.
         """
+        from curc_llm.notebook.launch_part import LaunchPart
+
         settings = load_site_settings()
         if self._state_dir is not None:
             settings = settings.model_copy(update={"state_dir": self._state_dir})
@@ -142,6 +144,8 @@ def adopt_source(session: Session) -> PendingSource:
 
 def values_like(spec: LaunchSpec) -> LaunchValues:
     """The form's fields as an earlier session was launched."""
+    from curc_llm.notebook.launch_values import LaunchValues, values_of
+
     origin = spec.origins[0] if spec.origins else None
     hours = f"{spec.wall_time_s / 3600:g}" if spec.wall_time_s else ""
     if origin is None or origin.request is None:
