@@ -97,13 +97,13 @@ def test_no_at_the_question_fetches_nothing(hub: FakeHub) -> None:
 def test_ctrl_c_keeps_what_is_there_and_the_same_command_goes_on(
     run: Run, hub: FakeHub, tmp_path: Path
 ) -> None:
-    hub.bytes_per_s = 6 * MIB
+    hub.holds_at = 11 * MIB
     with Terminal(*MAIN, "fetch", "acme/tiny", "--yes") as terminal:
         _wait_for_partial(tmp_path, 10 * MIB)
         terminal.type(CTRL_C)
         terminal.wait_for("the same command goes on")
         assert terminal.wait_for_end() == 130
-    hub.bytes_per_s = None
+    hub.holds_at = None
     result = run("fetch", "acme/tiny", "--yes")
     assert "10.0 MiB of it here already" in result.stdout
     assert result.exit_code == 0
@@ -119,7 +119,7 @@ def _wait_for_partial(folder: Path, size: int) -> None:
 
 
 def test_a_command_that_is_terminated_leaves_no_process(hub: FakeHub, tmp_path: Path) -> None:
-    hub.bytes_per_s = 6 * MIB
+    hub.holds_at = 11 * MIB
     command = [sys.executable, *MAIN, "fetch", "acme/tiny", "--yes"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _wait_for_partial(tmp_path, 1)

@@ -228,6 +228,21 @@ def test_ctrl_c_before_there_is_a_job_says_that_nothing_was_submitted(
     assert "Nothing was submitted." in result.stderr
 
 
+def test_ctrl_c_during_a_repetition_says_that_nothing_was_submitted(
+    run: Run, slurm: FakeSlurm, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("launch", "demo")
+    (first,) = sessions(state_dir)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("curc_llm.cli.submitting.launch_slurm", interrupt)
+    result = run("repeat", first.name)
+    assert result.exit_code == 130
+    assert "Nothing was submitted." in result.stderr
+
+
 def test_waiting_ends_with_the_reason_when_the_session_fails(
     run: Run, slurm: FakeSlurm, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -35,10 +34,9 @@ def test_it_says_where_to_go_and_ctrl_c_leaves_nothing() -> None:
             shell = next(line for line in told.splitlines() if line.strip().startswith("unshare"))
             assert in_shell(shell, "getent hosts $(sinfo -h -N -o %N | head -1) && curc-llm --version")
         finally:
-            for _ in range(3):  # a second one in a hurry stops nothing halfway
-                os.kill(process.pid, signal.SIGTERM)
-                time.sleep(0.3)
-            os.killpg(process.pid, signal.SIGINT)
+            os.kill(process.pid, signal.SIGTERM)
+            read_until(process, "Taking it all away")
+            os.killpg(process.pid, signal.SIGINT)  # a second one in a hurry stops nothing halfway
             process.wait(60)
     assert process.returncode == 0
     assert processes_of_the_bed() == []

@@ -110,14 +110,14 @@ async def test_a_second_download_asks_for_no_file_again(person: Person, hub: Fak
 async def test_an_interrupted_download_keeps_whole_files_and_leaves_no_torn_ones(
     person: Person, hub: FakeHub
 ) -> None:
-    hub.bytes_per_s = 4 * MIB
+    hub.holds_at = 11 * MIB
     steps = run_download("acme/tiny", None, hf_home=person.hf_home, environ=person.environ)
     async for step in steps:
         if 0 < step.done_gib < step.total_gib and list(person.hf_home.rglob("*.incomplete")):
             break
     await steps.aclose()  # type: ignore[attr-defined]
     assert not list(person.hf_home.rglob("*.incomplete"))
-    hub.bytes_per_s = None
+    hub.holds_at = None
     hub.seen.clear()
     assert (await person.download())[-1].path is not None
     fetched = {
@@ -257,7 +257,7 @@ async def test_a_python_without_the_package_ends_with_a_sentence(person: Person)
 
 
 async def test_a_cancelled_download_leaves_no_process(person: Person, hub: FakeHub) -> None:
-    hub.bytes_per_s = MIB
+    hub.holds_at = 2 * MIB
 
     async def follow() -> None:
         async for _ in run_download("acme/tiny", None, hf_home=person.hf_home, environ=person.environ):

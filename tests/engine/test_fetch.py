@@ -103,10 +103,10 @@ async def test_all_arrives_and_every_checksum_is_compared(fetcher: Fetcher) -> N
 
 
 async def test_after_an_interruption_it_goes_on_within_the_file(fetcher: Fetcher, hub: FakeHub) -> None:
-    hub.bytes_per_s = 8 * MIB
+    hub.holds_at = 11 * MIB
     await fetcher.fetch_until_half()
     assert [path.name.endswith(".left.incomplete") for path in fetcher.partial()] == [True]
-    hub.bytes_per_s = None
+    hub.holds_at = None
     found = await look_up("acme/tiny", None, hf_home=fetcher.hf_home, environ=fetcher.environ)
     assert found.missing_bytes <= len(WEIGHTS) - 10 * MIB + len(FILES["config.json"])
     assert content((await fetcher.fetch())[-1]) == WEIGHTS
@@ -117,12 +117,12 @@ async def test_after_an_interruption_it_goes_on_within_the_file(fetcher: Fetcher
 async def test_what_a_killed_download_left_is_taken_up_once_it_is_silent(
     fetcher: Fetcher, hub: FakeHub
 ) -> None:
-    hub.bytes_per_s = 8 * MIB
+    hub.holds_at = 11 * MIB
     await fetcher.fetch_until_half()
     left = fetcher.partial()[0]
     # As kill -9 leaves it: under the name that it had, at first perhaps still somebody's.
     left = left.rename(left.with_name(left.name.replace(".left", "")))
-    hub.bytes_per_s = None
+    hub.holds_at = None
     assert content((await fetcher.fetch())[-1]) == WEIGHTS
     assert hub.ranges() == []
     assert left.exists()
@@ -135,10 +135,10 @@ async def test_what_a_killed_download_left_is_taken_up_once_it_is_silent(
 async def test_a_half_file_of_other_content_is_thrown_away_and_fetched_anew(
     fetcher: Fetcher, hub: FakeHub
 ) -> None:
-    hub.bytes_per_s = 8 * MIB
+    hub.holds_at = 11 * MIB
     await fetcher.fetch_until_half()
     fetcher.partial()[0].write_bytes(b"y" * 10 * MIB)
-    hub.bytes_per_s = None
+    hub.holds_at = None
     assert content((await fetcher.fetch())[-1]) == WEIGHTS
     assert hub.ranges() == [f"bytes={10 * MIB}-"]
 
@@ -187,13 +187,13 @@ async def test_a_disk_that_fills_up_on_the_way_is_told_and_what_came_is_kept(
 ) -> None:
     fetcher = Fetcher(tmp_path, hub.url)
     fetcher.hf_home = large_disk / "hf"
-    hub.bytes_per_s = 8 * MIB
+    hub.holds_at = 2 * MIB
     # There is room when it begins; then somebody else takes it.
     with pytest.raises(ModelDownloadError) as caught:  # noqa: PT012 - the loop is what raises
         async for _ in fetcher.steps():
             fill(large_disk / "filler")
+            hub.holds_at = None
     assert caught.value.code == "disk_full"
     assert "hf cache rm" in caught.value.remedy
     (large_disk / "filler").unlink()
-    hub.bytes_per_s = None
     assert content((await fetcher.fetch())[-1]) == WEIGHTS

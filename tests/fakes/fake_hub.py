@@ -57,6 +57,7 @@ class FakeHub:
         cut_after: bytes of a weights file after which a connection breaks; None for never.
         cuts: how many connections break.
         bytes_per_s: how fast it sends; None for at once.
+        holds_at: byte of a weights file at which it falls silent until this is None again; None for never.
         broken: every answer is 503.
         valid_tokens: what it takes as a token.
         accounts: what whoami tells of a token.
@@ -69,6 +70,7 @@ class FakeHub:
         self.cut_after: int | None = None
         self.cuts = 0
         self.bytes_per_s: float | None = None
+        self.holds_at: int | None = None
         self.broken = False
         self.valid_tokens: set[str] = set()
         self.accounts: dict[str, dict[str, Any]] = {}
@@ -97,6 +99,7 @@ class FakeHub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.holds_at = None
         self._server.shutdown()
         self._server.server_close()
 
@@ -194,11 +197,13 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(data) - start)}.items():
             self.send_header(name, value)
         self.end_headers()
-        return self._send_slowly(data[start:], is_weights=path.endswith((".safetensors", ".bin")))
+        return self._send_slowly(data[start:], start, is_weights=path.endswith((".safetensors", ".bin")))
 
-    def _send_slowly(self, data: bytes, *, is_weights: bool) -> None:
+    def _send_slowly(self, data: bytes, start: int, *, is_weights: bool) -> None:
         hub, sent = self.hub, 0
         while sent < len(data):
+            while is_weights and hub.holds_at is not None and start + sent >= hub.holds_at:
+                time.sleep(0.01)
             if is_weights and hub.cut_after is not None and hub.cuts > 0 and sent >= hub.cut_after:
                 hub.cuts -= 1
                 self.connection.close()

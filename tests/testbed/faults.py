@@ -43,7 +43,8 @@ def _save_state(bed: Bed) -> None:
     """
     saved = bed.ground.folder / "state" / "job_state"
     asked = ["-H", "-pal40", "-qgpu-normal", "-Aucb-general", "-N1", "-n1", "-t10", "--gres=gpu:l40:1"]
-    job_id = bed.run("sbatch", "--parsable", *asked, "--mem=1G", "--wrap=true").stdout.split()[0]
+    told = bed.run("sbatch", "--parsable", *asked, "--mem=1G", "-o/dev/null", "--wrap=true").stdout
+    job_id = told.split()[0]
     bed.run("scancel", job_id)
     changed_ns = time.time_ns()
     assert daemon.wait_until(lambda: saved.exists() and saved.stat().st_mtime_ns > changed_ns, 20)

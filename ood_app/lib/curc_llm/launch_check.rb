@@ -183,8 +183,9 @@ module CurcLlm
     end
 
     def own_account
-      some = @accounts.empty? ? @table.site['accounts'].first(1) : @accounts.first(MOST_ACCOUNTS)
-      @accounts.empty? ? "Choose one of your own, such as #{some.first}." : "Choose one of your own: #{Wording.list(some)}."
+      return "Choose one of your own, such as #{@table.site['accounts'].first}." if @accounts.empty?
+
+      "Choose one of your own: #{Wording.list(@accounts.first(MOST_ACCOUNTS))}."
     end
 
     def manners(fields)

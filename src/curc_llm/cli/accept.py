@@ -54,28 +54,21 @@ def accept(
     """
     from curc_llm.centre.acceptance import Acceptance, check_caller
     from curc_llm.centre.report import write_report
-    from curc_llm.cli.submitting import NOT_SUBMITTED, nothing_submitted_yet
-    from curc_llm.session.paths import SessionPaths
-    from curc_llm.session.slurm_note import read_slurm_note
+    from curc_llm.cli.interruption import Underway
     from curc_llm.sites.load import load_site
     from curc_llm.slurm.command import Slurm
 
     check_caller()
     output = Output(as_json)
-    with nothing_submitted_yet(output):
-        settings = load(config)
-        spec = _make_spec(settings, reservation, wanted)
-        site = load_site(settings.site)
-    run = Acceptance(Slurm(), site, wait_s=wait_min * 60, ready_s=ready_min * 60, say=output.say)
     promises: list[Promise] = []
-    try:
+    with Underway(output, lambda *_: "Interrupted: its job was ended.") as underway:
+        settings = load(config)
+        spec = underway.spec = _make_spec(settings, reservation, wanted)
+        site = load_site(settings.site)
+        run = Acceptance(Slurm(), site, wait_s=wait_min * 60, ready_s=ready_min * 60, say=output.say)
         for promise in run.run(spec):
             promises.append(promise)
             output.say(f"{MARKS[promise.verdict]}  {promise.text} {promise.found}")
-    except KeyboardInterrupt:
-        has_job = read_slurm_note(SessionPaths(spec.session_dir).slurm) is not None
-        output.say("\nInterrupted: its job was ended." if has_job else NOT_SUBMITTED)
-        raise
     place = (folder or Path(f"curc-llm-accept-{time.strftime('%Y%m%d-%H%M%S')}")).absolute()
     report = write_report(place, promises, _facts(spec, settings))
     broken = [p.name for p in promises if p.verdict == "broken"]

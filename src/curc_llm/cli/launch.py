@@ -55,13 +55,14 @@ def launch(
       curc-llm launch gpt-oss-120b --gpu a100_80gb --num-gpus 2 --hours 8 --wait
       curc-llm launch qwen3-8b --dry-run
     """  # noqa: D301 - click wants the character
-    from curc_llm.cli.submitting import nothing_submitted_yet, run_launch
+    from curc_llm.cli.interruption import Underway
+    from curc_llm.cli.submitting import run_launch
 
     output = Output(as_json)
-    with nothing_submitted_yet(output):
+    with Underway(output) as underway:
         settings = load(config)
-        spec = _make_spec(settings, model, asked)
-    run_launch(settings, spec, output, is_dry=dry_run, is_awaited=wait)
+        spec = underway.spec = _make_spec(settings, model, asked)
+        run_launch(settings, spec, output, is_dry=dry_run, is_awaited=wait)
 
 
 def _make_spec(settings: Settings, model: str | None, asked: dict[str, Any]) -> LaunchSpec:

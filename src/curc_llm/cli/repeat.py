@@ -21,9 +21,12 @@ def repeat(session: str, dry_run: bool, wait: bool, config: Path | None, as_json
     SESSION is its id, its Slurm job id, or its spec.json: the same model, weights, settings, seeds, GPUs and
     hours. What can't be the same any more is told, or refused with exit status 3.
     """
+    from curc_llm.cli.interruption import Underway
     from curc_llm.cli.repeating import make_slurm_repeat
     from curc_llm.cli.submitting import run_launch
 
-    settings, output = load(config), Output(as_json)
-    spec = make_slurm_repeat(settings, session, output)
-    run_launch(settings, spec, output, is_dry=dry_run, is_awaited=wait)
+    output = Output(as_json)
+    with Underway(output) as underway:
+        settings = load(config)
+        spec = underway.spec = make_slurm_repeat(settings, session, output)
+        run_launch(settings, spec, output, is_dry=dry_run, is_awaited=wait)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from curc_llm.cli.output import Output, render_pairs
 from curc_llm.errors import SlurmError
 from curc_llm.launch.slurm import launch_slurm, make_submission
-from curc_llm.session.paths import SessionPaths
-from curc_llm.session.slurm_note import read_slurm_note
 from curc_llm.sites.load import load_site
 from curc_llm.slurm.command import Slurm
 
@@ -19,8 +15,6 @@ if TYPE_CHECKING:
     from curc_llm.settings import Settings
     from curc_llm.sites.site import Site
     from curc_llm.spec import LaunchSpec
-
-NOT_SUBMITTED = "\nNothing was submitted."
 
 
 def run_launch(
@@ -37,7 +31,6 @@ def run_launch(
 
     Raises:
         SlurmError: Slurm refuses the job; nothing of it is left.
-        KeyboardInterrupt: the person has seen enough; a job that exists goes on, and they are told so.
     """
     site = load_site(settings.site)
     plan = spec.origins[0].plan if spec.origins else None
@@ -45,29 +38,8 @@ def run_launch(
         output.say(f"Note: {note}")
     if is_dry:
         _show_submission(spec, site, plan, output)
-        return
-    try:
+    else:
         _submit(spec, site, plan, output, is_awaited=is_awaited)
-    except KeyboardInterrupt:
-        if submitted := read_slurm_note(SessionPaths(spec.session_dir).slurm):
-            output.say(
-                f"\nThe session goes on as job {submitted.job_id}. "
-                f"See how it is: curc-llm status {spec.session_id} --watch"
-                f"\nEnd it: curc-llm stop {spec.session_id}"
-            )
-        else:
-            output.say(NOT_SUBMITTED)
-        raise
-
-
-@contextlib.contextmanager
-def nothing_submitted_yet(output: Output) -> Iterator[None]:
-    """Around what comes before the submission: who interrupts it is told that there is no job."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        output.say(NOT_SUBMITTED)
-        raise
 
 
 def _submit(spec: LaunchSpec, site: Site, plan: Plan | None, output: Output, *, is_awaited: bool) -> None:

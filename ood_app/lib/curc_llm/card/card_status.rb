@@ -4,8 +4,6 @@ module CurcLlm
   # The part of a card that is there in every state: how the session is doing.
   class CardStatus
     include CardHtml
-    # Ids of the form → what they are called here.
-    ASKED = { 'llm_gpus' => 'GPUs', 'bc_num_hours' => 'Hours', 'auto_accounts' => 'Account', 'llm_qos' => 'QoS' }.freeze
 
     # @param session [Object] the portal's session
     # @param files [CardFiles]
@@ -106,8 +104,10 @@ module CurcLlm
     def asked
       values = context
       own = values['llm_model'] == 'own' ? values['llm_own_model'] : values['llm_model']
-      more = ASKED.map { |id, title| [title, id == 'llm_gpus' ? @gpus.title(values[id].to_s[0, 80]) : values[id].to_s[0, 80]] }
-      @parts.figures([['Model', own.to_s[0, 160]], *more])
+      gpus, hours, account, qos = %w[llm_gpus bc_num_hours auto_accounts llm_qos].map { |id| values[id].to_s[0, 80] }
+      @parts.figures([
+                       ['Model', own.to_s[0, 160]], ['GPUs', @gpus.title(gpus)], ['Hours', hours], ['Account', account], ['QoS', qos]
+                     ])
     end
 
     def context
