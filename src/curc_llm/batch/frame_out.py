@@ -7,7 +7,7 @@ from typing import Any
 
 from curc_llm.batch.fields import EMBEDDING, ERROR, FINISH_REASON, Columns, Field
 from curc_llm.batch.results import Outcome
-from curc_llm.errors import MissingPackageError
+from curc_llm.client.pandas_package import import_pandas
 
 
 def make_frame(frame: Any, columns: Columns, outcomes: Sequence[Outcome], facts: dict[str, Any]) -> Any:
@@ -22,7 +22,7 @@ def make_frame(frame: Any, columns: Columns, outcomes: Sequence[Outcome], facts:
     Raises:
         MissingPackageError: pandas isn't installed.
     """
-    pandas = import_pandas()
+    pandas = import_pandas("A DataFrame")
     index = None if frame is None else frame.index
     result = pandas.DataFrame(index=range(len(outcomes))) if frame is None else frame.copy()
     split = [columns.split(outcome.json_value) for outcome in outcomes]
@@ -58,19 +58,3 @@ def _make_objects(values: list[Any]) -> Any:
     for place, value in enumerate(values):
         made[place] = np.asarray(value, dtype=np.float32) if type(value).__name__ == "array" else value
     return made
-
-
-def import_pandas() -> Any:
-    """The package pandas.
-
-    Raises:
-        MissingPackageError: it isn't installed.
-    """
-    try:
-        import pandas as pd
-    except ModuleNotFoundError:
-        raise MissingPackageError(
-            "A DataFrame needs the package pandas, which isn't installed.",
-            "Install it with: pip install 'curc-llm[jupyter]'",
-        ) from None
-    return pd

@@ -8,7 +8,7 @@ import traitlets
 
 from curc_llm.batch.progress import Progress, RunState
 from curc_llm.chat.durations import render_duration
-from curc_llm.notebook.base import Panel
+from curc_llm.notebook.renewed import Renewed
 
 if TYPE_CHECKING:
     from curc_llm.batch.run import Run
@@ -20,10 +20,11 @@ HEADLINES = {
     RunState.DONE: "Done",
     RunState.STOPPED: "Stopped",
 }
+OVER = {RunState.DONE, RunState.STOPPED}
 _LEVELS = {RunState.DONE: "ok", RunState.STOPPED: "warning", RunState.WAITING: "warning"}
 
 
-class BatchWidget(Panel):
+class BatchWidget(Renewed):
     """Progress, rate, time and cost left, why rows failed, and Cancel.
 
     Cancel works at once where the kernel hears its widgets while a cell runs (ipykernel 7 with JupyterLab 4.4
@@ -50,7 +51,10 @@ class BatchWidget(Panel):
 
     def _take(self, progress: Progress) -> None:
         self._progress = progress
-        self.show(now=progress.state in {RunState.DONE, RunState.STOPPED})
+        is_over = progress.state in OVER
+        self.show(now=is_over)
+        if is_over:
+            self.renew_text()
 
     def _cancel(self, _: Any) -> None:
         self._is_cancelling = True
@@ -64,7 +68,7 @@ class BatchWidget(Panel):
 
     def render_text(self) -> str:
         """The progress as text."""
-        return render_batch(self._run.progress, str(self._run.path))
+        return render_batch(self._progress, str(self._run.path))
 
 
 def make_batch_state(progress: Progress, path: str) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def make_batch_state(progress: Progress, path: str) -> dict[str, Any]:
     return {
         "headline": HEADLINES[progress.state],
         "level": _LEVELS.get(progress.state, "busy"),
-        "is_over": progress.state in {RunState.DONE, RunState.STOPPED},
+        "is_over": progress.state in OVER,
         "note": progress.note,
         "done": progress.done,
         "failed": progress.failed,
@@ -107,7 +111,7 @@ def list_figures(progress: Progress) -> list[tuple[str, str]]:
         [('Rows', '3 of 10'), ('Rate', '2.0 rows/s')]
     """
     p = progress
-    is_over = p.state in {RunState.DONE, RunState.STOPPED}
+    is_over = p.state in OVER
     cost = f"{p.su_used:,.1f} {p.su_unit}" if p.su_used is not None else ""
     if cost and p.su_eta and not is_over:
         cost += f", about {p.su_eta:,.1f} more"

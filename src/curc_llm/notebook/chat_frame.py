@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from curc_llm.client.faces import explain_missing
+from curc_llm.client.pandas_package import import_pandas
 from curc_llm.notebook.conversation import Question
 from curc_llm.notebook.reply import Reply
 
@@ -54,15 +53,3 @@ def make_figures(reply: Reply) -> dict[str, Any]:
         "tokens_per_s": reply.tokens_per_s,
         "first_token_s": reply.first_token_s,
     }
-
-
-def import_pandas(what: str) -> Any:
-    """The package pandas.
-
-    Raises:
-        MissingPackageError: it isn't installed.
-    """
-    try:
-        return importlib.import_module("pandas")
-    except ModuleNotFoundError as error:
-        raise explain_missing(error, what) from None

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from curc_llm.client.messages import make_messages
+from curc_llm.client.pandas_package import import_pandas
 from curc_llm.errors import CurcLlmError
 from curc_llm.notebook.asking import Asking
-from curc_llm.notebook.chat_frame import import_pandas, make_figures
+from curc_llm.notebook.chat_frame import make_figures
 from curc_llm.notebook.compare_column import Column, make_columns
 from curc_llm.notebook.plain_text import render_plain
 from curc_llm.notebook.reply import Reply

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from curc_llm.errors import CurcLlmError
-from curc_llm.notebook.base import Panel
-from curc_llm.notebook.metrics_state import History, make_metrics_state, render_metrics
+from curc_llm.notebook.metrics_state import History, make_metrics_state, render_metrics, render_moment
+from curc_llm.notebook.renewed import Renewed
 from curc_llm.notebook.session_panel import adopt_source
 from curc_llm.notebook.watch import Look, Watch, find_watch
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 _WIDGETS: weakref.WeakKeyDictionary[Session, MetricsWidget] = weakref.WeakKeyDictionary()
 
 
-class MetricsWidget(Panel):
+class MetricsWidget(Renewed):
     """Tokens per second, latencies, requests, KV cache and GPU memory; the last two minutes as curves.
 
     Example:
@@ -54,21 +52,28 @@ class MetricsWidget(Panel):
             self._watch = None
 
     def _take(self, look: Look) -> None:
+        is_end = look.is_over and not self._look.is_over
+        self._keep(look)
+        self.show(now=is_end)
+        if is_end:
+            self.renew_text()
+
+    def _keep(self, look: Look) -> None:
         self._look = look
         if look.metrics is not None:
             self._history.add(look.metrics)
-        self.show()
 
     def make_state(self) -> dict[str, Any]:
         """What the page shows."""
         return make_metrics_state(self._look, self._history, self._source.name)
 
     def render_text(self) -> str:
-        """The figures as text, asked for at once when there are none yet."""
-        if self._history.latest is None and self._source.chosen is not None:
-            with contextlib.suppress(CurcLlmError, OSError):
-                self._history.add(self._session.metrics())
-        return render_metrics(self.make_state())
+        """The figures as text, asked for at once when there are none yet, and when that was."""
+        if self._history.latest is None and self._watch is not None:
+            self._keep(self._watch.look())
+        text = render_metrics(self.make_state())
+        latest = self._history.latest
+        return text if latest is None else f"{text}\n{render_moment(latest.taken_at)}"
 
     def close(self) -> None:
         """Takes the widget away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -129,6 +130,15 @@ def render_seconds(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def render_moment(taken_at: float) -> str:
+    """When figures were taken, for a text that stays as it is while the session goes on.
+
+    Args:
+        taken_at: Unix time in seconds; told in the machine's own time zone.
+    """
+    return time.strftime("As of %Y-%m-%d %H:%M:%S %Z", time.localtime(taken_at))
 
 
 def render_metrics(state: Mapping[str, Any]) -> str:
