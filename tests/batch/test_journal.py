@@ -106,6 +106,28 @@ def test_a_line_that_a_lost_node_left_as_zeros_is_asked_again_and_is_gone_at_the
     assert read_order(path) == ["row-0", "row-1", "row-2"]
 
 
+@pytest.mark.parametrize("rows", [[], [0, 1]])
+def test_a_process_that_is_killed_while_it_tries_whether_there_is_room_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[int]
+) -> None:
+    path = tmp_path / "out.jsonl"
+    survey, journal = open_with(path, rows)
+    journal.close()
+    with monkeypatch.context() as patch:
+        cut = os.ftruncate
+        calls: list[int] = []
+        patch.setattr(os, "ftruncate", lambda *how: calls.append(1) or (len(calls) < 2 and cut(*how)))
+        open_journal(path, survey).close()
+    assert path.read_bytes().endswith(b"\n\n")
+    again = open_journal(path, survey)
+    assert again.num_done == len(rows)
+    for index in range(len(rows), 6):
+        again.append(index, line_of(survey, index), failed=False)
+    again.put_in_order()
+    again.close()
+    assert read_order(path) == [f"row-{i}" for i in range(6)]
+
+
 def test_of_two_lines_of_a_row_the_later_one_counts(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     survey, journal = open_with(path, [0, 1], failed=(1,))

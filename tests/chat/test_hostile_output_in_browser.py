@@ -20,6 +20,8 @@ def listener() -> Iterator[Listener]:
 
 
 def ask(page: Page, text: str = "Hi") -> None:
+    # While an answer comes, Enter sends nothing and the text stays.
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
     page.get_by_label("Your message").fill(text)
     page.get_by_label("Your message").press("Enter")
 

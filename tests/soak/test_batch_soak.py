@@ -15,15 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.batch.killing import (
-    draw_moments,
-    kill,
-    read_answers,
-    run_batch,
-    start_batch,
-    wait_for_rows,
-    write_rows,
-)
+from tests.batch.killing import Batch, draw_moments, read_answers, run_batch, write_rows
 from tests.e2e.conftest import Person, Running
 
 ROWS = int(os.environ.get("SOAK_ROWS", "5000"))
@@ -58,20 +50,20 @@ def test_5000_rows_killed_three_times_equal_an_unbroken_run(home: Person, tmp_pa
     prompts = [f"What is {i} + {i}?" for i in range(ROWS)]
     write_rows(source, prompts, max_tokens=8, temperature=0, seed=1)
     running = start_session(home)
-    batch = start_batch(source, target, home.environment, *FLAGS)
+    batch = Batch(source, target, home.environment, *FLAGS)
     for count, victim in draw_moments(SEED, ROWS, ["batch", "engine", "job"]):
-        wait_for_rows(target, count, batch, timeout_s=1800)
+        batch.wait_for_rows(count, timeout_s=1800)
         print(f"{victim} killed after {count} rows")
         if victim == "engine":
             running.find_process("VLLM::EngineCore").kill()
             continue
         if victim == "batch":
-            kill(batch)
+            batch.die()
         else:
             end_by_force(running)
             assert "Run the same again" in batch.communicate(timeout=120)[1]
             running = start_session(home)
-        batch = start_batch(source, target, home.environment, *FLAGS)
+        batch = Batch(source, target, home.environment, *FLAGS)
     said, talk = batch.communicate(timeout=3600)
     assert batch.returncode == 0, said + talk
     unbroken = tmp_path / "unbroken.jsonl"

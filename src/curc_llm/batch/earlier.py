@@ -73,14 +73,19 @@ def read_earlier(descriptor: int, path: Path, survey: Survey) -> Earlier:
     """
     earlier = Earlier(array("q", [-1]) * survey.total, bytearray(survey.total))
     strange = _Strange()
+    end = 0
     for offset, line in _read_lines(descriptor):
-        earlier.size = offset + len(line)
+        end = offset + len(line)
+        if line == b"\n":  # left by a process that was killed while it tried whether there is room
+            continue
+        earlier.in_order = earlier.in_order and offset == earlier.size
+        earlier.size = end
         if (parsed := parse_line(line)) is None:
             strange.foreign += 1
             earlier.in_order = False  # so that the line is gone when the file is put in order
             continue
         _take(earlier, strange, survey, offset, *parsed)
-    torn = os.pread(descriptor, len(_BEGINNING), earlier.size)
+    torn = os.pread(descriptor, len(_BEGINNING), end)
     strange.foreign += not _BEGINNING.startswith(torn)
     _refuse_strange(earlier, strange, path, survey)
     return earlier

@@ -109,7 +109,7 @@ class Run:
         self._tracker = self._make_tracker()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asking: Asking | None = None
-        self._thread: threading.Thread | None = None
+        self._is_begun = False
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._cancelled = False
@@ -161,9 +161,10 @@ class Run:
 
     def start(self) -> Self:
         """Begins, and returns at once."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="curc-llm-batch", daemon=True)
-            self._thread.start()
+        # An interrupt can hit between any two steps here; called again then, it must begin, and only once.
+        # So it is the thread itself that notes the beginning.
+        if not self._is_begun:
+            threading.Thread(target=self._run, name="curc-llm-batch", daemon=True).start()
         return self
 
     def cancel(self) -> None:
@@ -194,11 +195,25 @@ class Run:
     def close(self) -> None:
         """Stops it if it still runs, and closes the file of the results."""
         self.cancel()
-        if self._thread is not None:
-            self._over.wait(STOP_S)
+        if self._claim():
+            self.error = self.explain_interrupt()
+            self._over.set()
+        self._over.wait(STOP_S)
         self.journal.close()
 
+    def explain_interrupt(self) -> BatchStoppedError:
+        """What to tell whoever stopped it: how much is kept, where, and how to go on."""
+        return self._explain_stop("The batch was stopped", "", interrupted=True)
+
+    def _claim(self) -> bool:
+        """Whether the caller is the one and only who runs it, or forbids that."""
+        with self._lock:
+            is_first, self._is_begun = not self._is_begun, True
+        return is_first
+
     def _run(self) -> None:
+        if not self._claim():
+            return
         try:
             asyncio.run(self._ask_all())
             if self._is_settled:
@@ -206,7 +221,7 @@ class Run:
         except BaseException as error:  # noqa: BLE001 - raised again by `wait`
             self.error = self._explain(error)
         if self.error is None and not self._is_settled:
-            self.error = self._explain_stop("The batch was stopped", "", interrupted=True)
+            self.error = self.explain_interrupt()
         state = RunState.DONE if self.error is None else RunState.STOPPED
         self._tracker.set_state(state, "" if self.error is None else str(self.error))
         self.journal.unlock()

@@ -30,9 +30,10 @@ def watch(run: Run, *, show: bool = True, stream: IO[str] | None = None) -> None
     Raises:
         CurcLlmError: it stopped before its end; the text says what is kept and how to go on.
     """
-    end = _show(run, stream) if show else _show_nothing
-    run.start()
+    end = _show_nothing
     try:
+        if show:
+            end = _show(run, stream)
         while not run.wait(WAKE_S):
             pass
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from curc_llm.batch.run import Run
 
 INTERRUPTED = 130
+NOT_BEGUN = "The batch was stopped before it asked a row. Run the same again to begin."
 
 
 def _read_params(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
@@ -100,20 +102,25 @@ def batch(
       curc-llm batch requests.jsonl answers.jsonl
       curc-llm batch notes.csv out.csv --template "Summarise: {text}" --max-tokens 200
     """  # noqa: D301 - click wants the character
-    from curc_llm.batch.asked import Wish
-    from curc_llm.batch.files import FileJob, make_file_run
-    from curc_llm.batch.run import RunOptions
-    from curc_llm.client import connect
-
     given = {name: wish.pop(name) for name in ("max_tokens", "temperature")}
     params = {**{name: value for name, value in given.items() if value is not None}, **params}
-    options = RunOptions(concurrency, restart=restart, retry_failed=retry_failed)
-    with connect(session, state_dir=load(config).state_dir) as found:
-        run = make_file_run(found, FileJob(source, target, Wish(params=params, **wish)), options)
-        try:
-            _follow(run, Output(as_json), target)
-        finally:
-            run.close()
+    output = Output(as_json)
+    run: Run | None = None
+    try:
+        from curc_llm.batch.asked import Wish
+        from curc_llm.batch.files import FileJob, make_file_run
+        from curc_llm.batch.run import RunOptions
+        from curc_llm.client import connect
+
+        options = RunOptions(concurrency, restart=restart, retry_failed=retry_failed)
+        job = FileJob(source, target, Wish(params=params, **wish))
+        with connect(session, state_dir=load(config).state_dir) as found:
+            run = make_file_run(found, job, options)
+            with contextlib.closing(run):
+                _follow(run, output, target)
+    except KeyboardInterrupt:
+        output.say(NOT_BEGUN if run is None else str(run.explain_interrupt()))
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def _follow(run: Run, output: Output, target: Path) -> None:
@@ -126,8 +133,7 @@ def _follow(run: Run, output: Output, target: Path) -> None:
     except BatchStoppedError as stopped:
         if not stopped.interrupted:
             raise
-        output.say(str(stopped))
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        raise KeyboardInterrupt from None
     run.result()
     progress = run.progress
     output.data(_render(progress, target), _describe(progress, target, run.path))
