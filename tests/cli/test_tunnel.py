@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -22,7 +23,7 @@ from curc_llm.session.record import SessionStatus
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 from tests.fakes.sshd import SSHD, Sshd
-from tests.fakes.terminal import CTRL_C, Terminal
+from tests.fakes.terminal import CTRL_C, ENTER, Terminal
 
 MAIN = ("-m", "curc_llm.cli.main")
 needs_sshd = pytest.mark.skipif(not Path(SSHD).exists(), reason="needs Debian's openssh-server")
@@ -44,6 +45,11 @@ def options(sshd: Sshd) -> tuple[str, ...]:
 def laptop(fake: FakeSession) -> tuple[str, ...]:
     """What the card prints for one's own computer."""
     return ("--host", "localhost", "--port", str(fake.record.port))
+
+
+def leave_key_out(terminal: Terminal) -> None:
+    terminal.wait_for("Enter: leave it out)")
+    terminal.type(ENTER)
 
 
 @contextlib.contextmanager
@@ -101,12 +107,93 @@ def test_scripts_get_json_lines_and_a_signal_leaves_no_ssh(
 @pytest.mark.slow
 def test_on_a_laptop_it_says_where_key_and_link_are_to_be_had(fake: FakeSession, sshd: Sshd) -> None:
     with Terminal(*MAIN, "tunnel", *laptop(fake), *options(sshd)) as terminal:
+        leave_key_out(terminal)
         terminal.wait_for("curc-llm endpoint --show-key")
         terminal.wait_for("curc-llm endpoint --login-link")
         terminal.wait_for("Close")
         assert max(map(len, terminal.text.splitlines())) <= 80
         terminal.type(CTRL_C)
         assert terminal.wait_for_end() == 0
+
+
+# What one types in a notebook or script on a laptop.
+CONNECT = "import curc_llm; print(curc_llm.connect().chat('Hello'))"
+
+
+def run_on_laptop(state_dir: Path) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "CURC_LLM_STATE_DIR": str(state_dir)}
+    command = [sys.executable, "-c", CONNECT]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+
+@needs_sshd
+@pytest.mark.slow
+def test_on_a_laptop_connect_needs_no_argument_once_the_key_was_pasted(
+    fake: FakeSession, sshd: Sshd, tmp_path: Path
+) -> None:
+    home = tmp_path / "laptop"
+    environ = {"CURC_LLM_STATE_DIR": str(home)}
+    command = (*MAIN, "tunnel", *laptop(fake), *options(sshd))
+    with Terminal(*command, environ=environ) as terminal:
+        terminal.wait_for("Enter: leave it out)")
+        terminal.type(fake.key + ENTER)
+        terminal.wait_for("curc_llm.connect()")
+        terminal.wait_for("Close")
+        assert fake.key not in terminal.text
+        assert run_on_laptop(home).stdout == "You said: Hello\n"
+        terminal.type(CTRL_C)
+        assert terminal.wait_for_end() == 0
+    assert "No session is running" in run_on_laptop(home).stderr
+    with Terminal(*command, environ=environ) as terminal:  # the next day the key is still known
+        terminal.wait_for("Close")
+        assert "leave it out" not in terminal.text
+        assert run_on_laptop(home).stdout == "You said: Hello\n"
+        fake.hang_up()
+        terminal.wait_for("The tunnel is closed")
+        terminal.wait_for_end()
+    assert not list(home.rglob("*.key")), "the key of a session that is over stays"
+    assert not list(home.rglob("tunnels/*.json"))
+
+
+@needs_sshd
+@pytest.mark.slow
+def test_without_its_key_connect_says_where_to_get_it(fake: FakeSession, sshd: Sshd, tmp_path: Path) -> None:
+    home = tmp_path / "laptop"
+    with Terminal(
+        *MAIN, "tunnel", *laptop(fake), *options(sshd), environ={"CURC_LLM_STATE_DIR": str(home)}
+    ) as terminal:
+        leave_key_out(terminal)
+        terminal.wait_for("Close")
+        told = run_on_laptop(home).stderr.splitlines()[-1]
+        assert "KeyFileError: The tunnel at http://127.0.0.1:" in told
+        assert "curc-llm endpoint --show-key" in told
+
+
+@needs_sshd
+@pytest.mark.slow
+def test_the_key_s_file_can_be_named_instead(fake: FakeSession, sshd: Sshd, tmp_path: Path) -> None:
+    home, key = tmp_path / "laptop", tmp_path / "session.key"
+    key.write_text(fake.key)
+    key.chmod(0o600)
+    named = ("--api-key-file", str(key), *laptop(fake), *options(sshd))
+    with Terminal(*MAIN, "tunnel", *named, environ={"CURC_LLM_STATE_DIR": str(home)}) as terminal:
+        terminal.wait_for("Close")
+        assert run_on_laptop(home).stdout == "You said: Hello\n"
+    key.chmod(0o644)
+    with start(*named) as process:
+        assert process.wait(30) == 1
+        assert process.stderr is not None
+        assert "chmod 600" in process.stderr.read()
+
+
+@needs_sshd
+@pytest.mark.slow
+def test_what_is_no_key_is_refused(fake: FakeSession, sshd: Sshd) -> None:
+    with Terminal(*MAIN, "tunnel", *laptop(fake), *options(sshd)) as terminal:
+        terminal.wait_for("Enter: leave it out)")
+        terminal.type("copy of a page" + ENTER)
+        terminal.wait_for("not a key")
+        assert terminal.wait_for_end() == 1
 
 
 @needs_sshd
@@ -127,6 +214,7 @@ def test_the_end_of_the_session_ends_the_command_with_its_reason(
 @pytest.mark.slow
 def test_a_tunnel_that_breaks_says_so_and_is_open_again(fake: FakeSession, sshd: Sshd) -> None:
     with Terminal(*MAIN, "tunnel", *laptop(fake), *options(sshd)) as terminal:
+        leave_key_out(terminal)
         terminal.wait_for("Close")
         sshd.kill()
         terminal.wait_for("Trying again in 1 s")
@@ -142,6 +230,7 @@ def test_sshs_own_questions_reach_the_terminal(fake: FakeSession, sshd: Sshd) ->
     sshd.trust("")
     sshd.config.write_text(sshd.config.read_text().replace("StrictHostKeyChecking yes", ""))
     with Terminal(*MAIN, "tunnel", *laptop(fake), *options(sshd)) as terminal:
+        leave_key_out(terminal)
         terminal.wait_for("Are you sure you want to continue connecting")
         time.sleep(0.3)
         terminal.type("yes\r")

@@ -17,6 +17,7 @@ from curc_llm.cli.output import Output
 
 if TYPE_CHECKING:
     from curc_llm.client.tunnel import Login, TunnelEnd
+    from curc_llm.client.tunnel_note import NoteKeeper
     from curc_llm.client.tunnel_watch import TunnelPlan
     from curc_llm.session.store import FoundSession
     from curc_llm.settings import Settings
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
     "--host", metavar="NODE", help="The session's node, as its card shows it, instead of a SESSION."
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="The session's port, as its card shows it.")
+@click.option(
+    "--api-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Holds the session's key, for connect() on this computer; asked for when not given.",
+)
 @click.option("--via-node", is_flag=True, help="Log in on the node itself, through the login host.")
 @click.option(
     "--ssh-config",
@@ -46,6 +53,7 @@ def tunnel(
     login: str | None,
     host: str | None,
     port: int | None,
+    api_key_file: Path | None,
     via_node: bool,
     ssh_config: Path | None,
     config: Path | None,
@@ -54,9 +62,12 @@ def tunnel(
     """Open a way from your own computer to a session on the cluster, and keep it open.
 
     On your own computer: `curc-llm tunnel --host NODE --port PORT --login-host USER@HOST`, as the session's
-    card prints it. ssh asks for your password and Duo as ever. Ctrl-C closes the tunnel; the session goes on.
+    card prints it. ssh asks for your password and Duo as ever. Given the session's key, `curc_llm.connect()`
+    there then needs no argument. Ctrl-C closes the tunnel; the session goes on.
     """
+    from curc_llm.cli.tunnel_key import find_key
     from curc_llm.client.tunnel import TunnelEnd, check_host, choose_local_port
+    from curc_llm.client.tunnel_note import NoteKeeper
     from curc_llm.client.tunnel_target import FixedTarget, SessionTarget
     from curc_llm.client.tunnel_watch import TunnelPlan
 
@@ -80,7 +91,8 @@ def tunnel(
         ssh_config=ssh_config,
         may_ask=sys.stdin.isatty(),
     )
-    _run(plan, found, output)
+    key_file = found.paths.api_key if found else find_key(api_key_file, end, settings.state_dir, output)
+    _run(plan, found, output, NoteKeeper(settings.state_dir, key_file), key_file)
 
 
 def _check_usage(session: str | None, host: str | None, port: int | None) -> None:
@@ -139,15 +151,18 @@ def _is_here(found: FoundSession) -> bool:
     return found.record.host == socket.gethostname()
 
 
-def _run(plan: TunnelPlan, found: FoundSession | None, output: Output) -> None:
+def _run(
+    plan: TunnelPlan, found: FoundSession | None, output: Output, notes: NoteKeeper, key_file: Path | None
+) -> None:
     from curc_llm.cli.tunnel_screen import TunnelScreen
     from curc_llm.client.tunnel_watch import keep_open
 
-    screen = TunnelScreen(plan, found, output)
+    screen = TunnelScreen(plan, found, output, key_file)
     screen.begin()
-    with _ending_as_ctrl_c(), contextlib.closing(keep_open(plan)) as events:
+    with _ending_as_ctrl_c(), contextlib.closing(notes), contextlib.closing(keep_open(plan)) as events:
         try:
             for event in events:
+                notes.take(event)
                 screen.show(event)
         except KeyboardInterrupt:
             if not screen.was_open:

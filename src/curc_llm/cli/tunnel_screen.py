@@ -18,6 +18,8 @@ from curc_llm.client.tunnel_watch import (
 from curc_llm.session.login import make_login_token
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from curc_llm.client.tunnel_watch import TunnelPlan
     from curc_llm.session.store import FoundSession
 
@@ -35,11 +37,15 @@ class TunnelScreen:
         plan: of the tunnel.
         found: the session, when its folder can be read here.
         output: where to.
+        key_file: a file on this computer that holds the session's key; None when there is none.
     """
 
-    def __init__(self, plan: TunnelPlan, found: FoundSession | None, output: Output) -> None:
+    def __init__(
+        self, plan: TunnelPlan, found: FoundSession | None, output: Output, key_file: Path | None = None
+    ) -> None:
         self._plan = plan
         self._found = found
+        self._key_file = key_file
         self._output = output
         self.was_open = False
 
@@ -89,7 +95,7 @@ class TunnelScreen:
             "host": event.end.host,
             "port": event.end.port,
             "session_id": found.session_id if found else None,
-            "key_file": str(found.paths.api_key) if found else None,
+            "key_file": str(self._key_file) if self._key_file else None,
             "login_url": _make_login_url(root, found) if found else None,
         }
 
@@ -100,11 +106,15 @@ class TunnelScreen:
             ("", f"through {self._plan.login}"),
             ("Endpoint", url),
             *(_own_session(value) if self._found else _other_session(value)),
-            ("Python", f'curc_llm.connect(base_url="{url}",'),
-            ("", f'  api_key_file="{key_file}")'),
+            *self._render_python(url, key_file),
             ("Close", "Ctrl-C; the session goes on"),
         ]
         return render_pairs(pairs)
+
+    def _render_python(self, url: str, key_file: str) -> list[tuple[str, str]]:
+        if self._key_file is not None and self._found is None:
+            return [("Python", "curc_llm.connect()")]
+        return [("Python", f'curc_llm.connect(base_url="{url}",'), ("", f'  api_key_file="{key_file}")')]
 
 
 def _make_login_url(root: str, found: FoundSession) -> str:
@@ -122,9 +132,9 @@ def _own_session(value: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _other_session(value: dict[str, Any]) -> list[tuple[str, str]]:
     """Without the session's folder: where the key and the link are to be had."""
+    on_cluster = [("Key", "on the session's card, or on the cluster:"), ("", "curc-llm endpoint --show-key")]
     return [
-        ("Key", "on the session's card, or on the cluster:"),
-        ("", "curc-llm endpoint --show-key"),
+        *([("Key", value["key_file"])] if value["key_file"] else on_cluster),
         ("Chat", "on the cluster: curc-llm endpoint --login-link"),
         ("", f"and put {LOOPBACK}:{value['local_port']} in place of its host and port"),
     ]

@@ -30,6 +30,8 @@ def connect(
 ) -> Session:
     """Connects to a session: the only one that runs, or the one that is named.
 
+    On a computer where none runs it is the one at the end of `curc-llm tunnel`, if one stands there.
+
     Args:
         name: session id, its beginning, or Slurm job id; or an address, as `base_url`. When not given, the
             one that CURC_LLM_SESSION names (`curc-llm demo --lab` sets it), or the only one.
@@ -61,7 +63,7 @@ def connect(
     if base_url is not None:
         source: Source = _make_remote(parse_base_url(base_url), api_key, api_key_file, state_dir)
     else:
-        source = _find_local(_state_dir(state_dir), name)
+        source = _find_own(_state_dir(state_dir), name)
         check_not_over(source.record())
     session = Session(source, timeout_s=timeout_s)
     if wait:
@@ -69,10 +71,14 @@ def connect(
     return session
 
 
-def _find_local(state_dir: Path, name: str | None) -> LocalSource:
+def _find_own(state_dir: Path, name: str | None) -> Source:
+    """A session whose folder is here, else the one at the end of `curc-llm tunnel`."""
     try:
         return LocalSource(find_session(state_dir, name).paths)
     except SessionNotFoundError as error:
+        tunnel = find_open_tunnel(state_dir) if name is None else None
+        if tunnel is not None:
+            return tunnel
         raise find_unreadable(state_dir, name) or error from None
 
 
@@ -84,8 +90,19 @@ def _make_remote(
 ) -> RemoteSource:
     if key is not None:
         return RemoteSource(url, key)
+    if key_file is None and (tunnel := find_open_tunnel(_state_dir(state_dir), url)) is not None:
+        return tunnel
     path = Path(key_file).expanduser() if key_file is not None else _own_key_file(url, _state_dir(state_dir))
     return RemoteSource(url, Secret(read_secret_file(path)), path)
+
+
+def find_open_tunnel(state_dir: Path, base_url: str | None = None) -> RemoteSource | None:
+    """The session at the end of a tunnel that stands on this computer; see `tunnel_note.find_tunnel`."""
+    if not (state_dir / "tunnels").is_dir():  # nearly everywhere: on clusters nobody needs one
+        return None
+    from curc_llm.client.tunnel_note import find_tunnel
+
+    return find_tunnel(state_dir, base_url)
 
 
 def _own_key_file(url: str, state_dir: Path) -> Path:

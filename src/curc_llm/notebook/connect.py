@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from curc_llm.client.connection import SESSION_VARIABLE
+from curc_llm.client.connection import SESSION_VARIABLE, find_open_tunnel
 from curc_llm.client.connection import connect as connect_client
 from curc_llm.client.openai_package import begin_import
 from curc_llm.client.secret import Secret
@@ -74,6 +74,9 @@ def connect(
     if known is not None or len(sessions) == 1:
         source = known or PendingSource(LocalSource(sessions[0].paths))
         return _show_card(source, folder, timeout_s, wait, wait_timeout_s)
+    if not sessions and not choose and (tunnel := find_open_tunnel(folder)) is not None:
+        tunnel.record()  # that nothing answers there is told here and now
+        return _show_card(PendingSource(tunnel), folder, timeout_s, wait, wait_timeout_s)
     return _ask(folder, sessions, timeout_s)
 
 
