@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
@@ -24,20 +25,52 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("name", "args", "options"),
+    ("face", "args", "options"),
     [
         ("map", (["a"],), {"schema": list}),
         ("embed_map", (["a"],), {"output": "x"}),
-        ("chat_widget", (), {"height": 3}),
+        ("chat_widget", (), {"title": "x", "top_k": 3}),
         ("compare", ("one", "two"), {"system": "x"}),
         ("card", (), {}),
         ("metrics_widget", (), {}),
     ],
 )
 def test_each_method_is_handed_on_with_all_that_it_got(
-    session: Session, elsewhere: ModuleType, name: str, args: Any, options: Any
+    session: Session, elsewhere: ModuleType, face: str, args: Any, options: Any
 ) -> None:
-    assert getattr(session, name)(*args, **options) == (session, args, options)
+    told, given, handed = getattr(session, face)(*args, **options)
+    assert (told, given) == (session, args)
+    assert handed.items() >= options.items()
+    defaults = {name: value for name, value in handed.items() if name not in options}
+    assert defaults == {name: _parameters(Session, face)[name].default for name in defaults}
+
+
+def _parameters(owner: Any, name: str) -> dict[str, inspect.Parameter]:
+    """What a person may give to a method, or to what it stands for."""
+    function = getattr(owner, name) if owner is Session else find_face(name)
+    parameters = dict(inspect.signature(function).parameters)
+    parameters.pop("self" if owner is Session else "session")
+    return parameters
+
+
+@pytest.mark.parametrize("name", list(_FACES))
+def test_each_method_has_the_parameters_of_what_it_stands_for(name: str) -> None:
+    assert _parameters(Session, name) == _parameters(None, name)
+    told = inspect.getdoc(getattr(Session, name)) or ""
+    missing = [parameter for parameter in _parameters(Session, name) if f"{parameter}:" not in told]
+    assert missing == [], "help() says nothing of them"
+    assert "Example:" in told
+
+
+def test_their_help_needs_nothing_heavy() -> None:
+    code = (
+        "import sys, inspect; from curc_llm.client import Session\n"
+        "for name in ('map', 'embed_map', 'chat_widget', 'compare', 'card', 'metrics_widget'):\n"
+        "    inspect.signature(getattr(Session, name))\n"
+        "print(sorted({'openai', 'numpy', 'pandas', 'ipywidgets', 'anywidget'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_every_face_of_the_table_is_there() -> None:
@@ -60,7 +93,7 @@ def test_a_missing_package_is_told_in_one_sentence(
 
 
 def test_a_package_that_is_missed_only_later_is_told_too(session: Session, elsewhere: ModuleType) -> None:
-    def use(*_: Any) -> None:
+    def use(*_: Any, **__: Any) -> None:
         raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
 
     elsewhere.face = use  # type: ignore[attr-defined]

@@ -42,34 +42,10 @@ def map_rows(
     timeout_s: float = 3600.0,
     **params: Any,
 ) -> Any:
-    """Asks the model once for each row and returns the answers in the rows' order.
-
-    Whatever stops it (the kernel, the session, the node), the same call goes on where it stopped: what was
-    answered is in a file, and no row is asked twice. A row that fails doesn't stop the others.
+    """Asks the model once for each row: what `Session.map` does, which says what each argument is.
 
     Args:
-        session: whom to ask.
-        rows: prompts (texts or conversations), or a DataFrame or Series, or a file (.jsonl, .csv, .parquet).
-        template: makes a prompt of each row's columns: "Summarise: {text}".
-        prompt_column: the column that holds the prompts, where there is no template.
-        schema: what shape answers must have: a JSON schema, a pydantic model, or a Python type. The fields
-            of an object become typed columns of a DataFrame.
-        model: served model name; the session's first when not given.
-        system: instructions for the model.
-        endpoint: `chat`, `completions` or `embeddings`.
-        concurrency: rows under way at once; not given: as many as keep the engine full.
-        output: the file for the results (.jsonl: OpenAI's batch format; .csv, .tsv, .parquet: a table);
-            not given: one in your state folder, which a later call with the same rows finds.
-        progress: show how it is getting on.
-        wait: False to return the `Run` at once instead of the answers.
-        resume: False to forget earlier results and ask all rows anew.
-        retry_failed: ask rows again that failed in an earlier run.
-        timeout_s: seconds until a row's answer must be whole.
-        params: OpenAI's parameters (`temperature`, `max_tokens` …) and vLLM's (`top_k` …).
-
-    Returns:
-        For a DataFrame its copy with the columns `answer` (or the schema's fields), `error` and
-        `finish_reason`; else a list of answers, None for rows that failed, with their reasons in `.errors`.
+        session: whom to ask. All others: as for `Session.map`.
 
     Raises:
         BatchInputError: something is wrong with rows, template, schema or parameters. Nothing was sent.
@@ -77,9 +53,8 @@ def map_rows(
         BatchStoppedError: it stopped before its end; what was done is kept.
 
     Example:
-        >>> session.map(["What is a node?", "What is a core?"], max_tokens=50)    # doctest: +SKIP
-        >>> frame = session.map(frame, template="Is this about heat? {text}", schema=bool)  # doctest: +SKIP
-    """
+        >>> map_rows(session, ["What is a node?", "What is a core?"], max_tokens=50)    # doctest: +SKIP
+    """  # noqa: D417 - said once, where people look
     wish = Wish(template, prompt_column, schema, model, system, endpoint, params)
     options = RunOptions(
         concurrency=_check_concurrency(concurrency),
