@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from curc_llm.client.session import Session
 
 
-def map_rows(
+def map_rows(  # noqa: D417 - said once, where people look: Session.map
     session: Session,
     rows: Any,
     *,
@@ -54,7 +54,7 @@ def map_rows(
 
     Example:
         >>> map_rows(session, ["What is a node?", "What is a core?"], max_tokens=50)    # doctest: +SKIP
-    """  # noqa: D417 - said once, where people look
+    """
     wish = Wish(template, prompt_column, schema, model, system, endpoint, params)
     options = RunOptions(
         concurrency=_check_concurrency(concurrency),
