@@ -38,7 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(BEDS.get(folder, "slurm")))
         elif folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
             item.add_marker(pytest.mark.xdist_group(folder))
-        elif item.get_closest_marker("engine") or item.get_closest_marker("browser"):
+        elif item.get_closest_marker("engine"):
+            # One after the other: a vLLM that starts takes two cores for half a minute.
+            item.add_marker(pytest.mark.xdist_group("engine"))
+        elif item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     soak = [] if config.getoption("--run-soak") else [item for item in items if "soak" in item.path.parts]
     slurm = [] if config.getoption("--run-slurm") else [i for i in items if i.get_closest_marker("slurm")]

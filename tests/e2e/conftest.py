@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,10 @@ def person() -> Iterator[Person]:
     shutil.rmtree(home)
 
 
-@pytest.fixture(scope="package")
-def running(person: Person) -> Iterator[Running]:
-    """The shared session; its end is a test too: nothing of it may be left."""
-    done = person.run("demo", "--detach", "--json", timeout=START_TIMEOUT_S)
+@contextmanager
+def open_session(person: Person, *flags: str) -> Iterator[Running]:
+    """A session with real vLLM while it is needed; its end is a test too: nothing of it may be left."""
+    done = person.run("demo", "--detach", "--json", *flags, timeout=START_TIMEOUT_S)
     running = Running(person, json.loads(done.stdout))
     yield running
     processes = running.processes()
@@ -109,3 +110,10 @@ def running(person: Person) -> Iterator[Running]:
     assert not Path(running.facts["key_file"]).exists()
     record = running.record()
     assert (record["status"], record["reason"]["code"]) == ("ended", "stopped")
+
+
+@pytest.fixture(scope="package")
+def running(person: Person) -> Iterator[Running]:
+    """The shared session."""
+    with open_session(person) as running:
+        yield running
