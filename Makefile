@@ -46,8 +46,8 @@ check-base: setup  ## the base install alone: imports what claims to need only i
 soak: setup  ## hours, not minutes: a session under load with faults, watched for leaks (SOAK_MIN=60)
 	@$(PY) -m pytest -q tests/soak --run-soak
 
-bench: setup  ## benchmarks side by side; results in benchmarks/results/
-	@$(PY) benchmarks/gateway.py && $(PY) benchmarks/startup.py
+bench: setup  ## benchmarks side by side, about 50 minutes; results in benchmarks/results/ (BENCH_FLAGS=--quick: 10 minutes)
+	@for name in gateway startup batch connect; do $(PY) benchmarks/$$name.py $(BENCH_FLAGS) || exit 1; done
 
 docs: setup  ## check that every command and setting in the docs exists
 	@$(PY) -m pytest -q tests/docs
