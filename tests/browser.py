@@ -1,11 +1,12 @@
-"""One way to start Chromium for all tests that look at a page."""
+"""One way to start Chromium for all tests that look at a page, and to read its clipboard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -29,3 +30,15 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+def wait_for_clipboard(page: Page, fits: Callable[[str], bool], timeout_s: float = 10) -> str:
+    """What the clipboard holds, once it fits.
+
+    `page.wait_for_function` can't tell: it takes the promise that a read of the clipboard is for a yes.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not fits(text := page.evaluate("navigator.clipboard.readText()")):
+        assert time.monotonic() < deadline, f"the clipboard holds {text!r}"
+        page.wait_for_timeout(50)
+    return str(text)

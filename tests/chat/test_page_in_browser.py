@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.browser import wait_for_clipboard
 from tests.fakes.chat_process import ChatProcess
 from tests.fakes.fake_gateway import PREFIX, FakeGateway, Reply, make_engine, make_record
 
@@ -265,7 +266,7 @@ def test_copying_gives_the_models_own_text(page: Page, site: FakeGateway) -> Non
     send(page, "Hi")
     expect(asides(page)).to_have_count(2)
     page.get_by_role("button", name="Copy message").last.click()
-    page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'Use <b>x</b> and $a$.'")
+    wait_for_clipboard(page, lambda text: text == "Use <b>x</b> and $a$.")
 
 
 def test_a_closed_tab_ends_the_generation(context: BrowserContext, site: FakeGateway) -> None:

@@ -181,6 +181,19 @@ def test_without_its_kernel_a_chat_says_so_and_works_again_after_a_rerun(
     expect(replies(notebook.panel(0))).to_contain_text("You said: Three")
 
 
+def test_a_kernel_that_dies_in_the_middle_of_an_answer_is_told_without_a_click(
+    lab: Jupyter, fresh_page: Page, lab_session: FakeSession
+) -> None:
+    notebook = open_chat(lab, fresh_page, "dies.ipynb", "import os\nos.kill(os.getpid(), 9)")
+    panel = notebook.panel(0)
+    ask(panel, "[slow]")
+    expect(panel).to_contain_text("word3")
+    run(notebook, 1)
+    expect(notebook.output(0)).to_contain_text("The notebook's kernel doesn't answer.")
+    expect(notebook.output(0)).to_contain_text("If the kernel was restarted, run this cell again.")
+    expect(panel).to_contain_text("word1 word2 word3")  # what had come stays
+
+
 def test_a_session_that_loads_or_ends_is_told_in_place(
     lab: Jupyter, lab_page: Page, lab_session: FakeSession
 ) -> None:

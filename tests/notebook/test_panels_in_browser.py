@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Page, expect
 
+from tests.browser import wait_for_clipboard
 from tests.fakes.fake_session import FakeSession
 from tests.notebook.jupyter import Face, Jupyter, find_secrets
 
@@ -39,22 +39,21 @@ def test_endpoint_key_and_snippet_go_to_the_clipboard(
     lab.write("copy.ipynb", [CONNECT])
     notebook = lab.open(lab_page, "copy.ipynb")
     notebook.run_all()
-    card, read = notebook.panel(0), "navigator.clipboard.readText()"
+    card = notebook.panel(0)
     card.get_by_role("button", name="Copy the endpoint").click()
     expect(card.get_by_role("button", name="Copied").first).to_be_visible()
-    assert lab_page.evaluate(read) == lab_session.url
+    wait_for_clipboard(lab_page, lambda text: text == lab_session.url)
     card.get_by_role("button", name="Copy key").click()
     expect(card.get_by_role("button", name="Copied", exact=True).last).to_be_visible()
-    lab_page.wait_for_function(f"async () => (await {read}) !== {json.dumps(lab_session.url)}")
-    assert lab_page.evaluate(read) == lab_session.key
+    wait_for_clipboard(lab_page, lambda text: text == lab_session.key)
     card.get_by_text("Use it from elsewhere").click()
     card.get_by_role("tab", name="LangChain").click()
     expect(card.get_by_role("tabpanel")).to_contain_text("ChatOpenAI")
     lab_page.keyboard.press("ArrowRight")
     expect(card.get_by_role("tab", name="LlamaIndex")).to_be_focused()
     card.get_by_role("button", name="Copy this").click()
-    lab_page.wait_for_function(f"async () => (await {read}).includes('llama_index')")
-    assert lab_session.key not in lab_page.evaluate(read)
+    snippet = wait_for_clipboard(lab_page, lambda text: "llama_index" in text)
+    assert lab_session.key not in snippet
 
 
 def test_no_secret_is_in_the_saved_notebook_nor_in_its_html(
@@ -216,6 +215,26 @@ def test_a_batch_is_cancelled_by_its_button(lab: Jupyter, lab_page: Page, lab_se
     panel.get_by_role("button", name="Cancel").click()
     expect(panel).to_contain_text("Batch: stopped")
     expect(panel).to_contain_text("kept in")
+
+
+def test_a_cell_that_waits_for_its_batch_is_ended_by_the_batch_s_button(
+    lab: Jupyter, lab_page: Page, lab_session: FakeSession
+) -> None:
+    lab.write("map.ipynb", [CONNECT, "session.map(['[silent] row'] * 40, concurrency=1)", "print('went on')"])
+    notebook = lab.open(lab_page, "map.ipynb")
+    notebook.start_all()
+    panel = notebook.panel(1)
+    expect(panel).to_contain_text("1 of 40")
+    assert notebook.kernel_status == "busy"
+    panel.get_by_role("button", name="Cancel").click()
+    expect(panel).to_contain_text("Batch: stopped")
+    notebook.wait_until_idle(10)
+    said = notebook.cell(1).locator(".jp-OutputArea-output").last
+    expect(said).to_contain_text("BatchStoppedError: The batch was stopped.")
+    expect(said).to_contain_text("of 40 rows are done and kept in")
+    expect(said).to_contain_text("Run the same again to go on where it stopped.")
+    expect(notebook.cell(2)).not_to_contain_text("went on")  # as after any error
+    assert 1 < len(lab_session.requests) < 40
 
 
 def test_after_the_page_is_loaded_anew_the_card_still_works(
