@@ -35,8 +35,8 @@ export function makeLaunchForm(panel) {
     model: field("model", "Model", select()),
     own_model: field("own_model", "Name at Hugging Face, or a folder", text({ placeholder: "Qwen/Qwen3-4B" })),
     gpus: field("gpus", "GPUs", select()),
-    hours: field("hours", "Hours", text({ inputmode: "decimal", class: "curc-input curc-short" })),
-    account: field("account", "Account", text({ list: `${id}-accounts` })),
+    hours: field("hours", "Hours", text({ inputmode: "decimal", class: "curc-input curc-short" }), { class: "curc-field curc-half curc-number" }),
+    account: field("account", "Account", text({ list: `${id}-accounts` }), { class: "curc-field curc-half" }),
     preset: field("preset", "Purpose", select()),
     context_tokens: field("context_tokens", "Context length", select()),
     qos: field("qos", "QoS", select()),
@@ -90,6 +90,7 @@ export function makeLaunchForm(panel) {
 
   function update(state, whole) {
     title.textContent = state.is_local ? "Start a session on this machine" : `Launch a session${state.title ? ` at ${state.title}` : ""}`;
+    element.classList.toggle("curc-local", Boolean(state.is_local));
     close.hidden = !(whole.card || whole.picker);
     keep.notice(state.notice, () => (state.notice ? message("", "", state.notice) : []));
     offer("model", state.models ?? []);

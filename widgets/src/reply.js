@@ -67,6 +67,9 @@ export function followReplies(panel, list, draw, redraw) {
   return replies;
 }
 
+/** A line breaks between its figures, never within one: "0.04 s" stays together. */
+const keepFiguresWhole = (line) => line.split(" · ").map((figure) => figure.replaceAll(" ", "\u00a0")).join(" · ");
+
 /** Where one answer is shown. */
 export class ReplyView {
   constructor({ label = "" } = {}) {
@@ -93,7 +96,7 @@ export class ReplyView {
     this.markdown.show(reply.text, !busy);
     this.showThought(reply);
     this.showTrouble(reply.trouble);
-    this.line.textContent = reply.line ?? "";
+    this.line.textContent = keepFiguresWhole(reply.line ?? "");
     this.actions.hidden = busy;
     this.copy.hidden = !reply.text;
     this.element.classList.toggle("curc-busy", busy);

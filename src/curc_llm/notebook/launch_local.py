@@ -13,8 +13,8 @@ from curc_llm.settings import Settings
 
 State = dict[str, Any]
 ELSEWHERE = (
-    "This machine has no Slurm. A session on a cluster is reached from here through a tunnel: run the "
-    "`curc-llm tunnel` command that its card prints, then curc_llm.connect(base_url=…, api_key_file=…)."
+    "This machine has no Slurm. A session on a cluster is reached from here through a tunnel: in a terminal, "
+    "the curc-llm tunnel command that its card prints; give it the session's key, then run this cell again."
 )
 
 
