@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -138,7 +139,8 @@ class Jupyter:
             page.evaluate(CLEAR_AWAY)  # the application itself stays: loading it anew takes seconds
             page.evaluate("(path) => window.jupyterapp.commands.execute('docmanager:open', { path })", name)
         else:
-            place = "lab/workspaces/tests/tree" if face == "lab" else "notebooks"
+            # A workspace of its own: JupyterLab opens again what was open in an earlier page's.
+            place = f"lab/workspaces/{uuid.uuid4().hex[:8]}/tree" if face == "lab" else "notebooks"
             page.goto(f"{self.url}{place}/{name}?token={TOKEN}")
         opened = NotebookPage(page, self.root / name)
         opened.wait_until_idle()

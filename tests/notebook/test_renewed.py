@@ -27,9 +27,7 @@ class Outputs:
         self.views: list[str] = []
         self.changed = threading.Condition()
 
-    def publish(
-        self, data: dict[str, Any], _: Any, *, transient: dict[str, str], update: bool
-    ) -> None:
+    def publish(self, data: dict[str, Any], _: Any, *, transient: dict[str, str], update: bool) -> None:
         name = transient["display_id"]
         assert update == (name in self.texts)
         with self.changed:
