@@ -6,7 +6,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from curc_llm.batch.progress import Progress, RunState
 from curc_llm.client.metrics import Metrics
@@ -113,3 +115,15 @@ def test_the_figures_text_agrees_with_itself_and_is_that_of_the_end(
         assert outputs.changed.wait_for(lambda: "has ended; these are its last figures" in outputs.text, 20)
     assert "3 running" in outputs.text
     widget.close()
+
+
+@pytest.mark.slow
+def test_a_notebook_that_was_run_keeps_the_text_of_the_end(fake: FakeSession, tmp_path: Path) -> None:
+    map_all = "import curc_llm\nsession = curc_llm.connect()\nout = session.map(['a', 'b', 'c'])"
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(text) for text in (map_all, "1 + 1")]
+    )
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(tmp_path))
+    texts = [output["data"]["text/plain"] for output in notebook.cells[0].outputs if "data" in output]
+    (batch,) = [text for text in texts if text.startswith("Batch, ")]
+    assert batch.startswith("Batch, done: rows 3 of 3; ")

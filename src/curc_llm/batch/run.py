@@ -225,8 +225,10 @@ class Run:
         state = RunState.DONE if self.error is None else RunState.STOPPED
         self._tracker.set_state(state, "" if self.error is None else str(self.error))
         self.journal.unlock()
-        self._over.set()
-        self._tell()
+        try:
+            self._tell()  # before anybody goes on: a cell that ends now keeps the text of the end
+        finally:
+            self._over.set()
 
     async def _ask_all(self) -> None:
         link = Link(
