@@ -41,7 +41,7 @@ def replies(panel: Locator) -> Locator:
 
 
 @pytest.mark.parametrize("face", ["lab", "notebooks"])
-def test_an_answer_is_drawn_and_what_was_said_goes_along(
+def test_an_answer_is_drawn_what_was_said_goes_along_and_no_key_is_saved(
     lab: Jupyter, lab_page: Page, fresh_page: Page, lab_session: FakeSession, face: Face
 ) -> None:
     page = lab_page if face == "lab" else fresh_page
@@ -58,6 +58,9 @@ def test_an_answer_is_drawn_and_what_was_said_goes_along(
     assert len(lab_session.requests[-1]["body"]["messages"]) == 3
     run(notebook, 1)
     expect(notebook.output(1)).to_contain_text("You said: Two")
+    saved = notebook.save()
+    assert "You said: Two" in saved
+    assert find_secrets(saved, lab_session.key) == []
 
 
 def test_the_kernel_is_free_while_an_answer_comes_and_stop_ends_the_generation(
@@ -239,10 +242,3 @@ def test_the_magics_answer_has_a_button_to_stop_it(
     notebook.wait_until_idle()
     run(notebook, 2)
     expect(notebook.output(2)).to_contain_text("done True")
-
-
-def test_a_saved_chat_holds_no_key(lab: Jupyter, lab_page: Page, lab_session: FakeSession) -> None:
-    notebook = open_chat(lab, lab_page, "saved.ipynb")
-    ask(notebook.panel(0), "Hi")
-    expect(replies(notebook.panel(0))).to_contain_text("You said: Hi")
-    assert find_secrets(notebook.save(), lab_session.key) == []

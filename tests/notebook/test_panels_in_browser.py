@@ -136,15 +136,17 @@ def test_stop_asks_first(lab: Jupyter, lab_page: Page, lab_state: Path) -> None:
             time.sleep(0.05)
 
 
-def test_a_launch_by_clicking_from_the_form_to_the_session(
+def test_a_launch_by_clicking_from_the_form_to_the_session_while_the_kernel_stays_free(
     lab: Jupyter, lab_page: Page, lab_state: Path
 ) -> None:
-    lab.write("launch.ipynb", [CONNECT, "print(session.chat('Hi'))"])
+    lab.write("launch.ipynb", [CONNECT, "print(session.chat('Hi'))", "1 + 1"])
     notebook = lab.open(lab_page, "launch.ipynb")
     notebook.run_all()
     panel = notebook.panel(0)
     expect(panel).to_contain_text("Fits on")
     panel.get_by_label("Model", exact=True).select_option("llama-3.1-405b-instruct")
+    notebook.run_cell(2)
+    expect(notebook.output(2)).to_contain_text("2")
     expect(panel.get_by_label("GPUs")).not_to_have_value("")
     panel.get_by_label("Hours").fill("900")
     expect(panel).to_contain_text("This doesn't work")
@@ -165,17 +167,6 @@ def test_a_launch_by_clicking_from_the_form_to_the_session(
         expect(panel).to_contain_text(fake.url)
         notebook.run_cell(1)
         expect(notebook.cell(1)).to_contain_text("You said: Hi")
-
-
-def test_the_kernel_stays_free_while_the_form_is_used(lab: Jupyter, lab_page: Page, lab_state: Path) -> None:
-    lab.write("free.ipynb", [CONNECT, "1 + 1"])
-    notebook = lab.open(lab_page, "free.ipynb")
-    notebook.run_all()
-    panel = notebook.panel(0)
-    expect(panel).to_contain_text("Fits on")
-    panel.get_by_label("Model", exact=True).select_option("llama-3.1-70b-instruct")
-    notebook.run_cell(1)
-    expect(notebook.output(1)).to_contain_text("2")
 
 
 def test_after_a_restart_the_old_card_says_so_and_connect_works_again(
