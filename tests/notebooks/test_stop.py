@@ -77,9 +77,12 @@ def test_stop_in_the_chat_ends_it_within_a_second(person: Reader, session: Sessi
 
 
 def test_closing_a_stream_ends_it_within_a_second(person: Reader, session: Session) -> None:
+    reading: list[Iterator[str]] = []  # one that nobody holds any more would end by itself
+
     def begin() -> Callable[[], object]:
         stream = session.stream("Tell me everything.", **ENDLESS)
-        next(iter(stream))
+        reading.append(iter(stream))
+        next(reading[-1])
         return stream.close
 
     assert measure_stop(person, begin) < WITHIN_S
