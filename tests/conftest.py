@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 
 from tests.browser import browser  # noqa: F401 - fixture for all tests
+from tests.testbed import fixtures as beds
 from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
-from tests.testbed.fixtures import make_networks, remove_networks
 
 BEDS = {"e2e": "portal", "centre": "portal", "launch": "launch"}
 # Machines are shared: how long an example takes says nothing of the code.
@@ -31,12 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     if workers := count_bed_workers(session.config):
-        make_networks(workers)
+        beds.make_networks(workers)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if workers := count_bed_workers(session.config):
-        remove_networks(workers)
+        beds.remove_networks(workers)
 
 
 def count_bed_workers(config: pytest.Config) -> int:

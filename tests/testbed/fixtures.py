@@ -26,7 +26,7 @@ def list_grounds(workers: int) -> list[Ground]:
 
 
 def make_networks(workers: int) -> None:
-    """The networks of all beds, before a worker starts its browser: a new address breaks Chromium's requests."""
+    """The networks of all beds, before any browser is there: a new address breaks Chromium's requests."""
     for ground in list_grounds(workers):
         network.make_network(ground)
 

@@ -46,7 +46,7 @@ def _add_node(ground: Ground, node: Node) -> None:
 
 
 def _take_no_address(device: str) -> None:
-    """None of IPv6: the kernel gives one after seconds, and each breaks the requests of every Chromium here."""
+    """No IPv6: the kernel gives it after seconds, and each new address breaks Chromium's requests."""
     run("ip", "link", "set", device, "addrgenmode", "none")
 
 
