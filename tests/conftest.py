@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from tests.browser import browser  # noqa: F401 - fixture for all tests
+from tests.testbed import fixtures as beds
 from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
 
 BEDS = {"e2e": "portal", "centre": "portal", "launch": "launch"}
@@ -26,6 +27,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--run-slurm", action="store_true", help="run the tests that need the real Slurm of tests/testbed"
     )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if workers := count_bed_workers(session.config):
+        beds.make_networks(workers)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if workers := count_bed_workers(session.config):
+        beds.remove_networks(workers)
+
+
+def count_bed_workers(config: pytest.Config) -> int:
+    """How many workers with a bed this process directs; 0 in a worker, and without workers."""
+    is_worker = hasattr(config, "workerinput")
+    return 0 if is_worker or not config.getoption("--run-slurm") else len(config.getoption("tx") or ())
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -78,8 +78,13 @@ class Bed:
         self._start_slurm()
         return time.monotonic() - began
 
-    def down(self, *, wipe: bool = False) -> None:
-        """Stops everything, jobs and what they left too; with `wipe` nothing stays on disk either."""
+    def down(self, *, wipe: bool = False, network_stays: bool = False) -> None:
+        """Stops everything, jobs and what they left too.
+
+        Args:
+            wipe: nothing stays on disk either.
+            network_stays: somebody else takes the network away.
+        """
         names = [f"slurmd.{node.name}" for node in self.ground.nodes]
         for name in (*names, "slurmctld", "slurmdbd"):
             daemon.stop(self.ground, name)
@@ -87,7 +92,8 @@ class Bed:
         daemon.stop_pids(left, patience_s=3)
         for name in ("mariadbd", "munged"):
             daemon.stop(self.ground, name)
-        network.remove_network(self.ground)
+        if not network_stays:
+            network.remove_network(self.ground)
         if wipe:
             accounts.remove_users(self.ground)
             shutil.rmtree(self.ground.folder, ignore_errors=True)

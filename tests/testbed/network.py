@@ -25,6 +25,7 @@ def make_network(ground: Ground) -> None:
     """The bridge in this namespace, the nodes behind it."""
     if not Path("/sys/class/net", ground.bridge).exists():
         run("ip", "link", "add", ground.bridge, "type", "bridge")
+        _take_no_address(ground.bridge)
         run("ip", "addr", "add", f"{ground.address}/24", "dev", ground.bridge)
         run("ip", "link", "set", ground.bridge, "up")
     for node in ground.nodes:
@@ -36,11 +37,17 @@ def _add_node(ground: Ground, node: Node) -> None:
     cable = f"{ground.bridge}-{node.name}"
     run("ip", "netns", "add", node.namespace)
     run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", node.namespace)
+    _take_no_address(cable)
     run("ip", "link", "set", cable, "master", ground.bridge, "up")
     run("ip", "-n", node.namespace, "addr", "add", f"{node.address}/24", "dev", "eth0")
     for device in ("lo", "eth0"):
         run("ip", "-n", node.namespace, "link", "set", device, "up")
     run("ip", "-n", node.namespace, "route", "add", "default", "via", ground.address)
+
+
+def _take_no_address(device: str) -> None:
+    """No IPv6: the kernel gives it after seconds, and each new address breaks Chromium's requests."""
+    run("ip", "link", "set", device, "addrgenmode", "none")
 
 
 def remove_network(ground: Ground) -> None:
