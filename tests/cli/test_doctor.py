@@ -130,6 +130,7 @@ def test_a_misspelt_variable_is_found_and_the_right_one_named(
 ) -> None:
     monkeypatch.setenv("CURC_LLM_IDEL_STOP_MIN", "5")
     monkeypatch.setenv("CURC_LLM_DIR", "/curc")
+    monkeypatch.setenv("CURC_LLM_SESSION", "local-1")
     result = run("doctor").stdout
     assert "CURC_LLM_IDEL_STOP_MIN is not a setting" in result
     assert "Did you mean CURC_LLM_IDLE_STOP_MIN?" in result

@@ -13,13 +13,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
 from curc_llm.cli.lab import check_lab, run_lab
-from curc_llm.errors import LaunchError
+from curc_llm.cli.launching import Beside
+from curc_llm.cli.output import Output
+from curc_llm.errors import EngineError, LaunchError
 from curc_llm.launch import stop_session
 from curc_llm.session.store import discover_sessions
 from tests.cli.conftest import REPOSITORY, Run
@@ -97,16 +100,40 @@ def test_the_lab_shows_the_notebooks_knows_the_session_and_ends_with_the_demo(
 
 
 @pytest.mark.slow
-def test_the_lab_ends_even_when_the_command_is_killed(engine: None, state_dir: Path) -> None:
+def test_the_lab_outlives_the_session_and_ends_even_when_the_command_is_killed(
+    engine: None, state_dir: Path
+) -> None:
     command = [sys.executable, *MAIN, "demo", "--lab", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         card = json.loads(process.stdout.readline())
         assert card["notebooks"] == str(state_dir / "notebooks")
         processes = servers(state_dir / "notebooks")
         assert processes
+        for found in discover_sessions(state_dir):
+            stop_session(found)  # as a notebook's session.stop() does
+        said = iter(process.stderr)
+        assert any("The session has ended: The session was stopped by its owner." in line for line in said)
+        assert any("JupyterLab goes on" in line for line in said)
+        assert call(card["lab_url"], "/api/kernels") == []
         os.kill(process.pid, signal.SIGKILL)
     wait_until_gone(processes)
+
+
+def test_ctrl_c_ends_a_lab_whose_session_is_over(capfd: pytest.CaptureFixture[str]) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def fail() -> None:
+        raise EngineError("The engine died.", "Look at its log.")
+
+    Beside({}, SimpleNamespace(wait=interrupt)).stay(fail, Output(as_json=False))  # type: ignore[arg-type]
+    said = capfd.readouterr().err
+    for words in ("The engine died.", "Ctrl-C here ends it.", "JupyterLab has ended."):
+        assert words in said
+    with pytest.raises(KeyboardInterrupt):  # while the session runs, Ctrl-C ends that too
+        Beside({}, SimpleNamespace()).stay(interrupt, Output(as_json=False))  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

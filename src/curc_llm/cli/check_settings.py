@@ -10,12 +10,14 @@ from typing import Any
 import yaml
 
 from curc_llm.cli.check import Check
+from curc_llm.client.connection import SESSION_VARIABLE
 from curc_llm.errors import SettingsError
 from curc_llm.settings import ENV_PREFIX, ModelSettings, Settings, load_settings, user_config_file
 from curc_llm.sites.placement import load_site_settings
 
-# Variables with our prefix that are no settings: which file to read, debugging, and CURC's own models folder.
-OTHER_VARIABLES = {"CURC_LLM_CONFIG", "CURC_LLM_DEBUG", "CURC_LLM_DIR"}
+# Variables with our prefix that are no settings: which file to read, debugging, CURC's own models folder, and
+# which session `connect()` means.
+OTHER_VARIABLES = {"CURC_LLM_CONFIG", "CURC_LLM_DEBUG", "CURC_LLM_DIR", SESSION_VARIABLE}
 # Kept when the settings can't be used, so that the other checks still look at the right home.
 FOLDER_VARIABLES = ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HF_HOME")
 

@@ -25,7 +25,7 @@ SHARE_OF_TWO = 0.4  # of a GPU's memory, for each of two engines
 )
 @click.option("--embed", is_flag=True, help="Also serve the bundled model as `demo-embed`, for embeddings.")
 @click.option(
-    "--lab", is_flag=True, help="Also start JupyterLab with the notebooks, connected; ends with this."
+    "--lab", is_flag=True, help="Also start JupyterLab with the notebooks, connected; Ctrl-C ends it."
 )
 @click.option("--detach", is_flag=True, help="Return when the session is ready, and leave it running.")
 @click.option("--time-h", type=click.FloatRange(min=0, min_open=True), help="End after so many hours.")

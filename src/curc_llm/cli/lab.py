@@ -1,4 +1,7 @@
-"""JupyterLab beside a session of this machine: the notebooks, connected, for as long as the session lives."""
+"""JupyterLab beside a session of this machine: the notebooks, connected, until Ctrl-C.
+
+It outlives the session: a notebook may end that (`session.stop()`) and launch another one.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +39,26 @@ def check_lab() -> None:
         )
 
 
+@dataclass(frozen=True)
+class Lab:
+    """A JupyterLab that runs.
+
+    Args:
+        link: opens it, token included.
+        process: its guard.
+    """
+
+    link: str
+    process: subprocess.Popen[bytes]
+
+    def wait(self) -> None:
+        """Returns when it has ended, such as by *Shut Down* in its menu."""
+        self.process.wait()
+
+
 @contextlib.contextmanager
-def run_lab(folder: Path, session_id: str, state_dir: Path) -> Iterator[str]:
-    """Runs JupyterLab on loopback and gives the link that opens it; ends it, with its kernels, afterwards.
+def run_lab(folder: Path, session_id: str, state_dir: Path) -> Iterator[Lab]:
+    """Runs JupyterLab on loopback; ends it, with its kernels, afterwards.
 
     Args:
         folder: what it shows.
@@ -59,7 +80,7 @@ def run_lab(folder: Path, session_id: str, state_dir: Path) -> Iterator[str]:
     }
     try:
         with _guarded(_command(folder), environ, runtime / LOG) as process:
-            yield _wait_for_link(process, runtime, token)
+            yield Lab(_wait_for_link(process, runtime, token), process)
     finally:
         shutil.rmtree(runtime, ignore_errors=True)
 

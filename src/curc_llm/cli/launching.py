@@ -7,19 +7,20 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curc_llm.cli.card import make_card, render_card
 from curc_llm.cli.output import Output
 from curc_llm.client.progress import Progress
-from curc_llm.errors import EngineError, LaunchError
+from curc_llm.errors import CurcLlmError, EngineError, LaunchError
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.store import FoundSession, load_session, process_started
 
 if TYPE_CHECKING:
+    from curc_llm.cli.lab import Lab
     from curc_llm.session.record import SessionRecord
     from curc_llm.settings import Settings
     from curc_llm.spec import LaunchSpec
@@ -42,7 +43,7 @@ class Start:
         detach: return when the session is ready, and leave it running.
         repeats: the session that is done again; then `models` and `engine_flags` are empty.
         idle_stop_min: minutes without a request until it ends; None for the settings' or the old session's.
-        lab: run JupyterLab beside it, with the notebooks, until it ends.
+        lab: run JupyterLab beside it, with the notebooks; it goes on when the session has ended.
     """
 
     models: tuple[str, ...]
@@ -53,6 +54,37 @@ class Start:
     repeats: str | None = None
     idle_stop_min: float | None = None
     lab: bool = False
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What runs beside a session.
+
+    Args:
+        fields: more of the card.
+        lab: JupyterLab, if it runs.
+    """
+
+    fields: dict[str, str] = field(default_factory=dict)
+    lab: Lab | None = None
+
+    def stay(self, attend: Callable[[], None], output: Output) -> None:
+        """Attends to the session until it ends, and then to JupyterLab, whose notebooks may hold more.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, while the session ran.
+        """
+        if self.lab is None:
+            attend()
+            return
+        try:
+            attend()
+        except CurcLlmError as error:
+            output.say(str(error))
+        with contextlib.suppress(KeyboardInterrupt):
+            output.say("JupyterLab goes on, with its notebooks and kernels; Ctrl-C here ends it.")
+            self.lab.wait()
+        output.say("JupyterLab has ended.")
 
 
 def run_session(settings: Settings, start: Start, output: Output) -> None:
@@ -73,10 +105,10 @@ def run_session(settings: Settings, start: Start, output: Output) -> None:
         pid = launch_local(spec)
         try:
             record = _wait(paths, spec, pid)
-            with _beside(spec, start, output) as links:
-                _print_card(paths, record, start, output, links)
+            with _beside(spec, start, output) as lab:
+                _print_card(paths, record, start, output, lab.fields)
                 if not start.detach:
-                    stay_attached(paths, output)
+                    lab.stay(lambda: stay_attached(paths, output), output)
         except KeyboardInterrupt:
             output.say("Stopping the session …")
             end_session(paths, pid)
@@ -145,10 +177,10 @@ def _wait(paths: SessionPaths, spec: LaunchSpec, pid: int) -> SessionRecord:
 
 
 @contextlib.contextmanager
-def _beside(spec: LaunchSpec, start: Start, output: Output) -> Iterator[dict[str, str]]:
-    """What runs beside the session while this command is attached to it, as more fields of the card."""
+def _beside(spec: LaunchSpec, start: Start, output: Output) -> Iterator[Beside]:
+    """What runs beside the session while this command is attached to it."""
     if not start.lab:
-        yield {}
+        yield Beside()
         return
     from curc_llm.cli.lab import run_lab
     from curc_llm.cli.own_notebooks import copy_notebooks, find_shipped_notebooks
@@ -158,8 +190,8 @@ def _beside(spec: LaunchSpec, start: Start, output: Output) -> Iterator[dict[str
     if kept:
         output.say(f"Left as you changed them in {folder}: {', '.join(kept)}")
     output.say("Starting JupyterLab …")
-    with run_lab(folder, spec.session_id, spec.state_dir) as link:
-        yield {"lab_url": link, "notebooks": str(folder)}
+    with run_lab(folder, spec.session_id, spec.state_dir) as lab:
+        yield Beside({"lab_url": lab.link, "notebooks": str(folder)}, lab)
 
 
 def _print_card(
