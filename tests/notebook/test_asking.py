@@ -10,10 +10,14 @@ import pytest
 from curc_llm.client import Session
 from curc_llm.client.connection import connect
 from curc_llm.errors import ApiError
+from curc_llm.notebook import asking as asking_module
+from curc_llm.notebook import session_end
 from curc_llm.notebook.asking import Asking, can_answer
 from curc_llm.notebook.reply import Phase, Reply
 from curc_llm.session.record import EnginePhase, SessionStatus, Trouble
 from tests.fakes.fake_session import FakeSession
+
+STOPPED = Trouble(code="stopped", message="You stopped it.")
 
 
 @pytest.fixture
@@ -125,6 +129,56 @@ def test_a_session_that_ended_says_so(session: Session, fake: FakeSession) -> No
     assert asking.reply.trouble is not None
     assert "has ended" in asking.reply.trouble.message
     assert asking.reply.trouble.remedy
+
+
+def test_an_end_in_the_middle_of_an_answer_is_told_though_its_connection_stays_open(
+    session: Session, fake: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking_module, "END_POLL_S", 0.02)
+    asking = ask(session, "[slow]")
+    wait_for(lambda: "word3" in asking.reply.text)
+    fake.change(status=SessionStatus.ENDED, reason=STOPPED)
+    assert asking.wait(5)
+    assert "has ended: You stopped it." in str(asking.reply.trouble)
+    assert fake.aborted.wait(2)
+
+
+def test_a_session_that_is_stopped_while_its_engine_is_silent_is_told_soon(
+    fake: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking_module, "END_POLL_S", 0.02)
+    monkeypatch.setattr(session_end, "SILENCE_S", 0.1)
+    server = SilentServer()
+    session = connect(base_url=server.url, api_key="x")
+    stand_in = SimpleNamespace(status=lambda: fake.record, stream=session.stream)
+    asking = Asking(stand_in, Reply(1), [{"role": "user", "content": "Hi"}], model="curc-guide")  # type: ignore[arg-type]
+    asking.start()
+    assert server.asked.wait(5)
+    fake.change(status=SessionStatus.DRAINING, reason=STOPPED)
+    assert asking.wait(5)
+    assert server.left.wait(2)
+    assert "has ended: You stopped it." in str(asking.reply.trouble)
+
+
+def test_an_answer_goes_on_while_its_session_gives_it_time(
+    session: Session, fake: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking_module, "END_POLL_S", 0.02)
+    asking = ask(session, "[slow]")
+    wait_for(lambda: "word3" in asking.reply.text)
+    fake.change(status=SessionStatus.DRAINING, reason=STOPPED)
+    wait_for(lambda: "word9" in asking.reply.text)
+    assert not asking.reply.is_over
+    asking.stop()
+
+
+def test_a_connection_that_breaks_because_the_session_ends_says_that(
+    session: Session, fake: FakeSession
+) -> None:
+    fake.change(status=SessionStatus.DRAINING, reason=STOPPED)
+    asking = ask(session, "[cut] Hello")
+    assert asking.wait(10)
+    assert "has ended: You stopped it." in str(asking.reply.trouble)
 
 
 def test_an_answer_that_breaks_off_keeps_what_came(session: Session) -> None:

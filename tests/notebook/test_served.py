@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from curc_llm.notebook.served import look_up_served
+from curc_llm.session.record import SessionStatus
 from tests.fakes.fake_session import FakeSession
 
 
@@ -23,3 +24,8 @@ def test_the_bundled_model_is_asked_what_it_knows(fake: FakeSession) -> None:
 def test_nothing_is_known_of_a_session_in_the_queue(fake: FakeSession) -> None:
     found = look_up_served(fake.record.model_copy(update={"engines": ()}))
     assert (found.models, found.default, found.is_ready, found.examples) == ([], "", False, [])
+
+
+def test_a_session_that_ends_takes_no_questions(fake: FakeSession) -> None:
+    assert look_up_served(fake.record).is_ready
+    assert not look_up_served(fake.record.model_copy(update={"status": SessionStatus.ENDED})).is_ready

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from curc_llm.notebook.pending import PendingSource
 from curc_llm.notebook.picker import PickerWidget
 from curc_llm.notebook.session_panel import SessionPanel, find_last_spec
 from curc_llm.notebook.watch import stop_watches
+from curc_llm.sites.placement import load_site_settings
+from curc_llm.spec import LaunchSpec, make_launch_spec
 from tests.fakes.fake_session import FakeSession
 from tests.fakes.fake_slurm import FakeSlurm
 
@@ -305,6 +308,31 @@ def test_without_slurm_it_starts_on_this_machine(state_dir: Path, monkeypatch: p
     assert form["verdict"]["title"] == "Runs on this machine"
     assert "curc-llm tunnel" in form["hint"]
     widget.close()
+
+
+def test_slurm_without_a_cluster_starts_on_this_machine(state_dir: Path, slurm: FakeSlurm) -> None:
+    slurm.says("scontrol", error="scontrol: fatal: Could not establish a configuration source\n", status=1)
+    widget = LaunchWidget(Session(PendingSource()), state_dir=state_dir)
+    wait_until(lambda: (widget.state["launch"] or {}).get("verdict"))
+    assert widget.state["launch"]["is_local"]
+    widget.close()
+
+
+def test_a_cluster_whose_controller_is_silent_is_one(state_dir: Path, slurm: FakeSlurm) -> None:
+    slurm.says("scontrol", error="Unable to contact slurm controller\n", status=1)
+    like = values_without_end()
+    widget = LaunchWidget(Session(PendingSource()), state_dir=state_dir, like=like)
+    wait_until(lambda: (widget.state["launch"] or {}).get("verdict"))
+    form = widget.state["launch"]
+    assert not form["is_local"]
+    assert form["values"]["hours"] == "4"  # what the verdict's price is for
+    widget.close()
+
+
+def values_without_end() -> LaunchSpec:
+    """What a session on this machine without a wall time was launched with."""
+    settings = load_site_settings()
+    return make_launch_spec(settings, ("demo",), device="cpu", engine_python=sys.executable)
 
 
 def test_after_the_end_the_form_is_filled_in_as_before(state_dir: Path, slurm: FakeSlurm) -> None:

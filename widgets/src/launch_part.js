@@ -102,6 +102,7 @@ export function makeLaunchForm(panel) {
     Object.entries(state.values ?? {}).forEach(([name, value]) => show(name, value));
     for (const name of ["gpus", "account", "preset", "context_tokens", "qos", "reservation", "mail"]) fields[name].hidden = state.is_local;
     fields.own_model.hidden = inputs.model.value !== "own";
+    inputs.hours.placeholder = state.is_local ? "no end" : "";
     inputs.account.placeholder = state.account?.default || (state.account?.is_required ? "required" : "your usual one");
     keep.verdict([state.verdict, state.models?.length], () => drawVerdict(state, take));
     keep.problem(state.problem, () => (state.problem ? message("error", state.problem.message, state.problem.remedy) : []));

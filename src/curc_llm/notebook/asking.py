@@ -11,6 +11,7 @@ from curc_llm.client.progress import render_progress
 from curc_llm.client.source import check_not_over
 from curc_llm.errors import ApiError, CurcLlmError, SessionNotReadyError
 from curc_llm.notebook.reply import Reply
+from curc_llm.notebook.session_end import EndWatch
 from curc_llm.session.record import EnginePhase, SessionRecord, SessionStatus
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from curc_llm.client.stream import Stream
 
 POLL_S = 0.5
+END_POLL_S = 1.0
 # What a status of its own doesn't tell: then the question itself finds out.
 _TRUSTED = {SessionStatus.UNKNOWN}
 
@@ -57,6 +59,8 @@ class Asking:
         self._ended = threading.Event()
         self._ending = threading.Lock()
         self._ends = False
+        self._end_watch = EndWatch(session.status, lambda: time.monotonic() - self._heard_at)
+        self._heard_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="curc-llm answer", daemon=True)
 
     def start(self) -> None:
@@ -65,13 +69,23 @@ class Asking:
 
     def stop(self) -> None:
         """Ends it at once, from any thread; what has come stays. The model's work ends, too."""
-        self._stopped.set()
         self.reply.stop()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._stopped.set()
         stream = self._stream
         if stream is not None:
             # Closing may wait for what the other thread is reading just now.
             threading.Thread(target=stream.close, name="curc-llm stop", daemon=True).start()
         self._end()
+
+    def _follow_session(self) -> None:
+        """Gives up when the session ends, however long its connection stays open and silent."""
+        while not self._ended.wait(END_POLL_S):
+            if (end := self._end_watch.look()) is not None:
+                self.reply.fail(end)
+                self._leave()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits for the end; False when the time was up first."""
@@ -81,7 +95,7 @@ class Asking:
         try:
             self._ask()
         except CurcLlmError as error:
-            self.reply.fail(error)
+            self.reply.fail(self._end_watch.explain(error))
         except Exception as error:  # noqa: BLE001 - nobody else would ever tell
             self.reply.fail(explain_unexpected(error))
         finally:
@@ -127,12 +141,15 @@ class Asking:
     def _read(self) -> None:
         self.reply.send()
         self._on_change()
+        self._heard_at = time.monotonic()
+        threading.Thread(target=self._follow_session, name="curc-llm end", daemon=True).start()
         stream = self._session.stream(self._messages, model=self._model, **self._parameters)
         self._stream = stream
         with stream:
             if self._stopped.is_set():
                 return
             for piece in stream.pieces():
+                self._heard_at = time.monotonic()
                 self.reply.add(piece.kind, piece.text)
                 self._on_change()
             self.reply.finish(stream.answer)

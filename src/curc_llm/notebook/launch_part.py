@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
-from curc_llm.errors import CurcLlmError
+from curc_llm.errors import CurcLlmError, SlurmError, SlurmSilentError
 from curc_llm.notebook import launch_choices as choices
 from curc_llm.notebook.latest import Latest
 from curc_llm.notebook.launch_local import LocalDesk
@@ -16,8 +17,11 @@ from curc_llm.notebook.starting import Started
 from curc_llm.settings import Settings
 from curc_llm.sites.load import LOCAL
 from curc_llm.slurm.command import Slurm
+from curc_llm.slurm.refusals import explain_refusal
 
 State = dict[str, Any]
+ASK_S = 10.0
+UNCONFIGURED = "Could not establish a configuration source"  # what Slurm's commands say of it
 
 
 class LaunchPart:
@@ -42,14 +46,19 @@ class LaunchPart:
         notice: str = "",
     ) -> None:
         self._on_change, self._on_started = on_change, on_started
-        self.desk: SiteDesk | LocalDesk = make_desk(settings)
+        self._settings = settings
         self.values = values or LaunchValues()
         self.notice = notice
-        self._about: State = {"models": [], "title": "", "is_local": isinstance(self.desk, LocalDesk)}
+        self._about: State = {"models": [], "title": "", "is_local": not may_be_centre(settings)}
         self._judged: State = {"gpus": [], "verdict": None}
         self._problem: State | None = None
         self._is_launching = False
         self._judging = Latest(self._judge)
+
+    @cached_property
+    def desk(self) -> SiteDesk | LocalDesk:
+        """Where sessions are launched from here; Slurm is asked, so not in the kernel's main thread."""
+        return make_desk(self._settings)
 
     def begin(self) -> None:
         """Reads what there is to choose from, in a thread."""
@@ -100,13 +109,16 @@ class LaunchPart:
 
     def _open(self, values: LaunchValues) -> tuple[State, LaunchValues]:
         about, first = self.desk.open()
+        is_local = isinstance(self.desk, LocalDesk)
         names = {option["value"] for option in about["models"]}
+        if not is_local and not values.hours:  # as of a session without an end; a job has one
+            values = values.changed({"hours": LaunchValues.hours})
         if not values.model:
             values = values.changed({"model": first})
         elif values.model not in names:
             values = values.changed({"model": choices.OWN, "own_model": values.model})
         self.values = values
-        return {**about, "is_local": isinstance(self.desk, LocalDesk)}, values
+        return {**about, "is_local": is_local}, values
 
     def _launch(self) -> None:
         try:
@@ -124,6 +136,24 @@ class LaunchPart:
 
 def make_desk(settings: Settings) -> SiteDesk | LocalDesk:
     """Where sessions are launched from here: the centre's Slurm, or this machine where there is none."""
-    if settings.site != LOCAL and Slurm().is_here():
-        return SiteDesk(settings)
-    return LocalDesk(settings)
+    is_centre = may_be_centre(settings) and is_configured(Slurm(query_s=ASK_S))
+    return SiteDesk(settings) if is_centre else LocalDesk(settings)
+
+
+def may_be_centre(settings: Settings) -> bool:
+    """What can be told of it without asking anybody."""
+    return settings.site != LOCAL and Slurm().is_here()
+
+
+def is_configured(slurm: Slurm) -> bool:
+    """Whether Slurm's commands belong to a cluster; a package manager may have brought them without one.
+
+    A controller that is silent, as during maintenance, is a cluster's all the same.
+    """
+    try:
+        slurm.query("scontrol", "--version")
+    except SlurmSilentError:
+        return True
+    except SlurmError as error:
+        return error.message != explain_refusal(UNCONFIGURED)[0]
+    return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from curc_llm.chat.examples import choose_examples, load_examples
-from curc_llm.session.record import EnginePhase, SessionRecord
+from curc_llm.session.record import EnginePhase, SessionRecord, SessionStatus
 from curc_llm.spec import DEMO_MODEL_DIR
 
 NUM_EXAMPLES = 3
@@ -40,9 +40,14 @@ def look_up_served(record: SessionRecord) -> Served:
     """
     engines = [engine for engine in record.engines if engine.runner == "generate"]
     models = [engine.served_model_name for engine in engines]
-    is_ready = any(engine.phase is EnginePhase.READY for engine in engines)
+    is_ready = not is_ending(record) and any(engine.phase is EnginePhase.READY for engine in engines)
     examples = choose_examples(models[0], _load_demo_examples()) if models else []
     return Served(models, is_ready, examples[:NUM_EXAMPLES])
+
+
+def is_ending(record: SessionRecord) -> bool:
+    """Whether it takes no questions any more; its engines' last phase may still be ready."""
+    return record.status.is_over or record.status is SessionStatus.DRAINING
 
 
 @cache
