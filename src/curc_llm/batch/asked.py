@@ -76,7 +76,7 @@ def make_form(session: Session, wish: Wish) -> Form:
         ModelNotFoundError: the session serves no model of that kind.
     """
     url = find_endpoint(wish.endpoint)
-    fields = check_params(wish.params)
+    fields = check_params(wish.params, url)
     schema = None if wish.schema is None else make_schema(wish.schema)
     if schema is not None:
         if url != CHAT:
@@ -161,5 +161,6 @@ def _make_dict_prompts(rows: list[Any], template: Template) -> CellPrompts:
                 f"Row {index} (counted from 0) is {type(row).__name__}, and a template needs named columns.",
                 "Give a DataFrame or a list of dicts, or leave the template out.",
             )
-        template.check_columns([str(name) for name in row])
+    if rows:
+        template.check_columns([str(name) for name in rows[0]])
     return CellPrompts(lambda: rows, None, template, lambda i: f"row {i}", "Leave such rows out.")

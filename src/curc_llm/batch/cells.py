@@ -34,7 +34,7 @@ class CellPrompts:
     """The prompts of rows with columns.
 
     Args:
-        open_rows: begins with the rows anew; each has at least the columns that are named.
+        open_rows: begins with the rows anew; one without a column that is named is told.
         column: where the prompt itself stands; None where a template makes it.
         template: makes the prompt from a row.
         place: says where a row is, such as `line 3 of notes.csv`.
@@ -51,6 +51,11 @@ class CellPrompts:
         """Begins with the prompts anew."""
         for index, row in enumerate(self.open_rows()):
             for column in self._columns:
+                if column not in row:
+                    raise BatchInputError(
+                        f"There is no column {column!r} in {self.place(index)}; it has {_list(list(row))}.",
+                        "Mend that row, or leave it out.",
+                    )
                 if is_missing(row[column]):
                     raise BatchInputError(
                         f"Column {column!r} is empty (NaN) in {self.place(index)}.", self.remedy

@@ -126,7 +126,7 @@ def _read_model(line: dict[str, Any]) -> str:
 
 def _refuse_strange(earlier: Earlier, strange: _Strange, path: Path, survey: Survey) -> None:
     remedy = (
-        "Name another file for the results, or begin anew, which deletes these: --restart (restart=True)."
+        "Name another file for the results, or begin anew, which deletes these: resume=False (--restart)."
     )
     known = earlier.num_done + earlier.num_failed
     if strange.changed:

@@ -42,9 +42,14 @@ def make_frame_prompts(frame: Any, column: str | None, template: Template | None
             yield dict(zip(needed, values, strict=True))
 
     def place(index: int) -> str:
-        return f"row {index} (index {frame.index[index]!r})"
+        return f"row {index} (index {show_label(frame.index[index])})"
 
     return CellPrompts(open_rows, chosen, template, place, "Leave such rows out.")
+
+
+def show_label(label: Any) -> str:
+    """A label of an index as people write it: numpy's numbers say their type since numpy 2."""
+    return repr(label.item() if hasattr(label, "item") else label)
 
 
 def _check_whole(frame: Any, name: Any) -> None:
@@ -52,7 +57,7 @@ def _check_whole(frame: Any, name: Any) -> None:
     count = int(empty.sum())
     if not count:
         return
-    labels = ", ".join(repr(label) for label in frame.index[empty][:SHOWN_LABELS])
+    labels = ", ".join(show_label(label) for label in frame.index[empty][:SHOWN_LABELS])
     more = " ..." if count > SHOWN_LABELS else ""
     raise BatchInputError(
         f"Column {str(name)!r} is empty (NaN) in {count:,} of {len(frame):,} rows: index {labels}{more}.",

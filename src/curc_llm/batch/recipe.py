@@ -6,17 +6,34 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from curc_llm.batch.row import CHAT, EMBEDDINGS, Request, make_request
+from curc_llm.batch.row import CHAT, COMPLETIONS, EMBEDDINGS, Request, make_request
 from curc_llm.batch.survey import name_row
 from curc_llm.batch.trouble import BatchInputError
 from curc_llm.client.messages import clean, make_messages
+from curc_llm.client.parameters import (
+    CHAT_PARAMETERS,
+    COMPLETION_PARAMETERS,
+    EMBEDDING_PARAMETERS,
+    ParameterError,
+    check_parameters,
+)
 
 REFUSED_PARAMETERS = {
     "stream": "A batch shows whole answers.",
     "messages": "Give the prompts as rows.",
     "prompt": "Give the prompts as rows.",
     "input": "Give the texts as rows.",
+    "restart": "resume=False (on the command line --restart) forgets earlier results.",
+    "extra_headers": "A request of a batch is only its body; session.openai takes headers.",
+    "extra_query": "A request of a batch is only its body; session.openai takes a query.",
+    "timeout": "timeout_s= is the time for a row's answer, in seconds.",
 }
+KNOWN = {CHAT: CHAT_PARAMETERS, COMPLETIONS: COMPLETION_PARAMETERS, EMBEDDINGS: EMBEDDING_PARAMETERS}
+# What `Session.map` itself takes.
+OWN_PARAMETERS = (
+    "template", "prompt_column", "schema", "model", "system", "endpoint", "concurrency", "output", "progress",
+    "wait", "resume", "retry_failed", "timeout_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,18 +83,26 @@ class Recipe:
             raise BatchInputError(f"Row {index} (counted from 0) can't be asked: {error}") from None
 
 
-def check_params(params: Mapping[str, Any]) -> dict[str, Any]:
+def check_params(params: Mapping[str, Any], url: str = "") -> dict[str, Any]:
     """The parameters that a request's body takes; those in `extra_body` become fields as any other.
 
+    Args:
+        params: as they were given.
+        url: the route; empty where rows name their own.
+
     Raises:
-        BatchInputError: one can't be used in a batch.
+        BatchInputError: one can't be used in a batch, or there is no parameter of that name.
     """
-    fields = {**params, **(params.get("extra_body") or {})}
-    fields.pop("extra_body", None)
+    extra = params.get("extra_body") or {}
+    given = {name: value for name, value in params.items() if name != "extra_body"}
     for name, remedy in REFUSED_PARAMETERS.items():
-        if name in fields:
+        if name in given or name in extra:
             raise BatchInputError(f"The parameter {name!r} can't be used in a batch.", remedy)
-    return fields
+    try:
+        check_parameters(given, KNOWN.get(url) or frozenset().union(*KNOWN.values()), others=OWN_PARAMETERS)
+    except ParameterError as error:
+        raise BatchInputError(error.message, error.remedy) from None
+    return {**given, **extra}
 
 
 def _not_text(index: int, prompt: Any) -> BatchInputError:

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ class TableFile:
         if self.kind == ".parquet":
             return list(self.types().names)
         first = next(self.rows(), None)
-        return [] if first is None else list(first)
+        if first is None:
+            raise BatchInputError(f"There are no rows in {self.path}.", "Give at least one prompt.")
+        return list(first)
 
     def types(self) -> Any:
         """The columns' types as a pyarrow schema; None for files that have none."""
@@ -73,9 +76,20 @@ class TableFile:
 
     def place(self, index: int) -> str:
         """Where a row is, in words."""
-        line = {".csv": index + 2, ".tsv": index + 2, ".parquet": index}.get(self.kind, index + 1)
-        what = "row" if self.kind == ".parquet" else "line"
-        return f"{what} {line} of {self.path.name}"
+        if self.kind == ".parquet":
+            return f"row {index} of {self.path.name}"
+        return f"line {next(islice(self._line_numbers(), index, None), 0)} of {self.path.name}"
+
+    def _line_numbers(self) -> Iterator[int]:
+        """On which line each row ends: empty lines count, and a cell of a CSV file may hold several."""
+        if self.kind in DELIMITERS:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file, delimiter=DELIMITERS[self.kind])
+                for _ in reader:
+                    yield reader.line_num
+        else:
+            with self.path.open("rb") as file:
+                yield from (number for number, line in enumerate(file, start=1) if line.strip())
 
     def _read_csv(self, delimiter: str) -> Iterator[dict[str, Any]]:
         csv.field_size_limit(sys.maxsize)  # a cell may hold a whole document
@@ -127,10 +141,10 @@ def explain_unreadable(path: Path, error: Exception) -> BatchInputError:
     if isinstance(error, FileNotFoundError):
         return BatchInputError(f"There is no file {path}.", "Check its name.")
     if isinstance(error, OSError):
-        return BatchInputError(f"{path} can't be read: {error.strerror or error}.", "")
+        return BatchInputError(f"{path} can't be read: {str(error.strerror or error).rstrip('.')}.", "")
     if isinstance(error, UnicodeDecodeError):
         return BatchInputError(f"{path} isn't UTF-8 text (byte {error.start}).", "Save it as UTF-8.")
-    return BatchInputError(f"{path} can't be read: {error}.", "")
+    return BatchInputError(f"{path} can't be read: {str(error).rstrip('.')}.", "")
 
 
 def import_parquet() -> Any:

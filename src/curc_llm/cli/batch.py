@@ -34,15 +34,18 @@ def _read_params(_ctx: click.Context, _parameter: click.Parameter, values: tuple
     return params
 
 
-def _read_schema(_ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> Any:
-    if path is None:
+def _read_schema(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> Any:
+    """A file's schema; what begins with a brace is the schema itself."""
+    if given is None:
         return None
+    is_inline = given.lstrip().startswith("{")
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(given if is_inline else Path(given).read_bytes())
     except OSError as error:
-        raise click.BadParameter(f"{path} can't be read: {error.strerror}.") from None
+        raise click.BadParameter(f"{given} can't be read: {error.strerror}.") from None
     except ValueError as error:
-        raise click.BadParameter(f"{path} isn't JSON: {error}.") from None
+        what = "The schema" if is_inline else given
+        raise click.BadParameter(f"{what} isn't JSON: {error}.") from None
 
 
 @click.command()
@@ -55,9 +58,9 @@ def _read_schema(_ctx: click.Context, _parameter: click.Parameter, path: Path | 
 @click.option("--system", help="Instructions for the model.")
 @click.option(
     "--schema",
-    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE|JSON",
     callback=_read_schema,
-    help="A JSON schema that answers must have; its fields become columns.",
+    help="A JSON schema that answers must have, in a file or as it is; its fields become columns.",
 )
 @click.option(
     "--endpoint",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from curc_llm.client.secret import Secret
 from curc_llm.client.session import Session
@@ -18,7 +19,7 @@ SESSION_VARIABLE = "CURC_LLM_SESSION"
 
 
 def connect(
-    name: str | None = None,
+    name: str | int | None = None,
     *,
     base_url: str | None = None,
     api_key: str | Secret | None = None,
@@ -53,6 +54,7 @@ def connect(
         >>> with connect() as session:                 # doctest: +SKIP
         ...     print(session.chat("Hello"))
     """
+    name = check_name(name)
     api_key = (
         Secret(api_key) if isinstance(api_key, str) else api_key
     )  # tracebacks that show locals show ****
@@ -69,6 +71,22 @@ def connect(
     if wait:
         session.wait_until_ready(wait_timeout_s)
     return session
+
+
+def check_name(name: Any) -> str | None:
+    """The name as text; a Slurm job's number may be given as one.
+
+    Raises:
+        SessionNotFoundError: it is something else.
+    """
+    if name is None or isinstance(name, str):
+        return name
+    if isinstance(name, int) and not isinstance(name, bool):
+        return str(name)
+    raise SessionNotFoundError(
+        f"connect() was given {type(name).__name__} {name!r:.40}, and takes a session's id or address.",
+        "curc-llm ls shows your sessions.",
+    )
 
 
 def _find_own(state_dir: Path, name: str | None) -> Source:

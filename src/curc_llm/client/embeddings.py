@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from curc_llm.client.messages import clean
+from curc_llm.client.messages import PromptError, clean
 from curc_llm.errors import MissingPackageError
 
 # vLLM computes a request's texts side by side; more in one request only make it larger.
@@ -16,16 +16,20 @@ def check_texts(texts: Any) -> list[str]:
     """The texts as a list; one text counts as a list of one.
 
     Raises:
-        TypeError: one isn't a text, such as the NaN of an empty cell.
+        PromptError: one isn't a text, such as the NaN of an empty cell.
     """
     if isinstance(texts, str):
         return [clean(texts)]
     if not isinstance(texts, Iterable):
-        raise TypeError(f"embed() takes a text or a list of texts, not {type(texts).__name__}.")
+        raise PromptError(
+            f"embed() takes a text or a list of texts, not {type(texts).__name__}.", "Give it such."
+        )
     found = list(texts)
     for place, text in enumerate(found):
         if not isinstance(text, str):
-            raise TypeError(f"Text {place} is {type(text).__name__} {text!r:.40}, not str.")
+            raise PromptError(
+                f"Text {place} is {type(text).__name__} {text!r:.40}, not str.", "Leave it out, or use str()."
+            )
     return [clean(text) for text in found]
 
 

@@ -80,7 +80,8 @@ def _remedy(error: openai.APIStatusError, code: str, source: Source) -> str:
     if "not a multimodal model" in str(error):
         return "It takes no pictures: choose a model that does (curc-llm models show NAME says it)."
     if code == "model_not_found" or (error.status_code == 404 and "model" in str(error).lower()):
-        return f"Models here: {_models(source)}."
+        # The gateway names them itself; an engine that is asked without one doesn't.
+        return "" if "Models of this session" in str(error) else f"Models here: {_models(source)}."
     if error.status_code == 413:
         return "Send less at once."
     if error.status_code == 429:

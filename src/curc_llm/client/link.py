@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from curc_llm.client.clients import Clients
 from curc_llm.client.health import Health, parse_health
+from curc_llm.client.kind import Kind, explain_refusal
 from curc_llm.client.progress import Progress, render_progress
 from curc_llm.client.source import Source, check_not_over, root_url
-from curc_llm.client.versions import explain_old_job
 from curc_llm.client.wire import get_json
 from curc_llm.errors import ApiError, CurcLlmError, ModelNotFoundError, SessionNotReadyError
 from curc_llm.session.record import EnginePhase, SessionRecord
@@ -168,43 +168,43 @@ class Link:
                 f"Session {self.session_id} isn't ready in time ({state}).", "Wait longer."
             )
 
-    def _patiently(self, send: Callable[[], T], model: str | None) -> T:
+    def _patiently(self, send: Callable[[], T], model: str | None, kind: Kind) -> T:
         """Sends a request; if the session may be waited for, again once the model is ready."""
         for _ in range(PATIENCE if self._wait else 0):
             try:
-                return self._explaining(send)
+                return self._explaining(send, model, kind)
             except SessionNotReadyError:
                 self.wait_until_ready(model=model, progress=self._wait)
                 time.sleep(POLL_S)
-        return self._explaining(send)
+        return self._explaining(send, model, kind)
 
-    async def _apatiently(self, send: Callable[[], Awaitable[T]], model: str | None) -> T:
+    async def _apatiently(self, send: Callable[[], Awaitable[T]], model: str | None, kind: Kind) -> T:
         """As `_patiently`, without holding up the event loop."""
         for _ in range(PATIENCE if self._wait else 0):
             try:
-                return await self._aexplaining(send)
+                return await self._aexplaining(send, model, kind)
             except SessionNotReadyError:
                 await asyncio.to_thread(self.wait_until_ready, model=model, progress=self._wait)
                 await asyncio.sleep(POLL_S)
-        return await self._aexplaining(send)
+        return await self._aexplaining(send, model, kind)
 
-    def _explaining(self, send: Callable[[], T]) -> T:
+    def _explaining(self, send: Callable[[], T], model: str | None, kind: Kind) -> T:
         from curc_llm.client.failure import explained
 
         try:
             with explained(self._source):
                 return send()
         except ApiError as error:
-            raise explain_old_job(error, self._source) from None
+            raise explain_refusal(error, self._source, model, kind) from None
 
-    async def _aexplaining(self, send: Callable[[], Awaitable[T]]) -> T:
+    async def _aexplaining(self, send: Callable[[], Awaitable[T]], model: str | None, kind: Kind) -> T:
         from curc_llm.client.failure import explained
 
         try:
             with explained(self._source):
                 return await send()
         except ApiError as error:
-            raise explain_old_job(error, self._source) from None
+            raise explain_refusal(error, self._source, model, kind) from None
 
     def close(self) -> None:
         """Closes the connections. The session itself runs on; `stop()` ends it."""

@@ -6,7 +6,14 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from curc_llm.errors import CurcLlmError
+
 Prompt = str | Sequence[Mapping[str, Any]]
+_LOOKS = 'Messages look like {"role": "user", "content": "..."}.'
+
+
+class PromptError(CurcLlmError, ValueError, TypeError):
+    """A prompt is neither a text nor a conversation. Nothing was sent."""
 
 
 def make_messages(prompt: Prompt, system: str | None = None) -> list[dict[str, Any]]:
@@ -17,24 +24,42 @@ def make_messages(prompt: Prompt, system: str | None = None) -> list[dict[str, A
         system: instructions that go first.
 
     Raises:
-        ValueError: a message has no role, or there are two sets of instructions.
+        PromptError: it is neither, a message has no role, or there are two sets of instructions.
 
     Example:
         >>> make_messages("Hi", system="Be brief.")
         [{'role': 'system', 'content': 'Be brief.'}, {'role': 'user', 'content': 'Hi'}]
     """
-    given = (
-        [{"role": "user", "content": clean(prompt)}] if isinstance(prompt, str) else list(map(dict, prompt))
-    )
+    given = [{"role": "user", "content": clean(prompt)}] if isinstance(prompt, str) else _read(prompt)
     if not given or not all("role" in message for message in given):
-        raise ValueError(
-            'Messages look like {"role": "user", "content": "..."}; this has none, or one without a role.'
-        )
+        raise PromptError("The conversation has no message, or one without a role.", _LOOKS)
     if system is None:
         return given
     if given[0]["role"] == "system":
-        raise ValueError("The messages begin with a system message already; leave out system=.")
+        raise PromptError("The messages begin with a system message already.", "Leave out system=.")
+    check_text(system, "system")
     return [{"role": "system", "content": clean(system)}, *given]
+
+
+def _read(prompt: Any) -> list[dict[str, Any]]:
+    try:
+        return [dict(message) for message in prompt]  # openai's own message objects become dicts so, too
+    except (TypeError, ValueError):
+        raise PromptError(
+            f"The prompt is {type(prompt).__name__} {prompt!r:.40}, neither a text nor a list of messages.",
+            f"Give a question as text. {_LOOKS}",
+        ) from None
+
+
+def check_text(value: Any, what: str) -> str:
+    """The value, which must be a text.
+
+    Raises:
+        PromptError: it is none.
+    """
+    if isinstance(value, str):
+        return value
+    raise PromptError(f"{what} is {type(value).__name__} {value!r:.40}, not a text.", "Give it as a str.")
 
 
 def clean(text: str) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from curc_llm.client.messages import Prompt, make_messages
+from curc_llm.client.parameters import CHAT_PARAMETERS, check_parameters
 
 # jupyter-server-proxy holds a stream back unless exactly this is asked for.
 STREAM_HEADERS = {"Accept": "text/event-stream"}
+# What `Session.chat` itself takes.
+OWN_PARAMETERS = ("model", "system", "images", "tools", "retries")
 
 
 def make_question(
@@ -27,10 +30,15 @@ def make_question(
         tools: functions or descriptions; see `tools.make_tools`.
         params: what goes along as it is.
 
+    Raises:
+        ParameterError: there is no parameter of that name.
+        PromptError: the prompt is none.
+
     Example:
         >>> make_question("Hi", params={"temperature": 0})
         {'temperature': 0, 'messages': [{'role': 'user', 'content': 'Hi'}]}
     """
+    check_parameters(params or {}, CHAT_PARAMETERS, others=OWN_PARAMETERS)
     messages = make_messages(prompt, system)
     if images := list(images):
         from curc_llm.client.images import add_images

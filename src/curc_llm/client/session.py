@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from curc_llm.client.answer import Answer, make_chat_answer, make_completion_answer
 from curc_llm.client.faces import Faces
+from curc_llm.client.kind import Kind
 from curc_llm.client.link import Link
-from curc_llm.client.messages import Prompt, clean, place_parameters
+from curc_llm.client.messages import Prompt, check_text, clean, place_parameters
+from curc_llm.client.parameters import COMPLETION_PARAMETERS, EMBEDDING_PARAMETERS, check_parameters
 from curc_llm.client.question import make_question, make_streamed
 from curc_llm.client.source import root_url
 
@@ -57,6 +59,9 @@ class Session(Link, Faces):
             SessionNotReadyError: the model still loads; `wait_until_ready()` waits for it.
             SessionEndedError: the session is over.
             ApiError: the session refused the request.
+            ParameterError: there is no parameter of that name; nothing was sent. What vLLM takes and
+                curc_llm doesn't know goes into `extra_body`.
+            PromptError: the prompt is neither a text nor a list of messages.
             ImageError, ToolError: a picture or function can't be sent.
 
         Example:
@@ -194,13 +199,15 @@ class Session(Link, Faces):
         Example:
             >>> session.complete("Once upon a time", max_tokens=20)      # doctest: +SKIP
         """
+        check_parameters(params, COMPLETION_PARAMETERS, others=("model", "retries"))
+        text = clean(check_text(prompt, "The prompt"))
 
         def send() -> Any:
             create = self.openai.with_options(max_retries=retries).completions.create
             placed = place_parameters(create, params)
-            return create(prompt=clean(prompt), model=model or self.default_model, **placed)
+            return create(prompt=text, model=model or self.default_model, **placed)
 
-        return make_completion_answer(self._patiently(send, model))
+        return make_completion_answer(self._patiently(send, model, Kind.COMPLETE))
 
     def embed(
         self, texts: str | Iterable[str], *, model: str | None = None, as_array: bool = False, **params: Any
@@ -215,7 +222,8 @@ class Session(Link, Faces):
 
         Raises:
             ModelNotFoundError: the session serves no embedding model.
-            TypeError: one of the texts isn't a text.
+            PromptError: one of the texts isn't a text.
+            ParameterError: there is no parameter of that name.
 
         Example:
             >>> len(session.embed(["a cat", "a dog"]))                     # doctest: +SKIP
@@ -223,6 +231,7 @@ class Session(Link, Faces):
         """
         from curc_llm.client.embeddings import check_texts, make_array, read_vectors, split
 
+        check_parameters(params, EMBEDDING_PARAMETERS, others=("model", "as_array"))
         vectors: list[list[float]] = []
         for portion in split(check_texts(texts)):
             vectors += read_vectors(self._embed(portion, model, params))
@@ -234,14 +243,14 @@ class Session(Link, Faces):
             placed = place_parameters(create, params)
             return create(input=texts, model=model or self.default_embedder, **placed)
 
-        return self._patiently(send, model)
+        return self._patiently(send, model, Kind.EMBED)
 
     def _ask(self, question: Question, model: str | None, retries: int) -> Any:
         def send() -> Any:
             create = self.openai.with_options(max_retries=retries).chat.completions.create
             return create(model=model or self.default_model, **place_parameters(create, question))
 
-        return self._patiently(send, model)
+        return self._patiently(send, model, Kind.CHAT)
 
     async def _aask(self, question: Question, model: str | None, retries: int) -> Any:
         def send() -> Awaitable[Any]:
@@ -249,7 +258,7 @@ class Session(Link, Faces):
             placed = place_parameters(create, question)
             return cast(Awaitable[Any], create(model=model or self.default_model, **placed))
 
-        return await self._apatiently(send, model)
+        return await self._apatiently(send, model, Kind.CHAT)
 
     def metrics(self, model: str | None = None) -> Metrics:
         """How busy the session is: requests, tokens, latencies, memory.

@@ -38,8 +38,9 @@ def render_continue(target: Target) -> str:
         else ""
     )
     return f"""\
-# In ~/.continue/config.yaml. The key goes into ~/.continue/.env, which this command does:
-#   (umask 077; sed 's/^/CURC_LLM_API_KEY=/' {shlex.quote(target.key_file)} >> ~/.continue/.env)
+# In ~/.continue/config.yaml. The key goes into ~/.continue/.env, which these commands do:
+#   (umask 077; env=~/.continue/.env; touch "$env" && {{ grep -v '^CURC_LLM_API_KEY=' "$env"
+#     sed 's/^/CURC_LLM_API_KEY=/' {shlex.quote(target.key_file)}; }} > "$env.new" && mv "$env.new" "$env")
 name: curc-llm
 version: 0.0.1
 schema: v1

@@ -136,7 +136,8 @@ class RemoteSource:
             status, body = get_json(root_url(self.url) + "/status", self.key)
         except OSError as error:
             raise ApiError(
-                f"Nothing answers at {self.url}: {error}.", "Is the session up, and the tunnel open?"
+                f"Nothing answers at {self.url}: {describe_oserror(error)}.",
+                "Is the session up, and the tunnel open?",
             ) from None
         if status in {401, 403}:
             raise ApiError(f"{self.url} refuses the key.", "Use the key of this session.", status=status)
@@ -161,6 +162,17 @@ def check_not_over(record: SessionRecord) -> None:
     else:
         message, remedy = f"Session {name} has ended: {reason.message}", reason.remedy
     raise SessionEndedError(message, remedy or "Start another with: curc-llm serve MODEL (or curc-llm demo)")
+
+
+def describe_oserror(error: OSError) -> str:
+    """Why nothing answered, in the system's words.
+
+    Example:
+        >>> describe_oserror(ConnectionRefusedError(111, "Connection refused"))
+        'Connection refused'
+    """
+    reason = getattr(error, "reason", error)  # urllib wraps the error that tells
+    return str(getattr(reason, "strerror", None) or reason).rstrip(".")
 
 
 def root_url(base_url: str) -> str:

@@ -29,7 +29,7 @@ def make_chat_frame(entries: Iterable[Question | Reply], system: str = "") -> pd
         MissingPackageError: pandas isn't installed.
     """
     pandas = import_pandas("to_frame()")
-    rows = [{"role": "system", "content": system}] if system else []
+    rows = [{"role": "system", "content": system, "reasoning": ""}] if system else []
     frame: pd.DataFrame = pandas.DataFrame([*rows, *map(make_row, entries)], columns=list(COLUMNS))
     frame["at"] = pandas.to_datetime(frame["at"], unit="s", utc=True)
     return frame
@@ -38,7 +38,7 @@ def make_chat_frame(entries: Iterable[Question | Reply], system: str = "") -> pd
 def make_row(entry: Question | Reply) -> dict[str, Any]:
     """The row of one message."""
     if isinstance(entry, Question):
-        return {"role": "user", "content": entry.text, "at": entry.at}
+        return {"role": "user", "content": entry.text, "reasoning": "", "at": entry.at}
     return {"role": "assistant", "content": entry.text, "at": entry.at, **make_figures(entry)}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from curc_llm.client.parameters import CHAT_PARAMETERS
 from curc_llm.errors import MagicError
 
 _FLAG = re.compile(r"(--[A-Za-z][\w-]*|-[A-Za-z])(?:=|\s+|$)")
@@ -59,6 +61,13 @@ def _text(_: str, text: str) -> str:
     return text
 
 
+def _json(_: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _variable(flag: str, text: str) -> str:
     if not text.isidentifier() or keyword.iskeyword(text):
         raise MagicError(f"{flag} {text} is no name for a variable.", "Write for example: --name summary")
@@ -80,7 +89,13 @@ _OTHERS: dict[str, Callable[[str, str], Any]] = {
     "name": _variable,
     "session": _text,
 }
-_READERS = _PARAMS | _OTHERS
+# All others that the session takes, as JSON or text: --min-p 0.1, --stop END, --chat-template-kwargs '{...}'.
+# Not those that need code around them, that --json-schema stands for, or of which one alone would be shown.
+_NOT_HERE = {"stream_options", "tools", "tool_choice", "parallel_tool_calls", "response_format", "n"}
+_REST: dict[str, Callable[[str, str], Any]] = dict.fromkeys(
+    CHAT_PARAMETERS - _NOT_HERE - _PARAMS.keys(), _json
+)
+_READERS = _PARAMS | _OTHERS | _REST
 _SHORT = {"-m": "--model", "-t": "--temperature", "-s": "--system", "-n": "--name"}
 
 
@@ -109,7 +124,7 @@ def parse_options(line: str) -> Options:
             raise MagicError(f"There is no option {found[1]} here.", _suggest(flag))
         text, rest = _take_value(found[1], rest)
         values[key] = _READERS[key](found[1], text)
-    params = {key: values.pop(key) for key in list(values) if key in _PARAMS}
+    params = {key: values.pop(key) for key in list(values) if key not in _OTHERS and key != "raw"}
     return Options(**values, params=params, text=rest.removeprefix("-- "))
 
 
@@ -125,5 +140,6 @@ def _take_value(flag: str, rest: str) -> tuple[str, str]:
 
 def _suggest(flag: str) -> str:
     names = [f"--{key.replace('_', '-')}" for key in (*_OTHERS, *_PARAMS, "raw")]
-    near = difflib.get_close_matches(flag, names, n=1)
-    return f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}."
+    rest = sorted(f"--{key.replace('_', '-')}" for key in _REST)
+    near = difflib.get_close_matches(flag, names, n=1) or difflib.get_close_matches(flag, rest, n=1)
+    return f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}, and what else vLLM takes."
