@@ -172,7 +172,21 @@ def test_more_rows_than_are_written_at_once_are_all_there(session: Session, tmp_
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
-        ("in.jsonl", "", {}, "isn't clear which column|There are no rows"),
+        ("in.jsonl", "", {}, "There are no rows in .*in.jsonl"),
+        ("in.csv", "text\n", {}, "There are no rows in .*in.csv"),
+        (
+            "in.jsonl",
+            '{"text": "a"}\n\n{"txt": "b"}\n',
+            {"template": "{text}"},
+            "no column 'text' in line 3 of in.jsonl; it has txt",
+        ),
+        (
+            "in.jsonl",
+            '{"text": "a"}\n{"txt": "b"}\n',
+            {"prompt_column": "text"},
+            "no column 'text' in line 2 of in.jsonl",
+        ),
+        ("in.csv", 'text,n\n"a\nb",1\n,2\n', {"template": "{text}"}, r"\(NaN\) in line 4 of in.csv"),
         ("in.jsonl", "{}\n", {"template": "{x}"}, "no such column"),
         ("in.jsonl", '{"text": "a"}\nnonsense\n', {}, "Line 2 of .*in.jsonl isn't JSON"),
         ("in.jsonl", "[1]\n", {}, "Line 1 of .* is no JSON object"),
@@ -186,7 +200,7 @@ def test_more_rows_than_are_written_at_once_are_all_there(session: Session, tmp_
             r"'text' is empty \(NaN\) in line 3 of in.csv",
         ),
         ("in.csv", "answer\na\n", {"prompt_column": "answer"}, "have a column 'answer' already"),
-        ("in.parquet", "no parquet", {}, "in.parquet can't be read"),
+        ("in.parquet", "no parquet", {}, r"in.parquet can't be read: .*[^.]\.$"),
         ("in.docx", "x", {}, "can't be read as rows"),
     ],
 )

@@ -255,9 +255,22 @@ def test_results_go_where_one_says_and_another_batch_there_is_told(
 ) -> None:
     path = tmp_path / "mine.jsonl"
     assert session.map(["one"], output=path, **QUIET).path == path
-    with pytest.raises(BatchFileError, match="is of another batch, or the input has changed"):
+    with pytest.raises(BatchFileError, match="is of another batch, or the input has changed") as told:
         session.map(["two"], output=path, **QUIET)
+    assert "resume=False (--restart)" in told.value.remedy
     assert server.num_asked == 1
+    session.map(["two"], output=path, resume=False, **QUIET)
+    assert server.num_asked == 2
+
+
+def test_a_row_of_a_file_without_the_template_s_column_is_told_with_its_line(
+    session: Session, server: BatchServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a"}\n{"txt": "b"}\n')
+    with pytest.raises(BatchInputError, match=r"There is no column 'text' in line 2 of rows\.jsonl"):
+        session.map(path, template="{text}", **QUIET)
+    assert server.num_asked == 0
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "tsv"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curc_llm.batch.pace import BLIND_ROWS, MAX_ROWS, START, Pace, parse_load
+from curc_llm.batch.pace import BLIND_ROWS, MAX_ROWS, START, Pace, parse_load, parse_written
 
 
 def test_a_number_that_was_given_is_kept_to() -> None:
@@ -14,6 +14,7 @@ def test_a_number_that_was_given_is_kept_to() -> None:
 
 def test_it_grows_while_nobody_waits_and_all_rows_are_under_way() -> None:
     pace = Pace()
+    pace.note_done()
     for _ in range(20):
         pace.note_load(pace.limit, 0, pace.limit)
     assert pace.limit == MAX_ROWS
@@ -21,12 +22,24 @@ def test_it_grows_while_nobody_waits_and_all_rows_are_under_way() -> None:
 
 def test_it_does_not_grow_when_there_are_not_enough_rows_anyway() -> None:
     pace = Pace()
+    pace.note_done()
     pace.note_load(10, 0, 10)
     assert pace.limit == START
 
 
+def test_it_does_not_grow_before_the_first_row_was_answered() -> None:
+    pace = Pace()
+    for _ in range(20):
+        pace.note_load(pace.limit, 0, pace.limit)
+    assert pace.limit == START
+    pace.note_done()
+    pace.note_load(pace.limit, 0, pace.limit)
+    assert pace.limit > START
+
+
 def test_it_settles_where_few_wait_at_the_engine() -> None:
     pace, most = Pace(), 256
+    pace.note_done()
     for _ in range(60):
         ours = pace.limit
         pace.note_load(min(ours, most), max(0, ours - most), ours)
@@ -71,3 +84,13 @@ def test_engines_of_one_model_are_added_and_others_left_out() -> None:
     )
     assert parse_load(text, "m") == (7.0, 1.0)
     assert parse_load("", "m") is None
+
+
+def test_what_engines_of_one_model_have_written_is_added() -> None:
+    text = (
+        'vllm:generation_tokens_total{engine="0",model_name="m"} 100.0\n'
+        'vllm:generation_tokens_total{engine="1",model_name="m"} 1.5e+02\n'
+        'vllm:generation_tokens_total{engine="0",model_name="other"} 9.0\n'
+    )
+    assert parse_written(text, "m") == 250.0
+    assert parse_written("", "m") is None

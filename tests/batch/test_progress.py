@@ -37,6 +37,26 @@ def test_rates_are_of_the_last_half_minute() -> None:
     assert abs(progress.eta_s - (10_000 - 260) / 5) < 100
 
 
+def test_until_the_first_row_ends_the_engine_s_own_count_tells_the_speed() -> None:
+    clock = Clock()
+    tracker = Tracker(100, clock=clock)
+    tracker.set_state(RunState.ASKING)
+    for written in (5000.0, 5300.0, 5600.0):
+        clock.now_s += 1
+        tracker.note_written(written)
+    assert tracker.progress.tokens_per_s == 300
+    assert "300 tokens/s" in render_line(tracker.progress)
+    assert tracker.progress.eta_s is None
+    tracker.set_state(RunState.WAITING, "The engine is restarted.")
+    assert tracker.progress.tokens_per_s == 0
+    tracker.set_state(RunState.ASKING)
+    tracker.note_written(7000.0)
+    clock.now_s += 2
+    tracker.add_done(10, 20)
+    tracker.note_written(9000.0)
+    assert tracker.progress.tokens_per_s == 10  # from now on its own rows alone
+
+
 def test_time_spent_waiting_does_not_count_for_the_rate() -> None:
     clock = Clock()
     tracker = Tracker(1000, clock=clock)

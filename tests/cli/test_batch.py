@@ -66,6 +66,7 @@ def test_a_schema_comes_from_a_file(run: Run, fake: FakeSession, notes: Path, tm
     [
         (("--set", "x"), "isn't NAME=VALUE"),
         (("--schema", "none.json"), "none.json can't be read"),
+        (("--schema", "{bad"), "The schema isn't JSON"),
         (("--concurrency", "0"), "0 is not in the range"),
         (("--endpoint", "images"), "is not one of"),
     ],
@@ -76,6 +77,21 @@ def test_wrong_flags_are_told(
     result = run("batch", str(notes), str(tmp_path / "out.csv"), *flags)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_schema_can_be_given_as_it_is(run: Run, fake: FakeSession, notes: Path, tmp_path: Path) -> None:
+    run("batch", str(notes), str(tmp_path / "out.csv"), "--schema", '{"type": "integer"}')
+    assert fake.requests[-1]["body"]["response_format"]["json_schema"]["schema"] == {"type": "integer"}
+
+
+def test_a_misspelt_parameter_is_told_and_nothing_is_sent(
+    run: Run, fake: FakeSession, notes: Path, tmp_path: Path
+) -> None:
+    result = run("batch", str(notes), str(tmp_path / "out.csv"), "--set", "tempratur=1")
+    assert result.exit_code == 1
+    assert "There is no parameter tempratur." in result.stderr
+    assert "Did you mean temperature?" in result.stderr
+    assert not any(r["path"].startswith("/v1/chat") for r in fake.requests)
 
 
 def test_what_cannot_be_asked_is_one_sentence_and_costs_nothing(

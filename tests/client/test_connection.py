@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import traceback
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -141,6 +142,13 @@ def test_waiting_returns_once_the_model_is_ready(
     shown = capsys.readouterr()
     assert "curc-guide: loading 40 %, 12 s of about 45 s" in shown.err
     assert shown.out == ""
+
+
+def test_a_slurm_job_s_number_may_be_given_as_a_number(fake: FakeSession) -> None:
+    with pytest.raises(SessionNotFoundError, match="5"):
+        connect(5)
+    with pytest.raises(SessionNotFoundError, match=r"connect\(\) was given list \['a'\]"):
+        connect(cast(Any, ["a"]))
 
 
 def test_proxies_of_the_environment_are_not_asked(fake: FakeSession, monkeypatch: pytest.MonkeyPatch) -> None:

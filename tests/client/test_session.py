@@ -4,12 +4,19 @@ import io
 import threading
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from curc_llm.client import Session, connect
 from curc_llm.client.progress import Progress
-from curc_llm.errors import ApiError, ModelNotFoundError, SessionEndedError, SessionNotReadyError
+from curc_llm.errors import (
+    ApiError,
+    CurcLlmError,
+    ModelNotFoundError,
+    SessionEndedError,
+    SessionNotReadyError,
+)
 from curc_llm.session.record import EnginePhase, SessionStatus
 from tests.fakes.fake_session import FakeSession
 
@@ -230,7 +237,25 @@ def test_something_else_at_the_address_is_recognised(fake: FakeSession, state_di
 def test_an_address_where_nothing_listens_is_told(state_dir: object) -> None:
     with connect("http://127.0.0.1:9", api_key="curc-x") as found, pytest.raises(ApiError) as error:
         found.status()
-    assert "Nothing answers" in str(error.value)
+    assert str(error.value).startswith("Nothing answers at http://127.0.0.1:9/v1: Connection refused. Is")
+
+
+def test_a_question_that_is_none_is_one_sentence(fake: FakeSession, session: Session) -> None:
+    with pytest.raises(CurcLlmError, match="The prompt is NoneType None, neither a text nor"):
+        session.chat(cast(Any, None))
+    with pytest.raises(CurcLlmError, match="The prompt is int 5, not a text"):
+        session.complete(cast(Any, 5))
+    assert fake.requests == []
+
+
+def test_models_that_the_refusal_names_already_are_not_named_again(
+    fake: FakeSession, session: Session
+) -> None:
+    sentence = "There is no model 'x'. Models of this session: curc-guide."
+    fake.refusals = [(404, "model_not_found", sentence)]
+    with pytest.raises(ApiError) as told:
+        session.chat("Hi", model="x")
+    assert str(told.value) == sentence
 
 
 def test_a_vanished_session_folder_is_told(fake: FakeSession, session: Session) -> None:

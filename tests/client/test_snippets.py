@@ -48,6 +48,20 @@ def test_python_snippets_are_python_whatever_the_model_is_called(
     assert {model, f"hosted_vllm/{model}"} & strings
 
 
+def test_continue_s_key_is_written_once_and_beside_what_is_there(
+    fake: FakeSession, session: Session, tmp_path: Path
+) -> None:
+    env = tmp_path / ".continue" / ".env"
+    env.parent.mkdir()
+    env.write_text("OTHER=1\nCURC_LLM_API_KEY=curc-old")
+    lines = session.snippets()["continue"].splitlines()
+    command = "\n".join(line.removeprefix("#") for line in lines if line.startswith("#   "))
+    for _ in range(2):
+        subprocess.run(["/bin/sh", "-c", command], check=True, env={**os.environ, "HOME": str(tmp_path)})
+        assert env.read_text() == f"OTHER=1\nCURC_LLM_API_KEY={fake.key}\n"
+        assert env.stat().st_mode & 0o077 == 0
+
+
 def test_another_model_can_be_chosen(state_dir: Path) -> None:
     with FakeSession(state_dir, models=("one", "two")), connect() as session:
         assert "'two'" in session.snippets(model="two")["python"]

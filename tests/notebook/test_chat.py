@@ -135,6 +135,7 @@ def test_a_chat_as_a_table(chat: ChatWidget) -> None:
     ask(chat, "Hi")
     frame = chat.to_frame()
     assert list(frame.role) == ["user", "assistant"]
+    assert list(frame.reasoning) == ["", ""]
     assert frame.content[1] == "You said: Hi"
     assert frame.model[1] == "curc-guide"
     assert frame.status[1] == "done"

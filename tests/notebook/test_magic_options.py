@@ -23,6 +23,12 @@ def test_a_line_without_options_is_all_text_even_with_dashes_in_it() -> None:
     assert parse_options("").text == ""
 
 
+def test_whatever_the_session_takes_can_be_an_option() -> None:
+    options = parse_options("--min-p 0.1 --stop END --chat-template-kwargs '{\"think\": false}' Why?")
+    assert options.params == {"min_p": 0.1, "stop": "END", "chat_template_kwargs": {"think": False}}
+    assert options.text == "Why?"
+
+
 def test_raw_takes_no_value() -> None:
     options = parse_options("--raw {x}")
     assert (options.raw, options.text) == (True, "{x}")
@@ -32,6 +38,7 @@ def test_raw_takes_no_value() -> None:
     ("line", "told"),
     [
         ("--temprature 1", "Did you mean --temperature?"),
+        ("--repetition-penalt 1", "Did you mean --repetition-penalty?"),
         ("--zzz 1", "There are --model"),
         ("--temperature hot", "a number from 0 to 2"),
         ("--temperature 3", "a number from 0 to 2"),

@@ -13,7 +13,7 @@ from curc_llm.batch.gate import FIRST_WAIT_S, MAX_WAIT_S, Gate
 from curc_llm.batch.journal import Journal
 from curc_llm.batch.ledger import Check, Ledger
 from curc_llm.batch.link import Link
-from curc_llm.batch.pace import Pace, parse_load
+from curc_llm.batch.pace import Pace, parse_load, parse_written
 from curc_llm.batch.progress import Tracker
 from curc_llm.batch.row import Request
 from curc_llm.batch.verdict import Fate, Verdict, judge
@@ -119,16 +119,17 @@ class Asking:
             self._parts.link.pool.drop_late()
 
     async def _follow_load(self) -> None:
-        pace = self._parts.pace
-        if not pace.follows_engine or not self._gate.is_open:
+        pace, tracker = self._parts.pace, self._parts.tracker
+        if not self._gate.is_open or not (pace.follows_engine or tracker.is_silent):
             return
         with contextlib.suppress(LostError):
-            reply = await self._parts.link.pool.get("/metrics")
-            load = parse_load(reply.body.decode("utf-8", "replace"), self._parts.model)
+            text = (await self._parts.link.pool.get("/metrics")).body.decode("utf-8", "replace")
+            tracker.note_written(parse_written(text, self._parts.model))
+            load = parse_load(text, self._parts.model)
             if load is None:
                 pace.note_blind()
             else:
-                pace.note_load(*load, self._parts.tracker.running)
+                pace.note_load(*load, tracker.running)
 
     async def _supervise(self) -> None:
         """Keeps as many workers as the pace allows until there is nothing more to do."""

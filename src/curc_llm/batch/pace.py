@@ -1,5 +1,8 @@
 """How many rows are asked at once: enough to keep the engine full, few enough to leave others their turn.
 
+It begins with START rows and sends no more before the first was answered: how long rows take isn't known
+till then, and on a slow machine more at once would only make the first one later.
+
 An engine works on as many requests as its memory allows and lets the others wait. While nobody waits there,
 more are sent; when many wait, fewer: the engine stays full either way, and a person who chats beside the
 batch waits behind a few rows, not behind thousands.
@@ -19,6 +22,7 @@ GROWTH = 1.5
 MOST_WAITING = 0.25
 FEW_WAITING = 8
 
+_WRITTEN = re.compile(r"^vllm:generation_tokens_total\{([^}]*)\} ([0-9.e+]+)\s*$", re.MULTILINE)
 _GAUGE = re.compile(r"^vllm:num_requests_(running|waiting)\{([^}]*)\} ([0-9.e+]+)\s*$", re.MULTILINE)
 
 
@@ -35,6 +39,7 @@ class Pace:
         self._ceiling = fixed or min(most, MAX_ROWS)
         self._limit = float(fixed or min(START, self._ceiling))
         self._was_refused = False
+        self._has_answers = False
 
     @property
     def limit(self) -> int:
@@ -48,6 +53,7 @@ class Pace:
 
     def note_done(self) -> None:
         """A row was answered; after a refusal the limit creeps back, by one for each round."""
+        self._has_answers = True
         if self._was_refused and self._limit < self._ceiling:
             self._limit = min(self._ceiling, self._limit + 1 / self._limit)
 
@@ -64,7 +70,7 @@ class Pace:
         if waiting > max(FEW_WAITING, MOST_WAITING * running):
             excess = waiting - max(FEW_WAITING, MOST_WAITING * running)
             self._limit = max(1.0, self._limit - excess / 2)
-        elif waiting < FEW_WAITING / 2 and ours >= self.limit:
+        elif self._has_answers and waiting < FEW_WAITING / 2 and ours >= self.limit:
             self._limit = min(self._ceiling, self._limit * GROWTH)
 
     def note_blind(self) -> None:
@@ -85,3 +91,14 @@ def parse_load(metrics: str, model: str) -> tuple[float, float] | None:
         if f'model_name="{model}"' in labels:
             sums[name] = sums.get(name, 0.0) + float(value)
     return (sums.get("running", 0.0), sums.get("waiting", 0.0)) if sums else None
+
+
+def parse_written(metrics: str, model: str) -> float | None:
+    """Tokens that a model's engines have written since they began, for everybody; None when it doesn't say.
+
+    Example:
+        >>> parse_written('vllm:generation_tokens_total{model_name="m"} 120.0', "m")
+        120.0
+    """
+    found = [float(value) for labels, value in _WRITTEN.findall(metrics) if f'model_name="{model}"' in labels]
+    return sum(found) if found else None

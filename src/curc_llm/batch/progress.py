@@ -11,6 +11,8 @@ from enum import StrEnum
 WINDOW_S = 30.0
 SAMPLE_S = 0.5
 MAX_REASONS = 5
+# Looks at the engine's own count, one each second, that the rate before the first answer is made of.
+WRITTEN_LOOKS = 8
 
 
 class RunState(StrEnum):
@@ -36,6 +38,7 @@ class Progress:
         state: what the batch is doing; `note` says it in a sentence when it waits, or why it stopped.
         elapsed_s: seconds since this run began.
         rows_per_s, tokens_per_s: over the last half minute; tokens that were written, or for embeddings read.
+            Until the first row has ended, tokens that the engine writes, for others too.
         prompt_tokens, completion_tokens: read and written in this run.
         eta_s: seconds until the end; None while it can't be told.
         su_used: service units that the session cost since this run began; None where nothing is billed.
@@ -119,6 +122,7 @@ class Tracker:
         self._began_s = clock()
         self._ended_s: float | None = None
         self._samples: deque[_Sample] = deque([self._make_sample()])
+        self._written: deque[tuple[float, float]] = deque(maxlen=WRITTEN_LOOKS)
         self._reasons: dict[str, int] = {}
 
     def add_done(self, prompt_tokens: int, completion_tokens: int) -> None:
@@ -135,10 +139,22 @@ class Tracker:
         if reason in self._reasons or len(self._reasons) < 1000:  # reasons may name the row
             self._reasons[reason] = self._reasons.get(reason, 0) + 1
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether no row has ended yet in this run."""
+        return self.done + self.failed == self._resumed and self._ended_s is None
+
+    def note_written(self, tokens: float | None) -> None:
+        """What the engine has written in all: the only sign of life until the first row ends."""
+        if tokens is not None and self.is_silent:
+            self._written.append((self._clock(), tokens))
+
     def set_state(self, state: RunState, note: str = "") -> None:
         """What the batch does from now on."""
         if state is not self.state and state is RunState.ASKING:
             self._samples = deque([self._make_sample()])  # time spent waiting says nothing of the speed
+        if state is not self.state:
+            self._written.clear()  # an engine that began anew counts anew
         if state in {RunState.DONE, RunState.STOPPED} and self._ended_s is None:
             self._ended_s = self._clock()
         self.state, self.note = state, note
@@ -196,4 +212,12 @@ class Tracker:
         seconds = last.at_s - first.at_s
         if seconds <= 0:
             return 0.0, 0.0
+        if self.is_silent:
+            return 0.0, self._written_per_s()
         return (last.rows - first.rows) / seconds, (last.tokens - first.tokens) / seconds
+
+    def _written_per_s(self) -> float:
+        if len(self._written) < 2:
+            return 0.0
+        (first_s, first), (last_s, last) = self._written[0], self._written[-1]
+        return max(0.0, (last - first) / (last_s - first_s)) if last_s > first_s else 0.0
