@@ -122,11 +122,17 @@ def test_settings_are_checked_and_used(lab: Jupyter, lab_page: Page, lab_session
     panel.get_by_label("System prompt").fill("Be brief.")
     panel.get_by_label("Temperature").fill("hot")
     panel.get_by_label("Temperature").press("Tab")
-    expect(notebook.output(0)).to_contain_text("Temperature can't be 'hot'")
+    expect(panel).to_contain_text("Temperature can't be 'hot'")
+    panel.get_by_label("Seed").fill("7")  # another that holds doesn't hide what is wrong
+    panel.get_by_label("Seed").press("Tab")
+    ask(panel, "Hi")
+    expect(notebook.output(0)).to_contain_text("Mend it in the settings above")
+    expect(panel.get_by_label("Temperature")).to_be_focused()
+    assert lab_session.requests == []
     panel.get_by_label("Temperature").fill("0,5")
     panel.get_by_label("Temperature").press("Tab")
     expect(notebook.output(0)).not_to_contain_text("can't be")
-    ask(panel, "Hi")
+    panel.get_by_label("Your message").press("Enter")
     expect(replies(panel)).to_contain_text("You said: Hi")
     sent = lab_session.requests[-1]["body"]
     assert sent["temperature"] == 0.5

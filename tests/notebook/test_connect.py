@@ -65,6 +65,17 @@ def test_several_sessions_are_shown_to_be_picked_from(
             session.chat("Hi")
 
 
+def test_the_session_that_the_environment_names_is_taken_while_it_runs(
+    state_dir: Path, fake: FakeSession, shown: list[SessionPanel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURC_LLM_SESSION", "local-second")
+    with FakeSession(state_dir, "local-second") as second:
+        assert connect().session_id == "local-second"
+        assert isinstance(connect(choose=True)._source.chosen, type(None))
+        second.end()
+        assert connect().session_id == "local-fake01"  # the one that runs now
+
+
 def test_running_all_cells_again_keeps_to_what_was_picked(
     state_dir: Path, fake: FakeSession, shown: list[SessionPanel]
 ) -> None:

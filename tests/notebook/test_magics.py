@@ -114,6 +114,8 @@ def test_errors_are_sentences_without_a_traceback(shell: InteractiveShell, fake:
     [
         ("%%llm What is it?\nHello", "stands behind %%llm"),
         ("%%llm\n   ", "There is no question"),
+        ("%%llm", "There is no question"),
+        ("%%llm --temperature 0\n", "There is no question"),
         ("%llm", "There is no question"),
         ("%%llm --json-schema Nothing\nHello", "no variable Nothing"),
         ("%%llm --json-schema '{\"a\"'\nHello", "can't be read"),
@@ -125,6 +127,12 @@ def test_what_is_wrong_with_a_cell_is_told(
     shell: InteractiveShell, fake: FakeSession, cell: str, told: str
 ) -> None:
     assert told in fail(shell, cell)
+
+
+def test_help_is_shown_without_a_question(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    for cell in ("%%llm --help", "%%llm --help\n", "%llm --help"):
+        run(shell, cell)
+        assert "--json-schema SCHEMA" in capsys.readouterr().out
 
 
 def test_no_session_is_told(shell: InteractiveShell) -> None:

@@ -56,6 +56,13 @@ def test_setting_a_longer_text_sends_what_is_new() -> None:
     assert view.state["reply"]["text"] == "Other"
 
 
+def test_an_answer_that_failed_says_why_where_there_are_no_widgets(session: Session, fake: FakeSession) -> None:
+    fake.refusals.append((400, "bad_request", "temperature must be at least 0."))
+    view = MarkdownView().ask(session, "Hi")
+    assert view.wait(10)
+    assert "temperature must be at least 0." in view.render_text()
+
+
 def test_it_can_ask_by_itself(session: Session, fake: FakeSession) -> None:
     view = MarkdownView().ask(session, "Hi", system="Be brief.", temperature=0)
     assert view.wait(10)

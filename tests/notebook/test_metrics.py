@@ -94,12 +94,23 @@ def test_as_text_it_says_the_same() -> None:
     history.add(BUSY)
     state = make_metrics_state(Look(make_record(), metrics=BUSY), history, "local-1")
     assert render_metrics(state).splitlines() == [
-        "Session local-1: 123.5 tokens/s, 3 running, 2 waiting",
+        "Session local-1: 123.5 tokens/s (last 10 s), 3 running, 2 waiting",
         "First token: 50 ms (half), 200 ms (95 %), 1.5 s (99 %)",
         "Whole answers: 1.0 s (half), 20 s (95 %), - (99 %)",
         "KV cache: 25 % in use",
         "GPU memory: 30 of 40 GiB",
     ]
+
+
+def test_nothing_runs_in_a_session_that_has_ended() -> None:
+    history = History()
+    history.add(BUSY)
+    record = make_record().model_copy(update={"status": SessionStatus.ENDED})
+    state = make_metrics_state(Look(record), history, "local-1")
+    now = ("running", "waiting", "tokens_per_s", "kv_cache")
+    assert [state["figures"][name] for name in now] == [None] * 4
+    assert state["figures"]["requests"] == 10
+    assert render_metrics(state).startswith("Session local-1: 10 requests answered\n")
 
 
 def test_the_widget_shows_a_session_s_figures(fake: FakeSession, monkeypatch: pytest.MonkeyPatch) -> None:

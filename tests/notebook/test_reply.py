@@ -36,6 +36,11 @@ def test_tokens_are_those_that_the_engine_counted() -> None:
     assert reply.model == "m"
 
 
+def test_pieces_that_come_in_one_packet_tell_no_speed() -> None:
+    reply = Reply(sent_at=0.0, first_at=0.5, last_at=0.505, deltas=29, phase=Phase.DONE)
+    assert render_line(reply) == "29 tokens · first token 0.50 s"
+
+
 def test_a_failure_is_told_with_what_to_do() -> None:
     reply = Reply()
     reply.add("text", "half")

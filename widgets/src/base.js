@@ -18,7 +18,8 @@ let lastId = 0;
  * - `panel.state`: the trait `state`; `panel.onState(draw)` calls `draw(state)` now and after each change;
  * - `panel.onTrait(name, draw)`: the same for another trait;
  * - `panel.act(name, data)`: asks the kernel (`Panel.on_action`). Resolves to what the handler returned, or to
- *   null when it failed or nobody answered; what went wrong is then shown in the widget;
+ *   null when it failed or nobody answered; what went wrong is then shown in the widget, or given to a third
+ *   argument, `onTrouble`;
  * - `panel.onMessage(read)`: other messages of the kernel;
  * - `panel.notice(text, remedy)`: shows what went wrong; `panel.announce(text)`: says it to screen readers.
  */
@@ -47,12 +48,13 @@ export function openPanel(model, el) {
 
   listen("msg:custom", (content) => {
     if (givenUp.delete(content?.ack)) notices.replaceChildren(); // it was only late
-    const resolve = content?.ack && waiting.get(content.ack);
-    if (!resolve) return;
+    const asked = content?.ack && waiting.get(content.ack);
+    if (!asked) return;
     waiting.delete(content.ack);
-    if (content.trouble) notice(content.trouble.message, content.trouble.remedy);
+    if (content.trouble && asked.onTrouble) asked.onTrouble(content.trouble);
+    else if (content.trouble) notice(content.trouble.message, content.trouble.remedy);
     else notices.replaceChildren();
-    resolve(content.trouble ? null : (content.result ?? {}));
+    asked.resolve(content.trouble ? null : (content.result ?? {}));
   });
 
   const panel = {
@@ -72,10 +74,10 @@ export function openPanel(model, el) {
     notice,
     announce: (text) => (live.textContent = text),
     close: () => undo.splice(0).forEach((call) => call()),
-    act(name, data = {}) {
+    act(name, data = {}, onTrouble = null) {
       const id = `${Date.now().toString(36)}-${++lastId}`;
       return new Promise((resolve) => {
-        waiting.set(id, resolve);
+        waiting.set(id, { resolve, onTrouble });
         setTimeout(() => {
           if (!waiting.delete(id)) return;
           givenUp.add(id);

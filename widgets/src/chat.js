@@ -7,9 +7,10 @@ const NEAR_BOTTOM_PX = 40;
 
 export function drawChat(panel) {
   const log = makeLog();
-  const composer = makeComposer(panel);
   const settings = makeSettings(panel);
   const head = makeHead(panel, settings);
+  const mayAsk = async () => (await settings.check()) || (head.openSettings(), false);
+  const composer = makeComposer(panel, mayAsk);
   const empty = h("div", { class: "curc-empty" });
   const views = new Map();
   let wasBusy = false;
@@ -40,7 +41,7 @@ export function drawChat(panel) {
     if (views.has(message.id)) return;
     const view = message.role === "user" ? new UserView(message) : new ReplyView();
     if (message.role !== "user")
-      view.actions.append(iconButton("retry", "Ask again for another answer", () => panel.act("retry"), { class: "curc-icon-button curc-retry" }));
+      view.actions.append(iconButton("retry", "Ask again for another answer", async () => (await mayAsk()) && panel.act("retry"), { class: "curc-icon-button curc-retry" }));
     views.set(message.id, view);
     log.list.append(view.element);
     log.stick(true);
@@ -114,10 +115,11 @@ function makeHead(panel, settings) {
   const title = h("span", { class: "curc-title" });
   const model = makeModelChoice(panel);
   const note = h("span", { class: "curc-quiet curc-grow curc-note", role: "status" });
-  const toggle = iconButton("settings", "Settings", () => {
-    settings.element.hidden = !settings.element.hidden;
-    toggle.setAttribute("aria-expanded", String(!settings.element.hidden));
-  }, { "aria-expanded": "false" });
+  const open = (isOpen) => {
+    settings.element.hidden = !isOpen;
+    toggle.setAttribute("aria-expanded", String(isOpen));
+  };
+  const toggle = iconButton("settings", "Settings", () => open(settings.element.hidden), { "aria-expanded": "false" });
   const save = iconButton("save", "Keep this chat in a file", () => panel.act("save"));
   const fresh = iconButton("plus", "New chat", () => panel.act("clear"));
   const element = h("div", { class: "curc-head" }, dot, title, model.element, note, save, fresh, toggle);
@@ -131,17 +133,17 @@ function makeHead(panel, settings) {
     save.disabled = Boolean(kept) || !messages.length;
     fresh.disabled = !messages.length;
   }
-  return { element, show };
+  return { element, show, openSettings: () => open(true) };
 }
 
-function makeComposer(panel) {
+function makeComposer(panel, mayAsk) {
   let busy = false;
   const input = h("textarea", { class: "curc-message", rows: "1", placeholder: "Write a message …", "aria-label": "Your message" });
   const button = h("button", { type: "button", class: "curc-button curc-primary curc-send", onclick: press });
   const element = h("div", { class: "curc-composer" }, input, button);
 
   async function send(text) {
-    if (busy || !text.trim()) return;
+    if (busy || !text.trim() || !(await mayAsk())) return;
     if (await panel.act("send", { text })) {
       if (input.value === text) input.value = "";
       grow();

@@ -31,16 +31,17 @@ export function drawMetrics(panel) {
 }
 
 function drawTiles(found, curves) {
-  const running = found.waiting ? `${found.running} (${found.waiting} waiting)` : String(found.running);
+  const running = found.running === null ? "-" : found.waiting ? `${found.running} (${found.waiting} waiting)` : String(found.running);
   return [
-    tile("Tokens per second", renderNumber(found.tokens_per_s, 1), curves.tokens_per_s),
+    tile("Tokens/s, last 10 s", found.tokens_per_s === null ? "-" : renderNumber(found.tokens_per_s, 1), curves.tokens_per_s),
     tile("Requests running", running, curves.running),
     found.kv_cache === null ? null : tile("KV cache in use", `${renderNumber(found.kv_cache, 1)} %`, curves.kv_cache, 100),
   ];
 }
 
 function tile(name, value, curve, most = 0) {
-  return h("div", { class: "curc-tile" }, h("div", { class: "curc-quiet" }, name), h("div", { class: "curc-big curc-figures" }, value), drawCurve(name, curve, most));
+  return h("div", { class: "curc-tile" }, h("div", { class: "curc-quiet" }, name), h("div", { class: "curc-big curc-figures" }, value),
+    curve.some((point) => point > 0) ? drawCurve(name, curve, most) : null);
 }
 
 /** The curve from 0 up; the newest value stands at the right edge. */

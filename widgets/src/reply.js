@@ -79,7 +79,7 @@ export class ReplyView {
     this.fold = h("details", { class: "curc-thought", hidden: true }, this.summary, this.thought.element);
     this.line = h("span", { class: "curc-quiet curc-figures" });
     this.copy = copyButton(() => this.reply?.text ?? "", "Copy this answer as Markdown");
-    this.actions = h("span", { class: "curc-actions" }, this.copy);
+    this.actions = h("span", { class: "curc-actions", hidden: true }, this.copy);
     this.foot = h("div", { class: "curc-reply-foot" }, this.line, this.actions);
     this.trouble = h("div", { class: "curc-notice curc-error", hidden: true });
     this.element = h("div", { class: "curc-reply", role: "group", "aria-label": label || "Answer" },

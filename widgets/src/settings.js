@@ -8,13 +8,38 @@ const FIELDS = [
   ["seed", "Seed", "The same seed mostly gives the same answer again."],
 ];
 
-/** The form; each change is told to the kernel, which refuses what can't be. */
+let forms = 0;
+
+/** The form; each change is told to the kernel, which refuses what can't be. Nothing is sent until that is mended. */
 export function makeSettings(panel) {
+  const id = `curc-settings-${++forms}`;
   const inputs = new Map();
-  const tell = (name) => async (event) => {
-    const done = await panel.act("set", { [name]: event.target.value });
-    event.target.setAttribute("aria-invalid", String(done === null));
+  const wrong = new Map();
+  let telling = Promise.resolve();
+  const told = h("div", { class: "curc-wrong", id, role: "alert" });
+  const tell = (name) => (event) => {
+    const input = event.target;
+    const refuse = ({ message }) => mark(name, input, message);
+    telling = panel.act("set", { [name]: input.value }, refuse).then((done) => done && mark(name, input, ""));
   };
+
+  function mark(name, input, message) {
+    if (message) wrong.set(name, message);
+    else wrong.delete(name);
+    input.setAttribute("aria-invalid", String(Boolean(message)));
+    input.setAttribute("aria-describedby", id);
+    told.replaceChildren(...[...wrong.values()].map((text) => h("div", {}, text)));
+    told.hidden = !wrong.size;
+  }
+
+  /** Whether all that was entered holds; if not, shows what doesn't. */
+  async function check() {
+    await telling;
+    if (!wrong.size) return true;
+    panel.notice([...wrong.values()][0], "Mend it in the settings above, then send.");
+    inputs.get([...wrong.keys()][0]).focus();
+    return false;
+  }
   const system = h("textarea", { class: "curc-input", rows: "2", placeholder: "How the model should behave.", onchange: tell("system") });
   inputs.set("system", system);
   const numbers = FIELDS.map(([name, label, tip]) => {
@@ -23,7 +48,8 @@ export function makeSettings(panel) {
     return h("label", { class: "curc-field", title: tip }, label, input);
   });
   const element = h("div", { class: "curc-settings", hidden: true },
-    h("label", { class: "curc-field" }, "System prompt", system), h("div", { class: "curc-numbers" }, numbers));
+    h("label", { class: "curc-field" }, "System prompt", system), h("div", { class: "curc-numbers" }, numbers), told);
+  told.hidden = true;
 
   function show(settings) {
     for (const [name, input] of inputs) {
@@ -31,7 +57,7 @@ export function makeSettings(panel) {
         input.value = settings[name] ?? "";
     }
   }
-  return { element, show };
+  return { element, show, check };
 }
 
 /** Which model to ask; hidden when there is only one. */

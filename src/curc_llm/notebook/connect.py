@@ -65,7 +65,7 @@ def connect(
     begin_import()  # while the person reads the card and writes the question
     folder = Path(state_dir).expanduser() if state_dir is not None else load_site_settings().state_dir
     if not name and base_url is None and not choose:
-        name = os.environ.get(SESSION_VARIABLE) or None
+        name = _find_preset(folder)
     if name is not None or base_url is not None:
         source = _find_named(folder, name, base_url, api_key, api_key_file)
         return _show_card(PendingSource(source), folder, timeout_s, wait, wait_timeout_s)
@@ -78,6 +78,13 @@ def connect(
         tunnel.record()  # that nothing answers there is told here and now
         return _show_card(PendingSource(tunnel), folder, timeout_s, wait, wait_timeout_s)
     return _ask(folder, sessions, timeout_s)
+
+
+def _find_preset(folder: Path) -> str | None:
+    """The session that the environment names; not one that is over while others run."""
+    name = os.environ.get(SESSION_VARIABLE) or None
+    running = {found.session_id for found in discover_sessions(folder)} if name else set()
+    return name if not running or name in running else None
 
 
 def _find_named(

@@ -20,7 +20,21 @@ from curc_llm.notebook.magic_options import Options, parse_options
 from curc_llm.notebook.shown_answer import make_shown_answer
 
 RESULT = "_llm"
+_MAGIC = re.compile(r"^%%llm(?![\w.])(.*)")
 _QUESTION = re.compile(r"^([ \t]*)%(llm|llm_explain)[ \t]+(.*\?)[ \t]*(?=\n?$)")
+HELP = """Asks the model: `%%llm [options]` and the question below, or `%llm [options] question`.
+
+`{name}` in the question is a variable's value, as are `{name.attribute}` and `{name[0]}`; `{{` and
+`}}` are braces. The answer is shown while it is written, and kept in `_llm`.
+
+--model NAME, --temperature X, --max-tokens N, --top-p X, --top-k N, --seed N: as in `session.chat`
+--system TEXT         instructions for the model
+--json-schema SCHEMA  a JSON Schema, or a variable with one, a Python type or a pydantic class:
+                      the result is a Python object then
+--name NAME           keep the result under this name, too
+--session ID          ask this session
+--raw                 take the text with every brace as it is
+"""
 # What --json-schema may name besides a person's own variables.
 TYPES: dict[str, Any] = {kind.__name__: kind for kind in (str, int, float, bool, list, dict)}
 
@@ -39,20 +53,9 @@ def register(shell: Any) -> None:
     magics = LlmMagics(shell)
 
     def llm(line: str, cell: str | None = None) -> Any:
-        """Asks the model: `%%llm [options]` and the question below, or `%llm [options] question`.
-
-        `{name}` in the question is a variable's value, as are `{name.attribute}` and `{name[0]}`; `{{` and
-        `}}` are braces. The answer is shown while it is written, and kept in `_llm`.
-
-        --model NAME, --temperature X, --max-tokens N, --top-p X, --top-k N, --seed N: as in `session.chat`
-        --system TEXT         instructions for the model
-        --json-schema SCHEMA  a JSON Schema, or a variable with one, a Python type or a pydantic class:
-                              the result is a Python object then
-        --name NAME           keep the result under this name, too
-        --session ID          ask this session
-        --raw                 take the text with every brace as it is
-        """
         return magics.ask(line, cell)
+
+    llm.__doc__ = HELP
 
     def llm_session(line: str) -> Session:
         """Shows the session that `%%llm` asks; `%llm_session ID` chooses another one."""
@@ -81,8 +84,16 @@ def keep_question_marks(lines: list[str]) -> list[str]:
         ["get_ipython().run_line_magic('llm', 'Is it so?')"]
     """
     if lines and lines[0].startswith("%%"):
-        return lines  # a text, not Python
+        return _allow_empty(lines)  # a text, not Python
     return [_QUESTION.sub(_write_call, line) for line in lines]
+
+
+def _allow_empty(lines: list[str]) -> list[str]:
+    """A `%%llm` with nothing below comes to us, who say what is missing; IPython only says that it is empty."""
+    found = _MAGIC.match(lines[0])
+    if found is None or "".join(lines[1:]).strip():
+        return lines
+    return [f"get_ipython().run_cell_magic('llm', {found[1].strip()!r}, '\\n')\n"]
 
 
 def _write_call(found: re.Match[str]) -> str:
@@ -107,6 +118,9 @@ class LlmMagics:
 
     def ask(self, line: str, cell: str | None) -> Any:
         """`%%llm`: shows the answer; with a schema returns the object, which the cell then shows."""
+        if line.strip() in {"--help", "-h"}:
+            print(HELP)
+            return None
         options = parse_options(line)
         prompt = self._read_prompt(options, cell)
         ask = self._ask_json if options.json_schema else self._ask_text

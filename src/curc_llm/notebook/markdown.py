@@ -148,5 +148,6 @@ class MarkdownView(ReplyPanel):
         return {"reply": self._reply.to_json(), "can_stop": self._asking is not None}
 
     def render_text(self) -> str:
-        """The text itself."""
-        return render_plain(self._reply.text) or "…"
+        """The text itself; of an answer that failed, why."""
+        reply = self._reply
+        return render_plain(reply.text or (str(reply.trouble) if reply.trouble else "")) or "…"

@@ -74,7 +74,9 @@ def make_metrics_state(look: Look, history: History, name: str) -> State:
     if latest is None or look.metrics is None:
         state["quiet"] = _explain_silence(look)
     if latest is not None:
-        state["figures"] = make_figures(latest)
+        is_over = record is not None and record.status.is_over
+        now = {"tokens_per_s": None, "running": None, "waiting": None, "kv_cache": None}
+        state["figures"] = {**make_figures(latest), **(now if is_over else {})}
     return state
 
 
@@ -141,16 +143,21 @@ def render_moment(taken_at: float) -> str:
     return time.strftime("As of %Y-%m-%d %H:%M:%S %Z", time.localtime(taken_at))
 
 
+def _render_load(figures: Mapping[str, Any]) -> str:
+    if figures["running"] is None:
+        return f"{figures['requests']:,} requests answered"
+    waiting = f", {figures['waiting']} waiting" if figures["waiting"] is not None else ""
+    return f"{figures['tokens_per_s']:g} tokens/s (last 10 s), {figures['running']} running{waiting}"
+
+
 def render_metrics(state: Mapping[str, Any]) -> str:
     """The figures as text, for places that can't show widgets."""
     figures = state["figures"]
     if figures is None:
         return f"Session {state['name']}: {state['quiet']}"
     first, whole = figures["first_token"], figures["request"]
-    busy = f"{figures['tokens_per_s']:g} tokens/s, {figures['running']} running"
-    waiting = f", {figures['waiting']} waiting" if figures["waiting"] is not None else ""
     lines = [
-        f"Session {state['name']}: {busy}{waiting}",
+        f"Session {state['name']}: {_render_load(figures)}",
         f"First token: {first['p50']} (half), {first['p95']} (95 %), {first['p99']} (99 %)",
         f"Whole answers: {whole['p50']} (half), {whole['p95']} (95 %), {whole['p99']} (99 %)",
     ]

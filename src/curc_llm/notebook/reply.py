@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from curc_llm.client.answer import Answer, Usage
 
 
+# Pieces that arrive within less come in one packet or two: their number tells nothing of the engine's speed.
+MIN_STREAM_S = 0.2
+
+
 class Phase(StrEnum):
     """What becomes of an answer."""
 
@@ -130,10 +134,11 @@ class Reply:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Tokens after the first per second since the first; None when too few to tell."""
-        if self.first_at is None or self.last_at is None or self.tokens < 2 or self.last_at <= self.first_at:
+        """Tokens after the first per second since the first; None when too few, or too soon, to tell."""
+        if self.first_at is None or self.last_at is None or self.tokens < 2:
             return None
-        return (self.tokens - 1) / (self.last_at - self.first_at)
+        passed_s = self.last_at - self.first_at
+        return (self.tokens - 1) / passed_s if passed_s >= MIN_STREAM_S else None
 
     @property
     def thought_s(self) -> float | None:
