@@ -97,6 +97,14 @@ class TokenError(CurcLlmError):
     """The Hugging Face token is missing, isn't one, isn't accepted, or can't be stored."""
 
 
+class PromptError(CurcLlmError, ValueError, TypeError):
+    """A prompt is neither a text nor a conversation. Nothing was sent."""
+
+
+class ParameterError(CurcLlmError, ValueError, TypeError):
+    """A question was given a parameter that there is none of. Nothing was sent."""
+
+
 class MissingPackageError(CurcLlmError, ImportError):
     """Something was asked for that needs a package which isn't installed."""
 

@@ -6,9 +6,10 @@ from typing import Any, cast
 import pytest
 
 from curc_llm.client.answer import Answer
-from curc_llm.client.messages import PromptError, make_messages
+from curc_llm.client.messages import make_messages
 from curc_llm.client.progress import render_duration
 from curc_llm.client.secret import Secret
+from curc_llm.errors import PromptError
 
 
 def test_messages_without_a_role_or_none_at_all_are_refused() -> None:

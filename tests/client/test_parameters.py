@@ -14,9 +14,9 @@ from curc_llm.client.parameters import (
     CHAT_PARAMETERS,
     COMPLETION_PARAMETERS,
     EMBEDDING_PARAMETERS,
-    ParameterError,
     propose,
 )
+from curc_llm.errors import ParameterError
 from tests.fakes.fake_session import FakeSession
 
 NEAREST = r"There is no parameter tmperature\. Did you mean temperature\?"

@@ -14,9 +14,9 @@ from curc_llm.client.parameters import (
     CHAT_PARAMETERS,
     COMPLETION_PARAMETERS,
     EMBEDDING_PARAMETERS,
-    ParameterError,
     check_parameters,
 )
+from curc_llm.errors import ParameterError
 
 REFUSED_PARAMETERS = {
     "stream": "A batch shows whole answers.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from curc_llm.client.messages import PromptError, clean
-from curc_llm.errors import MissingPackageError
+from curc_llm.client.messages import clean
+from curc_llm.errors import MissingPackageError, PromptError
 
 # vLLM computes a request's texts side by side; more in one request only make it larger.
 TEXTS_PER_REQUEST = 128

@@ -6,14 +6,10 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from curc_llm.errors import CurcLlmError
+from curc_llm.errors import PromptError
 
 Prompt = str | Sequence[Mapping[str, Any]]
 _LOOKS = 'Messages look like {"role": "user", "content": "..."}.'
-
-
-class PromptError(CurcLlmError, ValueError, TypeError):
-    """A prompt is neither a text nor a conversation. Nothing was sent."""
 
 
 def make_messages(prompt: Prompt, system: str | None = None) -> list[dict[str, Any]]:

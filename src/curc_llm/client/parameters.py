@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from curc_llm.errors import CurcLlmError
+from curc_llm.errors import ParameterError
 
 _BOTH = (
     "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "n", "presence_penalty", "response_format",
@@ -44,10 +44,6 @@ _ELSEWHERE = {
 }
 
 
-class ParameterError(CurcLlmError, TypeError, ValueError):
-    """A question was given a parameter that there is none of. Nothing was sent."""
-
-
 def check_parameters(names: Iterable[str], known: Iterable[str], *, others: Iterable[str] = ()) -> None:
     """Makes sure that all names are parameters.
 
@@ -63,7 +59,7 @@ def check_parameters(names: Iterable[str], known: Iterable[str], *, others: Iter
         >>> check_parameters(["tmperature"], CHAT_PARAMETERS)
         Traceback (most recent call last):
         ...
-        curc_llm.client.parameters.ParameterError: There is no parameter tmperature. Did you mean temperature?
+        curc_llm.errors.ParameterError: There is no parameter tmperature. Did you mean temperature?
     """
     known = {*known, *CLIENT_PARAMETERS}
     for name in names:
