@@ -16,7 +16,7 @@ def test_numbers_are_read_as_people_write_them() -> None:
     [
         ({"temperature": "hot"}, "Temperature can't be 'hot'"),
         ({"top_p": "2"}, "Top-p can't be '2'"),
-        ({"max_tokens": "0"}, "Max. tokens can't be '0'"),
+        ({"max_tokens": "0"}, "Max. tokens can't be '0': it is a whole number from 1 to 1,000,000."),
         ({"colour": "red"}, "no setting 'colour'"),
         ({"system": "x" * 100_001}, "more than 100,000 characters"),
         ("x", "names and values"),

@@ -129,7 +129,9 @@ def test_what_is_wrong_with_a_cell_is_told(
     assert told in fail(shell, cell)
 
 
-def test_help_is_shown_without_a_question(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_shown_without_a_question(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
     for cell in ("%%llm --help", "%%llm --help\n", "%llm --help"):
         run(shell, cell)
         assert "--json-schema SCHEMA" in capsys.readouterr().out

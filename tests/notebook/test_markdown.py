@@ -56,7 +56,9 @@ def test_setting_a_longer_text_sends_what_is_new() -> None:
     assert view.state["reply"]["text"] == "Other"
 
 
-def test_an_answer_that_failed_says_why_where_there_are_no_widgets(session: Session, fake: FakeSession) -> None:
+def test_an_answer_that_failed_says_why_where_there_are_no_widgets(
+    session: Session, fake: FakeSession
+) -> None:
     fake.refusals.append((400, "bad_request", "temperature must be at least 0."))
     view = MarkdownView().ask(session, "Hi")
     assert view.wait(10)

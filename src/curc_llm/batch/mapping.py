@@ -17,7 +17,7 @@ from curc_llm.batch.shelf import make_default_path
 from curc_llm.batch.survey import make_survey
 from curc_llm.batch.table_out import TableOut, is_table, rows_path
 from curc_llm.batch.trouble import BatchInputError
-from curc_llm.batch.watching import describe_end, watch
+from curc_llm.batch.watching import describe_end, is_in_notebook, watch
 
 if TYPE_CHECKING:
     from curc_llm.client.session import Session
@@ -70,7 +70,7 @@ def map_rows(  # noqa: D417 - said once, where people look: Session.map
         watch(run, show=progress)
         result = run.result()
         for said in describe_end(run.progress, run.path) if progress else []:
-            print(said, file=sys.stderr)
+            print(said, file=sys.stdout if is_in_notebook() else sys.stderr)  # notebooks show errors in red
         return result
     finally:
         run.close()

@@ -48,7 +48,7 @@ def _show_nothing() -> None:
 
 
 def _show(run: Run, stream: IO[str] | None) -> Callable[[], None]:
-    if stream is None and _is_in_notebook():
+    if stream is None and is_in_notebook():
         with contextlib.suppress(ImportError, MissingPackageError):
             module, _, function = _WIDGET.partition(":")
             getattr(importlib.import_module(module), function)(run)
@@ -58,7 +58,8 @@ def _show(run: Run, stream: IO[str] | None) -> Callable[[], None]:
     return line.close
 
 
-def _is_in_notebook() -> bool:
+def is_in_notebook() -> bool:
+    """Whether this runs in a notebook's kernel."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "kernel", None) is not None
 

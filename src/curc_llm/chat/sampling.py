@@ -69,8 +69,9 @@ def parse_number(name: str, text: str, low: float, high: float, whole: bool = Fa
         value = float("nan")
     if not low <= value <= high:
         kind = "a whole number" if whole else "a number"
+        limits = f"{low:,} to {high:,}" if whole else f"{low:g} to {high:g}"  # g would write 1e+06
         raise SettingsError(
-            f"{name} can't be {text[:20]!r}: it is {kind} from {low:g} to {high:g}.",
+            f"{name} can't be {text[:20]!r}: it is {kind} from {limits}.",
             "Mend it in the settings, or leave it empty for the model's default.",
         )
     return value

@@ -89,7 +89,7 @@ def keep_question_marks(lines: list[str]) -> list[str]:
 
 
 def _allow_empty(lines: list[str]) -> list[str]:
-    """A `%%llm` with nothing below comes to us, who say what is missing; IPython only says that it is empty."""
+    """A `%%llm` with nothing below comes to us, who say what is missing; IPython only says it is empty."""
     found = _MAGIC.match(lines[0])
     if found is None or "".join(lines[1:]).strip():
         return lines

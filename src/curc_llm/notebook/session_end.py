@@ -12,7 +12,7 @@ from curc_llm.client.source import check_not_over
 from curc_llm.errors import CurcLlmError, SessionEndedError
 from curc_llm.session.record import SessionRecord, SessionStatus
 
-# A session gives what runs 5 s when its owner stops it, more at the end of its time: answers go on until then.
+# A session gives what runs 5 s when its owner stops it, more at the end of its time: answers go on till then.
 SILENCE_S = 2.0
 STOPPED_S = 5.0
 # The connection may break a moment before the record says why.
