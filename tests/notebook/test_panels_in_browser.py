@@ -190,7 +190,7 @@ def test_live_figures_move(lab: Jupyter, lab_page: Page, lab_session: FakeSessio
     notebook = lab.open(lab_page, "metrics.ipynb")
     notebook.run_all()
     panel = notebook.panel(1)
-    expect(panel).to_contain_text("Tokens per second")
+    expect(panel).to_contain_text("Tokens/s, last 10 s")
     expect(panel).to_contain_text("First token")
     assert panel.get_by_role("img").count() >= 2
 

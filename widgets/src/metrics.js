@@ -35,13 +35,13 @@ function drawTiles(found, curves) {
   return [
     tile("Tokens/s, last 10 s", found.tokens_per_s === null ? "-" : renderNumber(found.tokens_per_s, 1), curves.tokens_per_s),
     tile("Requests running", running, curves.running),
-    found.kv_cache === null ? null : tile("KV cache in use", `${renderNumber(found.kv_cache, 1)} %`, curves.kv_cache, 100),
+    found.kv_cache === null ? null : tile("KV cache in use", `${renderNumber(found.kv_cache, 1)} %`, curves.kv_cache.some(Boolean) ? curves.kv_cache : null, 100),
   ];
 }
 
 function tile(name, value, curve, most = 0) {
   return h("div", { class: "curc-tile" }, h("div", { class: "curc-quiet" }, name), h("div", { class: "curc-big curc-figures" }, value),
-    curve.some((point) => point > 0) ? drawCurve(name, curve, most) : null);
+    curve ? drawCurve(name, curve, most) : null);
 }
 
 /** The curve from 0 up; the newest value stands at the right edge. */
