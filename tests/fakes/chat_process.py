@@ -16,7 +16,7 @@ from tests.fakes.fake_gateway import FakeGateway
 
 REPOSITORY = Path(__file__).parents[2]
 QUESTIONS = REPOSITORY / "src/curc_llm/data/demo_model/questions.yml"
-START_S = 60
+START_S = 120.0  # it takes 5 s alone; beside three starting vLLMs, a minute
 
 
 class ChatProcess:
