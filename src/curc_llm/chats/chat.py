@@ -159,5 +159,7 @@ def make_title(text: str) -> str:
         >>> make_title("  What  is\nan SU? ")
         'What is an SU?'
     """
-    printable = "".join(c if c.isprintable() or c == " " else " " for c in text[: 8 * TITLE_CHARS])
-    return " ".join(printable.split())[:TITLE_CHARS].strip()
+    words = " ".join(text[: 8 * TITLE_CHARS].split())
+    if not words.isprintable():
+        words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+    return words[:TITLE_CHARS].strip()

@@ -73,9 +73,6 @@ def render_notebook(chat: Chat) -> str:
         cells += [_cell("markdown", "**System prompt**"), _cell(_kind(chat.system), chat.system)]
     for message in chat.path:
         cells += [_cell("markdown", f"**{_name(message)}**"), _cell(_kind(message.content), message.content)]
-    go_on = (
-        'messages.append({"role": "user", "content": "…"})\nanswer = session.chat(messages)\nprint(answer)'
-    )
     cells += [_cell("code", f"messages = {_render_python(messages)}"), _cell("code", GO_ON)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"

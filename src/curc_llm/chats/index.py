@@ -1,8 +1,8 @@
 """The summaries of a folder, kept from one look to the next.
 
 `.index.json` is a cache and nothing more. An entry counts only while size and time of each of the chat's
-files are what they were when it was made; all other chats are read anew. It is replaced in one rename, by whoever
-has seen many changes; if two do so at once, one of them wins, and nothing is lost.
+files are what they were when it was made; all other chats are read anew. It is replaced in one rename, by
+whoever has seen many changes; if two do so at once, one of them wins, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -64,6 +64,6 @@ def _parse(chat_id: str, stamps: Any, row: Any) -> Entry:
     kept = tuple((str(name), int(size), int(mtime_ns)) for name, size, mtime_ns in stamps)
     if row is None:
         return kept, None
-    if len(row) != len(_TYPES) or not all(map(isinstance, row, _TYPES)) or row[0] != chat_id:
+    if not all(isinstance(value, kind) for value, kind in zip(row, _TYPES, strict=True)) or row[0] != chat_id:
         raise ValueError(chat_id)
     return kept, ChatSummary(*row)

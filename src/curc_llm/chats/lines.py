@@ -19,8 +19,9 @@ r"""The format of a saved chat: JSON objects, one a line, only ever added. Safe 
   the answer's own (below) after its head, which is the answer's line without texts.
 
 A line with an id that was there before takes its place (not its parent). Files of the notebook's first
-version (`"chat": 1`) have numbers as ids and no parents: each message follows the one before it, `{"system": text}`
-sets the system prompt, and `{"drop_from": id}` takes a message and all after it out of what is shown.
+version (`"chat": 1`) have numbers as ids and no parents: each message follows the one before it,
+`{"system": text}` sets the system prompt, and `{"drop_from": id}` takes a message and all after it out of
+what is shown.
 
 **Files.** `ID.jsonl` is a chat. `ID~HOST.jsonl` has what other hosts added to it, `ID~ANSWER.part` the answer
 that is being written; readers put all of them together, in the order of `at`.

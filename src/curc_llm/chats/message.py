@@ -9,9 +9,9 @@ from typing import Any
 
 from curc_llm.chats.lines import Line
 
-ROLES = frozenset({"user", "assistant"})
+ROLES = ("user", "assistant")  # no sets: what stands in a file may be a list
 UNFINISHED = "unfinished"
-STATUSES = frozenset({"done", "stopped", "failed", UNFINISHED})
+STATUSES = ("done", "stopped", "failed", UNFINISHED)
 _OWN = frozenset({"id", "parent", "role", "content", "reasoning", "status", "at"})
 
 

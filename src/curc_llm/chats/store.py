@@ -14,8 +14,9 @@ from curc_llm.chats.files import read_file
 from curc_llm.chats.hosts import find_host
 from curc_llm.chats.index import MOST_STALE, Entry, make_stamps, read_index, write_index
 from curc_llm.chats.names import SUFFIX, Folder, Stamp, check_chat_id, make_chat_id, scan
+from curc_llm.chats.query import Query
 from curc_llm.chats.reading import read_chat
-from curc_llm.chats.search import MOST_HITS, SLICE, Found, Query, search_files
+from curc_llm.chats.search import MOST_HITS, SLICE, Found, search_files
 from curc_llm.chats.summary import ChatSummary, summarise
 from curc_llm.chats.writer import ChatWriter
 
@@ -83,8 +84,8 @@ class ChatStore:
         query = Query.parse(text)
         if not query.words:
             return Found((), 0)
-        folder = scan(self.folder)
-        files = [(chat_id, [one.name for one in stamps]) for chat_id, stamps in folder.chats.items()]
+        latest = sorted(self._look(), key=lambda one: -one.updated_at)
+        files = [(one, self._names(one.chat_id)) for one in latest if one.deleted_at is None]
         return search_files(self.folder, files, query, limit, THREADS)
 
     def open(self, chat_id: str) -> Chat:
@@ -181,6 +182,10 @@ class ChatStore:
         if writer.trouble is not None:
             raise ChatFileError(writer.trouble.message, "Make room, or see who may write there.")
 
+    def _names(self, chat_id: str) -> Sequence[str]:
+        entry = (self._entries or {}).get(chat_id)
+        return [name for name, _, _ in entry[0]] if entry else []
+
     def _look(self) -> Sequence[ChatSummary]:
         folder = scan(self.folder)
         if self._entries is None:
@@ -214,7 +219,7 @@ class ChatStore:
         contents = []
         for name in sorted(file.name for file in files):
             try:
-                contents.append((name, read_file(self.folder / name)))
+                contents.append((name, read_file(f"{self.folder}/{name}")))
             except ChatFileError:
                 continue
         return chat_id, (make_stamps(files), summarise(chat_id, contents) if contents else None)
