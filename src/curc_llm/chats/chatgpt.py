@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from curc_llm.chats.lines import Line
-from curc_llm.chats.message import parse_text, parse_time
+from curc_llm.chats.message import ROLES, parse_text, parse_time
 
 # Kinds of content that are no part of the talk: settings, and what ChatGPT says of its own reasoning.
-_SILENT = frozenset({"user_editable_context", "model_editable_context", "reasoning_recap", "thoughts"})
+_SILENT = ("user_editable_context", "model_editable_context", "reasoning_recap", "thoughts")
 Conversation = tuple[str, float, list[Line], int]
 
 
@@ -69,7 +69,7 @@ def _put_in_order(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 def _read_message(message: Mapping[str, Any], otherwise_at: float) -> Line | None:
     role, text = _role(message), _read_text(message)
-    if role not in {"user", "assistant"} or not text or not _is_said(message):
+    if role not in ROLES or not text or not _is_said(message):
         return None
     metadata = message.get("metadata")
     model = parse_text(metadata.get("model_slug")) if isinstance(metadata, dict) else ""
@@ -90,7 +90,7 @@ def _is_said(message: Mapping[str, Any]) -> bool:
     kind = content.get("content_type") if isinstance(content, dict) else None
     is_hidden = isinstance(metadata, dict) and metadata.get("is_visually_hidden_from_conversation") is True
     is_hidden = is_hidden or message.get("weight") == 0
-    is_ours = _role(message) != "system" and message.get("recipient") in {None, "all"}
+    is_ours = _role(message) != "system" and message.get("recipient") in (None, "all")
     return is_ours and kind is not None and kind not in _SILENT and not is_hidden
 
 

@@ -50,10 +50,7 @@ class Query:
 
     def fits_text(self, text: str) -> bool:
         """True when each word stands in the text."""
-        small = text.lower()
-        if any(" " in word for word in self.words):
-            small = " ".join(small.split())
-        return all(word in small for word in self.words)
+        return all(stands_in(word, text) for word in self.words)
 
     def fits_file(self, data: bytes) -> bool:
         """True when each word stands in a text of the file: not only in a name such as `prompt_tokens`.
@@ -62,8 +59,10 @@ class Query:
         """
         small = data.lower()
         may_be = all(any(way in small for way in ways) for ways in self._needed)
-        if may_be and self._is_plain and all(_is_in_text(pattern, small) for pattern in self._patterns):
-            return True
+        if may_be and self._is_plain:
+            looks = zip(self.words, self._patterns, strict=True)
+            if all(_is_in_text(word, pattern, small) for word, pattern in looks):
+                return True
         is_sure = not _has_escapes(data) and (self._is_plain or not may_be)
         return False if is_sure else self.fits_text(_read_texts(data))
 
@@ -82,6 +81,17 @@ class Query:
         return tuple(re.compile(re.escape(word.encode()).replace(rb"\ ", _SPACE)) for word in self.words)
 
 
+def stands_in(word: str, text: str) -> bool:
+    r"""Whether a word in small letters stands in the text, in any case; its spaces stand for any white space.
+
+    Example:
+        >>> stands_in("login node", "A Login\n node")
+        True
+    """
+    small = text.lower()
+    return word in (" ".join(small.split()) if " " in word else small)
+
+
 def _list_needed(word: str) -> Iterable[tuple[bytes, ...]]:
     """The word's pieces of ASCII, and its other letters in each case."""
     for piece in word.split():
@@ -97,33 +107,36 @@ def _has_escapes(data: bytes) -> bool:
     return b"\\u" in data and b"\\u" in data.replace(b"\\\\", b"")
 
 
-def _is_in_text(word: re.Pattern[bytes], data: bytes) -> bool:
-    """Whether the word stands behind a line's names and figures; texts are what our lines end with."""
-    match = word.search(data)
+def _is_in_text(word: str, pattern: re.Pattern[bytes], data: bytes) -> bool:
+    """Whether the word stands in a text; a line whose names and figures alone have it is passed over.
+
+    Args:
+        word: in small letters.
+        pattern: the word as it stands in JSON.
+        data: a file in small letters.
+    """
+    match = pattern.search(data)
     while match is not None:
-        at = match.start()
-        begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
-        if not data.startswith(_MESSAGE, begin):
-            line = data[begin:] if end < 0 else data[begin:end]
-            if any(word.search(text) for text in _TEXTS.findall(line)):
-                return True
-            text_at = end
-        elif data.find(_REASONING, begin, at) >= 0 or data.find(_CONTENT, begin, at) >= 0:
+        begin, end = data.rfind(b"\n", 0, match.start()) + 1, data.find(b"\n", match.start())
+        end = len(data) if end < 0 else end
+        text_at = _find_text(data, begin, end)
+        if match.start() >= text_at and stands_in(word, _read_texts(data[begin:end])):
             return True
-        else:
-            text_at = _find_text(data, at)
-        match = word.search(data, text_at) if text_at >= 0 else None
+        match = pattern.search(data, end if match.start() >= text_at else text_at)
     return False
 
 
-def _find_text(data: bytes, at: int) -> int:
-    """Where the next text begins."""
-    places = [place for place in (data.find(_REASONING, at), data.find(_CONTENT, at)) if place >= 0]
-    return min(places, default=-1)
+def _find_text(data: bytes, begin: int, end: int) -> int:
+    """Where a message's texts begin, with which our lines end; other lines are looked at as a whole."""
+    if not data.startswith(_MESSAGE, begin):
+        return begin
+    places = (data.find(_REASONING, begin, end), data.find(_CONTENT, begin, end))
+    return min((place for place in places if place >= 0), default=begin)
 
 
 def _read_texts(data: bytes) -> str:
-    whole = b"\\n".join(_TEXTS.findall(data)).decode("utf-8", "replace")
+    # Between two texts stands what no word has, so that no phrase goes from one to the other.
+    whole = b"\\u0000".join(_TEXTS.findall(data)).decode("utf-8", "replace")
     try:
         return str(json.loads(f'"{whole}"'))
     except ValueError:

@@ -17,7 +17,7 @@ from curc_llm.chats.errors import ChatFileError
 from curc_llm.chats.files import read_file
 from curc_llm.chats.message import Message
 from curc_llm.chats.names import PART
-from curc_llm.chats.query import Query
+from curc_llm.chats.query import Query, stands_in
 from curc_llm.chats.reading import put_together
 from curc_llm.chats.summary import ChatSummary
 
@@ -122,9 +122,10 @@ def _find_best(chat: Chat, query: Query) -> tuple[Message | None, str] | None:
         texts.append((message, message.content))
         if message.reasoning:
             texts.append((message, message.reasoning))
-    if not query.fits_text("\n".join(text for _, text in texts)):
+    has = [[stands_in(word, text) for word in query.words] for _, text in texts]
+    if not all(map(any, zip(*has, strict=True))):
         return None
-    counts = [sum(Query((word,)).fits_text(text) for word in query.words) for _, text in texts]
+    counts = list(map(sum, has))
     most = max(counts[1:], default=0)
     # The title says nothing that the list doesn't show already.
     if most == 0:

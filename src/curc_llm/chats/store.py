@@ -22,7 +22,7 @@ from curc_llm.chats.writer import ChatWriter
 
 FOLDER = "chats"
 # Reading thousands of small files waits for the disk or the server most of the time, once for each.
-THREADS = 8
+THREADS = 4
 
 
 class ChatStore:

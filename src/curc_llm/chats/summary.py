@@ -66,7 +66,7 @@ def summarise(chat_id: str, files: Sequence[tuple[str, bytes]]) -> ChatSummary |
         chat = put_together(Path(f"{chat_id}.jsonl"), files)
     except ChatFileError:
         return None
-    return summarise_chat(chat, num_bytes)
+    return summarise_chat(chat, num_bytes) if chat.messages else None
 
 
 def summarise_chat(chat: Chat, num_bytes: int = 0) -> ChatSummary:
@@ -95,6 +95,9 @@ def _summarise_quickly(chat_id: str, data: bytes) -> ChatSummary | None:
     for line in _find_settings(data):
         settings |= line
     created_at, models = parse_time(head.get("created_at")), _MODEL.findall(data, data.rfind(b'"model": '))
+    num_messages = data.count(_MESSAGE)
+    if not num_messages:
+        return None
     return ChatSummary(
         chat_id,
         make_title(parse_text(settings.get("title")) or title),
@@ -102,7 +105,7 @@ def _summarise_quickly(chat_id: str, data: bytes) -> ChatSummary | None:
         _find_time(data) or created_at,
         settings.get("pinned") is True,
         parse_time(settings.get("deleted_at")) or None,
-        data.count(_MESSAGE),
+        num_messages,
         _unescape(models[0]) if models else "",
         len(data),
     )

@@ -12,7 +12,7 @@ from curc_llm.chats.chatgpt import is_chatgpt, read_chatgpt
 from curc_llm.chats.errors import ChatImportError
 from curc_llm.chats.export import KIND
 from curc_llm.chats.lines import Line, parse_lines
-from curc_llm.chats.message import make_id, parse_message, parse_text, parse_time
+from curc_llm.chats.message import ROLES, make_id, parse_message, parse_text, parse_time
 from curc_llm.chats.reading import is_of_a_chat, put_together
 from curc_llm.chats.store import ChatStore
 
@@ -178,9 +178,9 @@ def _read_messages(rows: list[Any], title: str) -> Draft:
         role, text = (
             (row.get("role"), _read_content(row.get("content"))) if isinstance(row, dict) else ("", "")
         )
-        if role in {"system", "developer"} and text:
+        if role in ("system", "developer") and text:
             systems.append(text)
-        elif role in {"user", "assistant"} and text:
+        elif role in ROLES and text:
             parent = lines[-1]["id"] if lines else None
             line = {"id": make_id(), "parent": parent, "role": role, "at": 0.0}
             thought = parse_text(row.get("reasoning") or row.get("reasoning_content"))
@@ -219,7 +219,8 @@ def _write(store: ChatStore, draft: Draft) -> str:
 def _renew(line: Line, ids: dict[str, str]) -> Line | None:
     """The line with new ids."""
     if "show" in line:
-        return {**line, "show": ids.get(str(line["show"]))}
+        shown = str(line["show"])
+        return {**line, "show": ids[shown]} if shown in ids else None
     message = parse_message(line)
     if message is None:
         return None
