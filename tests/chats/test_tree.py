@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curc_llm.chats.tree import find_shown, list_siblings, mend_parents
+from curc_llm.chats.tree import END, find_shown, list_siblings, mend_parents
 
 NAMES = st.sampled_from([None, "a", "b", "c", "d", "e"])
 PARENTS = st.dictionaries(st.sampled_from("abcde"), NAMES)
@@ -29,6 +29,14 @@ def test_none_shows_nothing_until_the_next_message() -> None:
     parents = {"q": None, "new": None}
     assert find_shown(parents, ["q", None]) == []
     assert find_shown(parents, ["q", None, "new"]) == ["new"]
+
+
+def test_what_stands_below_the_end_is_not_shown_until_something_follows() -> None:
+    parents = {"q": None, "a": "q", "more": "a", "b": "q"}
+    assert find_shown(parents, ["q", "a", "more", "q", END]) == ["q"]
+    assert find_shown(parents, ["q", "a", "more", "q", END, "b"]) == ["q", "b"]
+    assert find_shown(parents, ["q", "a", "more", "q", END, "a"]) == ["q", "a", "more"]
+    assert find_shown(parents, [END]) == []
 
 
 def test_a_branch_that_is_not_there_changes_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from curc_llm.chats.lines import Line
 from curc_llm.chats.message import Message, parse_message, parse_text, parse_time
-from curc_llm.chats.tree import find_shown, list_siblings, mend_parents
+from curc_llm.chats.tree import END, find_shown, list_siblings, mend_parents
 
 TITLE_CHARS = 80
 
@@ -108,6 +108,7 @@ class Chat:
             self._set(line["set"])
         elif "show" in line:
             self._shown.append(None if line["show"] is None else str(line["show"]))
+            self._shown += [END] if line.get("end") is True else []
         elif "mark" in line:
             self._mark(str(line["mark"]), line.get("facts"))
         elif (message := parse_message(line)) is not None:

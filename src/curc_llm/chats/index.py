@@ -23,7 +23,7 @@ NAME = ".index.json"
 VERSION = 1
 # As many chats as can be read anew in a few milliseconds; fewer changes aren't worth writing it.
 MOST_STALE = 32
-_TYPES = (str, str, (int, float), (int, float), bool, (int, float, type(None)), int, str, int)
+_TYPES: tuple[Any, ...] = (str, str, (int, float), (int, float), bool, (int, float, type(None)), int, str, int)
 
 Stamps = tuple[tuple[str, int, int], ...]
 Entry = tuple[Stamps, ChatSummary | None]

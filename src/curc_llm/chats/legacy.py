@@ -35,7 +35,7 @@ def give_parents(lines: Iterable[Line]) -> list[Line]:
 
 def _translate(line: Line, parents: dict[str, str | None], tip: str | None) -> Line:
     if "drop_from" in line and "id" not in line:
-        return {"show": parents.get(str(line["drop_from"]), tip), "at": line.get("at")}
+        return {"show": parents.get(str(line["drop_from"]), tip), "end": True, "at": line.get("at")}
     if isinstance(line.get("system"), str) and "id" not in line and "set" not in line and "chat" not in line:
         return {"set": {"system": line["system"]}, "at": line.get("at")}
     if "role" in line and "id" in line and "parent" not in line:

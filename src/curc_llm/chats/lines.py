@@ -10,8 +10,8 @@ r"""The format of a saved chat: JSON objects, one a line, only ever added. Safe 
 - `{"id", "parent", "role": "assistant", "at", "model", "finish_reason", "prompt_tokens", …, "status",
   "reasoning", "content"}`: an answer; `status` is `done`, `stopped` or `failed` (then there is `trouble` with
   `message` and `remedy`), or `unfinished` when the process that wrote it died.
-- `{"show": id, "at"}`: the branch with this message is shown from here on; null shows none. A message
-  that is added is shown by itself.
+- `{"show": id, "end", "at"}`: the branch with this message is shown from here on; with `"end": true` nothing
+  below it; null shows none. A message that is added is shown by itself.
 - `{"set": {"title", "pinned", "deleted_at", "system", …}, "at"}`: each name's last value counts; null takes
   it away. `deleted_at` is the tombstone: undo sets it to null, `purge` removes the files weeks later.
 - `{"mark": id, "facts": {"rating": 1}, "at"}`: something to know of a message that is there already.

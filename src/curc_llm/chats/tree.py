@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+END = ""  # no message has an empty id
 Parents = Mapping[str, str | None]
 
 
@@ -48,7 +49,8 @@ def find_shown(parents: Parents, shown: Iterable[str | None]) -> list[str]:
 
     Args:
         parents: by message, as `mend_parents` leaves them.
-        shown: messages in the order in which they were added or chosen to be shown; None shows none.
+        shown: messages in the order in which they were added or chosen to be shown; None shows none, `END`
+            nothing below the one before it.
 
     Example:
         >>> find_shown({"q": None, "a": "q", "b": "q", "more": "a"}, ["q", "a", "more", "b", "a"])
@@ -57,6 +59,9 @@ def find_shown(parents: Parents, shown: Iterable[str | None]) -> list[str]:
     chosen: dict[str | None, str] = {}
     tip: str | None = None
     for name in shown:
+        if name == END:
+            chosen.pop(tip, None)
+            continue
         if name is not None and name not in parents:
             continue
         if name is not None:

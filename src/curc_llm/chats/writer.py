@@ -18,6 +18,7 @@ from curc_llm.chats.message import Message, make_id
 from curc_llm.chats.names import MARK, PART
 
 MOST_OF_HEAD = 64 * 1024  # bytes
+_HEAD = ("chat", "chat_id", "title", "host", "created_at")
 TIP = "tip"  # no message has such an id: ids are longer
 
 
@@ -88,9 +89,15 @@ class ChatWriter:
             self.chat.take(line)
             self._unwritten.append(line)
 
-    def show(self, message_id: str | None) -> None:
-        """Shows the branch that this message stands in; None shows none, for a chat begun anew."""
-        self._write({"show": message_id, "at": round(time.time(), 3)})
+    def show(self, message_id: str | None, *, is_end: bool = False) -> None:
+        """Shows the branch that this message stands in.
+
+        Args:
+            message_id: the message; None shows none, for a chat begun anew.
+            is_end: show nothing below it.
+        """
+        end = {"end": True} if is_end else {}
+        self._write({"show": message_id, **end, "at": round(time.time(), 3)})
 
     def mark(self, message_id: str, **facts: Any) -> None:
         """Keeps something of a message, such as its `rating`."""
@@ -149,7 +156,8 @@ class ChatWriter:
 
     def _make_head(self, path: Path) -> Line:
         chat = self.chat
-        head = {"chat": FORMAT, "chat_id": chat.chat_id, "title": chat.title, "host": self._host}
+        more = {name: value for name, value in chat.head.items() if path == self._main and name not in _HEAD}
+        head = {"chat": FORMAT, "chat_id": chat.chat_id, "title": chat.title, "host": self._host, **more}
         if path != self._main:
             del head["title"]
         return {**head, "created_at": chat.created_at or round(time.time(), 3)}
