@@ -51,7 +51,7 @@ def test_what_changed_since_is_read_anew(many: ChatStore) -> None:
         b"{",
         b"[]",
         b'{"version": 99, "chats": {}}',
-        b'{"version": 1, "chats": {"c001": 7}}',
+        b'{"version": 2, "chats": {"c001": 7}}',
         b"\xff" * 100,
     ],
 )
@@ -71,10 +71,10 @@ def test_an_index_with_values_of_the_wrong_kind_is_not_believed(many: ChatStore)
 
 
 def test_an_index_that_is_a_link_is_not_followed(many: ChatStore, tmp_path: Path) -> None:
-    (tmp_path / "forged").write_text('{"version": 1, "chats": {}}')
+    (tmp_path / "forged").write_text('{"version": 2, "chats": {}}')
     (many.folder / NAME).symlink_to(tmp_path / "forged")
     assert len(many.list()) == MOST_STALE + 5
-    assert (tmp_path / "forged").read_text() == '{"version": 1, "chats": {}}'
+    assert (tmp_path / "forged").read_text() == '{"version": 2, "chats": {}}'
 
 
 def test_without_room_for_an_index_the_list_is_there(

@@ -15,6 +15,11 @@ NOW = 1_800_000_000.0
 
 def age(store: ChatStore, chat_id: str, days: float, size: int = 100, **settings: object) -> None:
     put(store, chat_id, NOW - days * DAY_S, "x" * size, **settings)
+    touch(store, chat_id, days)
+
+
+def touch(store: ChatStore, chat_id: str, days: float) -> None:
+    os.utime(store.find_file(chat_id), (NOW - days * DAY_S,) * 2)
 
 
 def plan(store: ChatStore, **limits: float) -> list[str]:
@@ -59,6 +64,7 @@ def test_a_plan_removes_nothing_and_a_purge_what_was_planned(store: ChatStore) -
     age(store, "old", 40)
     age(store, "new", 2)
     (store.folder / "old~other.jsonl").write_bytes(b'{"chat": 2}\n')
+    os.utime(store.folder / "old~other.jsonl", (NOW - 40 * DAY_S,) * 2)
     planned = plan_purge(store, Limits(keep_days=30), NOW)
     assert "1 chat with 0.0 MiB would be removed." in planned.render(is_done=False)
     assert ids(store) == ["new", "old"]
@@ -66,6 +72,12 @@ def test_a_plan_removes_nothing_and_a_purge_what_was_planned(store: ChatStore) -
     assert "1 chat with 0.0 MiB was removed." in done.render(is_done=True)
     assert ids(store) == ["new"]
     assert sorted(path.name for path in store.folder.iterdir()) == ["new.jsonl"]
+
+
+def test_an_old_chat_that_was_imported_today_counts_from_today(store: ChatStore) -> None:
+    age(store, "old", 400)
+    os.utime(store.find_file("old"), (NOW, NOW))
+    assert plan(store, keep_days=30) == []
 
 
 def test_what_changed_after_the_plan_stays(store: ChatStore) -> None:

@@ -56,6 +56,17 @@ def test_a_deleted_chat_can_be_brought_back(store: ChatStore, writer: ChatWriter
     assert ids(store, deleted=True) == []
 
 
+def test_who_writes_in_a_chat_that_was_deleted_elsewhere_brings_it_back(
+    store: ChatStore, writer: ChatWriter
+) -> None:
+    store.delete(writer.chat.chat_id)
+    time.sleep(0.002)
+    writer.append_question("Still here?")
+    assert ids(store) == [writer.chat.chat_id]
+    assert ids(store, deleted=True) == []
+    assert store.open(writer.chat.chat_id).deleted_at is None
+
+
 def test_what_another_process_writes_is_seen_by_a_store_that_looked_before(store: ChatStore) -> None:
     put(store, "a", 1.0)
     assert ids(store) == ["a"]

@@ -50,8 +50,16 @@ def test_the_file_is_private_and_each_line_is_json(store: ChatStore, writer: Cha
 
 
 def test_a_chat_without_messages_is_not_kept(store: ChatStore) -> None:
-    store.create(system="Be brief.", title="Plans")
+    store.create(system="Be brief.", title="Plans").set(pinned=True)
     assert not store.folder.exists()
+
+
+def test_what_was_set_before_the_first_message_is_kept_with_it(store: ChatStore) -> None:
+    writer = store.create(system="Be brief.", title="Plans")
+    writer.set(pinned=True)
+    writer.append_question("Hi")
+    chat = store.open(writer.chat.chat_id)
+    assert (chat.title, chat.system, chat.is_pinned) == ("Plans", "Be brief.", True)
 
 
 def test_lines_are_only_ever_added(store: ChatStore, writer: ChatWriter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def test_renaming_and_pinning(run: Run, store: ChatStore, chat_id: str) -> None:
 def old(store: ChatStore) -> str:
     writer = store.create()
     writer.add_lines([{"id": "q", "parent": None, "role": "user", "at": 1e9, "content": "Old"}])
+    os.utime(writer.main, (1e9, 1e9))
     return writer.chat.chat_id
 
 

@@ -135,7 +135,8 @@ class AnswerWriter:
     def _close(self, is_kept: bool) -> None:
         if self._descriptor < 0:
             return
-        os.close(self._descriptor)
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
         self._descriptor = -1
         if is_kept:
             with contextlib.suppress(OSError):

@@ -55,8 +55,9 @@ class Chat:
 
     @property
     def deleted_at(self) -> float | None:
-        """When it was deleted, in Unix seconds; None when it wasn't."""
-        return parse_time(self.settings.get("deleted_at")) or None
+        """When it was deleted, in Unix seconds; None when it wasn't, or when somebody wrote in it later."""
+        deleted_at = parse_time(self.settings.get("deleted_at"))
+        return deleted_at if deleted_at and deleted_at >= self.updated_at else None
 
     @property
     def updated_at(self) -> float:

@@ -84,13 +84,14 @@ def add_to_file(path: Path, data: bytes, *, is_new: bool = False, is_synced: boo
     except OSError as error:
         raise explain_unwritten(path, error) from error
     try:
-        _write(descriptor, _mend(descriptor) + data)
-        if is_synced:
-            os.fsync(descriptor)
+        try:
+            _write(descriptor, _mend(descriptor) + data)
+            if is_synced:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)  # where NFS first tells that a quota is used up
     except OSError as error:
         raise explain_unwritten(path, error) from error
-    finally:
-        os.close(descriptor)
 
 
 def open_part(path: Path) -> int:

@@ -20,10 +20,21 @@ from curc_llm.chats.summary import ChatSummary
 from curc_llm.session.files import write_private
 
 NAME = ".index.json"
-VERSION = 1
+VERSION = 2
 # As many chats as can be read anew in a few milliseconds; fewer changes aren't worth writing it.
 MOST_STALE = 32
-_TYPES: tuple[Any, ...] = (str, str, (int, float), (int, float), bool, (int, float, type(None)), int, str, int)
+_TYPES: tuple[Any, ...] = (
+    str,
+    str,
+    (int, float),
+    (int, float),
+    bool,
+    (int, float, type(None)),
+    int,
+    str,
+    int,
+    (int, float),
+)
 
 Stamps = tuple[tuple[str, int, int], ...]
 Entry = tuple[Stamps, ChatSummary | None]

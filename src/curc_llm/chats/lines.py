@@ -13,7 +13,8 @@ r"""The format of a saved chat: JSON objects, one a line, only ever added. Safe 
 - `{"show": id, "end", "at"}`: the branch with this message is shown from here on; with `"end": true` nothing
   below it; null shows none. A message that is added is shown by itself.
 - `{"set": {"title", "pinned", "deleted_at", "system", …}, "at"}`: each name's last value counts; null takes
-  it away. `deleted_at` is the tombstone: undo sets it to null, `purge` removes the files weeks later.
+  it away. `deleted_at` is the tombstone: undo sets it to null, a message that is begun later makes
+  it void, `purge` removes the files weeks later.
 - `{"mark": id, "facts": {"rating": 1}, "at"}`: something to know of a message that is there already.
 - `{"part": text}` and `{"thought": text}`: pieces of an answer that is being written; they stand in a file of
   the answer's own (below) after its head, which is the answer's line without texts.

@@ -29,7 +29,7 @@ class Limits:
     """What may be kept.
 
     Args:
-        keep_days: days since a chat's last message; 0 for ever.
+        keep_days: days since a chat was last changed (imported, too); 0 for ever.
         max_gib: of all chats together, in GiB; 0 without limit.
         deleted_keep_days: days that a deleted chat can be brought back.
     """
@@ -113,7 +113,7 @@ def plan_purge(store: ChatStore, limits: Limits, now: float | None = None) -> Pu
     gone, kept = list(store.list(deleted=True)), list(store.list())
     num_bytes = sum(one.num_bytes for one in gone + kept)
     quiet = [
-        one for one in (*reversed(gone), *sorted(kept, key=lambda one: one.updated_at)) if _is_quiet(one, now)
+        one for one in (*reversed(gone), *sorted(kept, key=lambda one: one.changed_at)) if _is_quiet(one, now)
     ]
     victims = {one.chat_id: Victim(one, why) for one in quiet if (why := _find_reason(one, limits, now))}
     left = num_bytes - sum(victim.summary.num_bytes for victim in victims.values())
@@ -172,12 +172,12 @@ def _find_reason(one: ChatSummary, limits: Limits, now: float) -> str:
     if one.deleted_at is not None:
         days = (now - one.deleted_at) / DAY_S
         return f"deleted {days:.0f} days ago" if days > limits.deleted_keep_days else ""
-    days = (now - one.updated_at) / DAY_S
+    days = (now - one.changed_at) / DAY_S
     return f"{days:.0f} days old" if limits.keep_days and days > limits.keep_days else ""
 
 
 def _is_quiet(one: ChatSummary, now: float) -> bool:
-    return now - max(one.updated_at, one.deleted_at or 0.0) > QUIET_DAYS * DAY_S
+    return now - one.changed_at > QUIET_DAYS * DAY_S
 
 
 def _remove(store: ChatStore, summary: ChatSummary, files: Sequence[Stamp]) -> bool:

@@ -222,7 +222,8 @@ class ChatStore:
                 contents.append((name, read_file(f"{self.folder}/{name}")))
             except ChatFileError:
                 continue
-        return chat_id, (make_stamps(files), summarise(chat_id, contents) if contents else None)
+        changed_at = round(max(file.mtime_ns for file in files) / 1e9, 3)
+        return chat_id, (make_stamps(files), summarise(chat_id, contents, changed_at) if contents else None)
 
 
 def _list_strange(folder: Folder, entries: dict[str, Entry]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class ChatSummary:
         num_messages: of all branches.
         model: that answered last.
         num_bytes: of all its files.
+        changed_at: when one of its files was last written, in Unix seconds.
     """
 
     chat_id: str
@@ -46,27 +47,31 @@ class ChatSummary:
     num_messages: int
     model: str
     num_bytes: int
+    changed_at: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def summarise(chat_id: str, files: Sequence[tuple[str, bytes]]) -> ChatSummary | None:
-    """The summary of a chat; None when there is nothing of a chat in its files.
+def summarise(
+    chat_id: str, files: Sequence[tuple[str, bytes]], changed_at: float = 0.0
+) -> ChatSummary | None:
+    """The summary of a chat; None when there is no message in its files.
 
     Args:
         chat_id: names it.
         files: names and contents.
+        changed_at: when one of them was last written, in Unix seconds.
     """
     num_bytes = sum(len(data) for _, data in files)
     if len(files) == 1 and (quick := _summarise_quickly(chat_id, files[0][1])) is not None:
-        return quick
+        return replace(quick, changed_at=changed_at)
     try:
         chat = put_together(Path(f"{chat_id}.jsonl"), files)
     except ChatFileError:
         return None
-    return summarise_chat(chat, num_bytes) if chat.messages else None
+    return replace(summarise_chat(chat, num_bytes), changed_at=changed_at) if chat.messages else None
 
 
 def summarise_chat(chat: Chat, num_bytes: int = 0) -> ChatSummary:
@@ -94,17 +99,18 @@ def _summarise_quickly(chat_id: str, data: bytes) -> ChatSummary | None:
     settings: Line = {}
     for line in _find_settings(data):
         settings |= line
+    deleted_at = parse_time(settings.get("deleted_at"))
     created_at, models = parse_time(head.get("created_at")), _MODEL.findall(data, data.rfind(b'"model": '))
-    num_messages = data.count(_MESSAGE)
+    num_messages, updated_at = data.count(_MESSAGE), _find_time(data) or created_at
     if not num_messages:
         return None
     return ChatSummary(
         chat_id,
         make_title(parse_text(settings.get("title")) or title),
         created_at,
-        _find_time(data) or created_at,
+        updated_at,
         settings.get("pinned") is True,
-        parse_time(settings.get("deleted_at")) or None,
+        deleted_at if deleted_at and deleted_at >= updated_at else None,
         num_messages,
         _unescape(models[0]) if models else "",
         len(data),

@@ -80,7 +80,10 @@ class ChatWriter:
 
     def set(self, **values: Any) -> None:
         """Sets what holds for the chat: `title`, `pinned`, `system`, …; None takes it away."""
-        self._write({"set": values, "at": round(time.time(), 3)})
+        if self.chat.messages:
+            self._write({"set": values, "at": round(time.time(), 3)})
+        else:
+            self.plan(**values)
 
     def plan(self, **values: Any) -> None:
         """As `set`, but written with the next change: a chat without messages isn't kept."""
