@@ -1,4 +1,4 @@
-"""How long it takes to list and to search 2,000 saved chats; see README.md.
+"""How long it takes to list and to search 2,000 saved chats, and what kill -9 costs; see README.md.
 
 PYTHONPATH=src python benchmarks/chats.py [--chats 2000] [--folder DIR]
 
@@ -55,7 +55,7 @@ CALLS = {
     "search: all have it": "store.search('the')",
     "search: a name of the format": "store.search('prompt_tokens')",
     "search: three words": "store.search('partition memory weibull')",
-    "search: a phrase": "store.search('\"default_rng\"')",
+    "search: a phrase": "store.search('\"login node\"')",
     "search: other letters": "store.search('ΚΑΤΑΝΟΜΉ')",
 }
 CHILD = """
@@ -69,6 +69,24 @@ found = {call}
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
 print(json.dumps([wall, cpu, len(found) if hasattr(found, "__len__") else found.num_chats]))
 """
+
+# Takes pieces as they come from a model at 100 tokens/s, and says of each when it came.
+WRITER = """
+import os, sys, time
+from pathlib import Path
+from curc_llm.chats import ChatStore
+writer = ChatStore(Path(sys.argv[1])).create()
+writer.append_question("Count")
+answer = writer.begin_answer()
+os.write(1, writer.chat.chat_id.encode() + b"\\n")
+while True:
+    now = f"{time.time():.6f}\\n"
+    answer.add(now)
+    os.write(1, now.encode())
+    time.sleep(0.01)
+"""
+KILLS = 30
+TOKENS, USERS = 50_000, 100
 
 
 def make_chats(folder: Path, num: int) -> None:
@@ -165,6 +183,51 @@ def measure(folder: Path, name: str, call: str, repeats: int, *, is_cold: bool, 
     return f"| {' | '.join([*row, f'{cpu:.0f}'])} |"
 
 
+def kill_once(folder: Path, after_s: float) -> float:
+    """Milliseconds between the last piece that came and the last that a reader finds after kill -9."""
+    command = [sys.executable, "-c", WRITER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        chat_id = writer.stdout.readline().strip()
+        time.sleep(after_s)
+        writer.kill()
+        came = writer.stdout.read().split()
+    kept = ChatStore(folder).open(chat_id).path[-1].content.split()
+    assert kept == came[: len(kept)]
+    return 1000 * (float(came[-1]) - float(kept[-1]))
+
+
+def measure_writing(folder: Path) -> float:
+    """Microseconds of CPU, of all threads, for each piece of 100 answers at once at 100 pieces/s each."""
+    writers = [ChatStore(folder).create() for _ in range(USERS)]
+    for writer in writers:
+        writer.append_question("Count")
+    answers = [writer.begin_answer() for writer in writers]
+    cpu, began = time.process_time(), time.perf_counter()
+    for number in range(TOKENS // USERS):
+        for answer in answers:
+            answer.add("token ")
+        time.sleep(max(0.0, 0.01 * (number + 1) - (time.perf_counter() - began)))
+    cpu = time.process_time() - cpu
+    for answer in answers:
+        answer.end()
+    return 1e6 * cpu / TOKENS
+
+
+def describe_writing(folder: Path) -> list[str]:
+    chance = random.Random(SEED)
+    lost = [kill_once(folder, 0.5 + chance.random()) for _ in range(KILLS)]
+    missed = f"a reader misses the last {statistics.median(lost):.0f} ms (median), {max(lost):.0f} ms at most"
+    cpu_us = measure_writing(folder)
+    return [
+        "",
+        "## While an answer comes",
+        "",
+        f"- `kill -9` of the writing process, {KILLS} times, at 100 tokens/s: {missed}. Target: 100 ms.",
+        f"- {USERS} answers at once at 100 tokens/s each: {cpu_us:.1f} µs of CPU a token, all threads.",
+    ]
+
+
 def measure_all(folder: Path, repeats: int) -> list[str]:
     rows = []
     for is_cold in (True, False):
@@ -186,21 +249,17 @@ def describe(folder: Path, num: int, repeats: int) -> list[str]:
     kind = subprocess.run(
         ["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=True
     ).stdout
+    where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, kernel {machine['kernel']}"
+    what = f"{num:,} chats of {MESSAGES} messages, {sum(sizes) / 2**20:,.0f} MiB in all"
     return [
         "# Saved chats",
         "",
-        (
-            f"{run['date']}, `{run['command']}`; {machine['cpu']}, {machine['cores']} cores, {machine['system']},"
-            f" kernel {machine['kernel']}, file system {kind.strip()}; Python {python_version()},"
-            f" curc-llm {versions.get('curc-llm', '-')} ({versions['commit']});"
-            f" load average of others before: {run['load_average_before']}."
-        ),
+        f"{run['date']}, `{run['command']}`; {where}, file system {kind.strip()}; Python {python_version()},",
+        f"commit {versions['commit']}; load average of others before: {run['load_average_before']}.",
         "",
-        (
-            f"{num:,} chats of {MESSAGES} messages, {sum(sizes) / 2**20:,.0f} MiB in all, the longest with"
-            f" {max(sizes) / 1024:,.0f} KiB; the index has {index:.1f} MiB. {repeats} runs of each, each in a process of its own;"
-            " milliseconds of the call alone. Targets: list under 300 ms, search under 1,000 ms."
-        ),
+        f"{what}, the longest with {max(sizes) / 1024:,.0f} KiB; the index has {index:.1f} MiB.",
+        f"{repeats} runs of each, each in a process of its own; milliseconds of the call alone. `cold`:",
+        "the files' contents come from the disk. Targets: list under 300 ms, search under 1,000 ms.",
     ]
 
 
@@ -216,7 +275,8 @@ def main() -> None:
         make_chats(parent / "chats", asked.chats)
         rows = measure_all(parent / "chats", asked.repeats)
         head = ["", "| call | chats found | median, ms | from to, ms | CPU, ms |", "|---" * 5 + "|"]
-        text = "\n".join([*describe(parent / "chats", asked.chats, asked.repeats), *head, *rows]) + "\n"
+        told = describe(parent / "chats", asked.chats, asked.repeats)
+        text = "\n".join([*told, *head, *rows, *describe_writing(parent / "killed")]) + "\n"
     finally:
         shutil.rmtree(parent)
     if not asked.dry:

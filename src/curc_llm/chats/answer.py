@@ -22,7 +22,7 @@ RETRY_S = 1.0  # after a failed write
 
 
 class AnswerWriter:
-    """Keeps an answer as it comes: `add` costs microseconds, a thread writes within 80 ms.
+    """Keeps an answer as it comes: `add` costs microseconds, a thread writes within 50 ms.
 
     Nothing here raises because of the disk: the answer goes on in memory, and `trouble` says what is wrong.
 

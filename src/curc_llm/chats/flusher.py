@@ -8,7 +8,7 @@ import time
 from typing import Protocol
 
 # A crash may cost what came in the last 100 ms: the thread sleeps this long, and a write takes some time too.
-EVERY_S = 0.08
+EVERY_S = 0.05
 
 
 class Writes(Protocol):
