@@ -38,6 +38,13 @@ def test_markdown_reads_as_a_conversation(store: ChatStore, writer: ChatWriter) 
     assert "## m\\*x\n\n> *Reasoning*\n>\n> Two\n> lines\n\nNo.\n\n*(stopped)*\n" in text
 
 
+def test_the_names_of_what_was_attached_are_told(writer: ChatWriter) -> None:
+    writer.append_question("Look", attachments=[{"name": "a*b.csv"}, {"name": 7}, "odd"])
+    assert "Look\n\n*Attached: a\\*b.csv*\n" in render_markdown(writer.chat)
+    writer.append_question("Look", attachments=7)
+    assert render_markdown(writer.chat).endswith("Look\n")
+
+
 def test_code_that_was_cut_off_is_closed() -> None:
     text = render_markdown(make("Write code", "```python\nprint(1)", "Thanks"))
     assert "```python\nprint(1)\n\n```\n\n## You" in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from curc_llm.chats import ChatStore, ChatWriter
-from curc_llm.chats.purge import DAY_S, GIB, Limits, plan_purge, purge, tidy
+from curc_llm.chats.purge import DAY_S, GIB, Limits, keep_house, plan_purge, purge, tidy
 from tests.chats.test_store import ids, put
 
 NOW = 1_800_000_000.0
@@ -78,6 +78,16 @@ def test_an_old_chat_that_was_imported_today_counts_from_today(store: ChatStore)
     age(store, "old", 400)
     os.utime(store.find_file("old"), (NOW, NOW))
     assert plan(store, keep_days=30) == []
+
+
+def test_a_session_that_starts_keeps_to_the_limits_and_says_what_it_removed(
+    store: ChatStore, writer: ChatWriter
+) -> None:
+    put(store, "old", 1e9)
+    os.utime(store.find_file("old"), (1e9, 1e9))
+    assert keep_house(store, Limits()) == ""
+    assert "1 chat with 0.0 MiB was removed." in keep_house(store, Limits(keep_days=30))
+    assert ids(store) == [writer.chat.chat_id]
 
 
 def test_what_changed_after_the_plan_stays(store: ChatStore) -> None:

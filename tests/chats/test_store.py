@@ -56,6 +56,12 @@ def test_a_deleted_chat_can_be_brought_back(store: ChatStore, writer: ChatWriter
     assert ids(store, deleted=True) == []
 
 
+def test_a_chat_that_a_fast_clock_dated_tomorrow_can_be_deleted(store: ChatStore) -> None:
+    put(store, "a", time.time() + 86400)
+    store.delete("a")
+    assert ids(store) == []
+
+
 def test_who_writes_in_a_chat_that_was_deleted_elsewhere_brings_it_back(
     store: ChatStore, writer: ChatWriter
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from curc_llm.chats.chat import Chat
-from curc_llm.chats.message import Message
+from curc_llm.chats.message import Message, parse_text
 
 KIND = "curc-llm chat"
 VERSION = 1
@@ -32,6 +32,7 @@ def render_markdown(chat: Chat) -> str:
         pieces += ["## System prompt", chat.system]
     for message in chat.path:
         pieces += [f"## {_name(message)}", *_render_thought(message), message.content, *_render_end(message)]
+        pieces += _render_attachments(message)
     return "\n\n".join(piece.strip("\n") for piece in pieces if piece) + "\n"
 
 
@@ -126,6 +127,13 @@ def _render_thought(message: Message) -> list[str]:
         return []
     quoted = "\n".join(f"> {line}".rstrip() for line in message.reasoning.splitlines())
     return [f"> *Reasoning*\n>\n{quoted}"]
+
+
+def _render_attachments(message: Message) -> list[str]:
+    files = message.facts.get("attachments")
+    given = [one.get("name") for one in files if isinstance(one, dict)] if isinstance(files, list) else []
+    names = [_escape(name) for name in map(parse_text, given) if name]
+    return [f"*Attached: {', '.join(names)}*"] if names else []
 
 
 def _render_end(message: Message) -> list[str]:

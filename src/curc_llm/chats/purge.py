@@ -137,6 +137,20 @@ def purge(store: ChatStore, plan: Purge) -> Purge:
     return Purge(tuple(removed), plan.num_bytes, plan.limits)
 
 
+def keep_house(store: ChatStore, limits: Limits) -> str:
+    """What a session's chat does when it starts: settles what dead processes left, and keeps to the limits.
+
+    Returns:
+        What was removed, in words; empty when nothing was.
+
+    Raises:
+        ChatFileError: the folder can't be read.
+    """
+    tidy(store)
+    done = purge(store, plan_purge(store, limits))
+    return done.render(is_done=True) if done.victims else ""
+
+
 def tidy(store: ChatStore, now: float | None = None) -> int:
     """Turns what processes left when they died into answers of their chats: pieces a day old.
 

@@ -145,7 +145,8 @@ class ChatStore:
         Raises:
             ChatFileError: it isn't there, or can't be written.
         """
-        self._set(chat_id, deleted_at=round(time.time(), 3))
+        # Not before its last message, though another host's clock may go ahead.
+        self._set(chat_id, deleted_at=max(round(time.time(), 3), self.open(chat_id).updated_at))
 
     def restore(self, chat_id: str) -> None:
         """Undoes `delete`.

@@ -70,6 +70,9 @@ class ChatWriter:
     def begin_answer(self, parent: str | None = TIP, **facts: Any) -> AnswerWriter:
         """Begins an answer that comes in pieces.
 
+        An answer that was cut off is continued by another one with the same parent, whose first piece is the
+        first one's text; `continues` in its facts names that one.
+
         Args:
             parent: id of the question; the last message shown when not given.
             facts: `model`, `parameters` and the like.
