@@ -39,6 +39,13 @@ def test_numbers_that_json_lacks_become_null(number: float) -> None:
     assert json.loads(render_line({"facts": {"a": [number, 1.5]}})) == {"facts": {"a": [None, 1.5]}}
 
 
+def test_values_nested_without_end_are_left_out() -> None:
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert parse_lines(render_line({"id": "a", "facts": deep})).values == [{"id": "a"}]
+
+
 @pytest.mark.parametrize("cut", range(1, len(render_line(A)) - 1))
 def test_a_line_behind_a_torn_one_is_found_wherever_it_was_torn(cut: int) -> None:
     found = parse_lines(render_line(A)[:cut] + render_line(B))

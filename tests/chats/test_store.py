@@ -111,7 +111,7 @@ def test_strange_files_are_told_and_harm_nothing(store: ChatStore) -> None:
     assert ids(store) == ["a"]
     assert "\x1b" not in store.note
     assert store.note.startswith(
-        "Left out, for they are no chats of yours: batch.jsonl, binary.jsonl, empty.jsonl and 2 more"
+        "Left out, for they are no chats of yours: batch.jsonl, binary.jsonl, link.jsonl and 1 more"
     )
     assert store.search("root").num_chats == 0
 

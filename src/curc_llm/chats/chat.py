@@ -40,8 +40,8 @@ class Chat:
     @property
     def title(self) -> str:
         """Its name: the one given, else the beginning of the first question."""
-        given = parse_text(self.settings.get("title")) or parse_text(self._head.get("title"))
-        return make_title(given) or self._title_of_first_question()
+        given = (parse_text(self.settings.get("title")), parse_text(self._head.get("title")))
+        return next(filter(None, map(make_title, given)), "") or self._title_of_first_question()
 
     @property
     def system(self) -> str:

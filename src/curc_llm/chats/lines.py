@@ -83,6 +83,10 @@ def render_line(value: Mapping[str, Any]) -> bytes:
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        text = json.dumps(
+            {k: v for k, v in value.items() if not isinstance(v, dict | list)}, ensure_ascii=False
+        )
     except ValueError:
         text = json.dumps(_without_odd_numbers(value), ensure_ascii=False)
     return text.encode("utf-8", "replace") + b"\n"

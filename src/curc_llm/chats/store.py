@@ -228,4 +228,10 @@ class ChatStore:
 
 
 def _list_strange(folder: Folder, entries: dict[str, Entry]) -> list[str]:
-    return sorted(folder.strange + [chat_id + SUFFIX for chat_id, (_, one) in entries.items() if one is None])
+    # An empty file is one that is being made, or that a full disk left.
+    odd = [
+        chat_id + SUFFIX
+        for chat_id, (stamps, one) in entries.items()
+        if one is None and any(s[1] for s in stamps)
+    ]
+    return sorted(folder.strange + odd)

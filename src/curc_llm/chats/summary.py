@@ -19,6 +19,7 @@ _MESSAGE = b'\n{"id": '
 _SET = b'\n{"set": '
 # Unescaped quotes stand around names and values alone, never within a text.
 _AT = re.compile(rb'"at": ([0-9.e+]+)')
+_NAME = b'"model": "'
 _MODEL = re.compile(rb'"model": "((?:[^"\\]|\\.)*)"')
 
 
@@ -93,28 +94,38 @@ def summarise_chat(chat: Chat, num_bytes: int = 0) -> ChatSummary:
 def _summarise_quickly(chat_id: str, data: bytes) -> ChatSummary | None:
     """From head, settings and the last message alone; None when the head doesn't say enough."""
     head = next(iter(parse_lines(data[: data.find(b"\n") + 1]).values), {})
-    title = parse_text(head.get("title"))
+    title = make_title(parse_text(head.get("title")))
     if not is_of_a_chat(head) or "chat" not in head or not title:
         return None
     settings: Line = {}
     for line in _find_settings(data):
         settings |= line
     deleted_at = parse_time(settings.get("deleted_at"))
-    created_at, models = parse_time(head.get("created_at")), _MODEL.findall(data, data.rfind(b'"model": '))
+    created_at = parse_time(head.get("created_at"))
     num_messages, updated_at = data.count(_MESSAGE), _find_time(data) or created_at
     if not num_messages:
         return None
     return ChatSummary(
         chat_id,
-        make_title(parse_text(settings.get("title")) or title),
+        make_title(parse_text(settings.get("title"))) or title,
         created_at,
         updated_at,
         settings.get("pinned") is True,
         deleted_at if deleted_at and deleted_at >= updated_at else None,
         num_messages,
-        _unescape(models[0]) if models else "",
+        _find_model(data),
         len(data),
     )
+
+
+def _find_model(data: bytes) -> str:
+    """The last one that is named."""
+    at = len(data)
+    while (at := data.rfind(_NAME, 0, at)) >= 0:
+        match = _MODEL.match(data, at)
+        if match is not None and match[1]:
+            return _unescape(match[1])
+    return ""
 
 
 def _find_settings(data: bytes) -> Iterator[Line]:
