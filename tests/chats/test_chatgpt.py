@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from curc_llm.chats import ChatStore
+from curc_llm.chats.taking_in import take_in
 from tests.chats.test_taking_in import load
 
 
@@ -67,6 +69,8 @@ def test_tools_images_and_settings_are_left_out_and_the_talk_stays_whole(store: 
         ROOT, profile, node("i", "p", "user", image), thoughts, call, tool, code, only_image, current="o"
     )
     assert load(store, talk) == [[("user", "Look at this"), ("assistant", "```\nx = 1\n```")]]
+    # The tool's answer and the image alone; settings and thoughts are nothing that anybody said.
+    assert take_in(store, json.dumps(talk).encode()).num_left_out == 2
 
 
 def test_several_conversations_are_several_chats(store: ChatStore) -> None:

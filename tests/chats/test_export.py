@@ -98,7 +98,7 @@ def test_what_could_fetch_something_stands_in_a_cell_that_nothing_renders(hostil
 
 
 def test_code_in_a_notebook_cannot_be_left_by_any_text() -> None:
-    text = "'''\"\"\"\\'}]\nimport os; os.system('x')\u202e\u2028#"
+    text = "'''\"\"\"\\'}]\nimport os; os.system('xü')\u202e\u2028#"
     source = list_cells(make(text))[-2].source
     assert source.isascii()
     assert ast.literal_eval(source.partition("=")[2].strip())[0]["content"] == text

@@ -70,6 +70,15 @@ def test_an_index_with_values_of_the_wrong_kind_is_not_believed(many: ChatStore)
     assert ChatStore(many.folder).list() == listed
 
 
+def test_an_index_of_another_version_is_not_believed(many: ChatStore) -> None:
+    listed = many.list()
+    value = json.loads((many.folder / NAME).read_text())
+    value["version"] += 1
+    value["chats"]["c001"][1][1] = "A title with another meaning"
+    (many.folder / NAME).write_text(json.dumps(value))
+    assert ChatStore(many.folder).list() == listed
+
+
 def test_an_index_that_is_a_link_is_not_followed(many: ChatStore, tmp_path: Path) -> None:
     (tmp_path / "forged").write_text('{"version": 2, "chats": {}}')
     (many.folder / NAME).symlink_to(tmp_path / "forged")

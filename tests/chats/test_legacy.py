@@ -32,6 +32,11 @@ def test_an_answer_that_was_asked_again_becomes_a_branch(tmp_path: Path) -> None
     assert [m.content for m in chat.list_versions("3")] == ["No idea.", "A service unit."]
 
 
+def test_an_answer_that_was_dropped_is_not_shown_though_no_other_came(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(join([*OLD, {"drop_from": 2, "at": 13.0}]))
+    assert [m.content for m in read_chat(tmp_path / "a.jsonl").path] == ["What is an SU?"]
+
+
 def test_dropping_the_first_question_leaves_nothing_shown(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(join([*OLD, {"drop_from": 1, "at": 13.0}]))
     chat = read_chat(tmp_path / "a.jsonl")

@@ -79,6 +79,14 @@ def test_a_word_of_the_format_is_found_where_somebody_wrote_it() -> None:
     assert Query.parse("content").fits_file(make_file('a "content": "x" within'))
 
 
+@pytest.mark.parametrize("asked", ['"alpha beta"', '"alphä beta"'])
+def test_no_phrase_goes_from_one_text_to_the_next(asked: str) -> None:
+    first = asked.strip('"').split()[0]
+    assert Query.parse(asked).fits_file(make_file("x", reasoning=f"{first} beta"))
+    assert not Query.parse(asked).fits_file(make_file("beta gamma", reasoning=f"the {first}"))
+    assert not Query.parse(asked).fits_file(make_file(first, "beta", title=first))
+
+
 def test_files_that_others_wrote_with_escapes_are_searched_too() -> None:
     line = json.dumps({"id": "a", "role": "user", "at": 1, "content": "Größe"})
     assert "\\u" in line

@@ -107,11 +107,11 @@ def test_strange_files_are_told_and_harm_nothing(store: ChatStore) -> None:
     (store.folder / "empty.jsonl").write_text("")
     (store.folder / "binary.jsonl").write_bytes(bytes(range(256)) * 100)
     (store.folder / "link.jsonl").symlink_to("/etc/passwd")
-    (store.folder / "x\x1b[2J.jsonl").write_text("")
+    (store.folder / "a\x1b[2J.jsonl").write_text("")
     assert ids(store) == ["a"]
     assert "\x1b" not in store.note
     assert store.note.startswith(
-        "Left out, for they are no chats of yours: batch.jsonl, binary.jsonl, link.jsonl and 1 more"
+        "Left out, for they are no chats of yours: a [2J.jsonl, batch.jsonl, binary.jsonl and 1 more"
     )
     assert store.search("root").num_chats == 0
 

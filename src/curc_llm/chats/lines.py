@@ -75,7 +75,9 @@ class Lines:
 
 
 def render_line(value: Mapping[str, Any]) -> bytes:
-    r"""A line of the file. Lone surrogates become question marks; numbers that JSON lacks become null.
+    r"""A line of the file.
+
+    Lone surrogates become question marks, numbers that JSON lacks null; values nested without end go.
 
     Example:
         >>> render_line({"set": {"title": "Ünits"}, "at": 1.5})
