@@ -12,7 +12,7 @@ from curc_llm.chats.message import Message
 from tests.chats.conftest import Start, kill_9, wait_until
 
 KILLED = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from curc_llm.chats import ChatStore
 writer = ChatStore(Path(sys.argv[1])).create()
@@ -20,8 +20,8 @@ writer.append_question("Count")
 print(writer.chat.chat_id, flush=True)
 answer = writer.begin_answer(model="m")
 for number in range(100_000):
-    answer.add(f"{number} {time.time()}\\n")
-    print(time.time(), flush=True)
+    answer.add(f"{number} {time.time():.6f}\\n")
+    os.write(1, b"%.6f\\n" % time.time())
     time.sleep(0.003)
 """
 
@@ -57,27 +57,25 @@ def test_a_reader_sees_the_answer_grow_and_then_whole(store: ChatStore, writer: 
 
 
 def test_kill_9_costs_less_than_the_last_100_ms(store: ChatStore, start: Start) -> None:
+    # On a machine under load a thread may wait for its turn: one of a few tries shows what the program does.
+    assert any(find_lost_s(store, start) < 0.1 for _ in range(5))
+
+
+def find_lost_s(store: ChatStore, start: Start) -> float:
+    """Seconds between the last piece that came before kill -9 and the last that a reader finds."""
     process = start(KILLED, store.folder)
     assert process.stdout is not None
     chat_id = process.stdout.readline().strip()
-    until = time.time() + 0.6
-    for line in process.stdout:
-        if float(line) > until:
-            break
-    killed_at = time.time()
+    until = time.time() + 0.4
+    while float(process.stdout.readline()) < until:
+        pass
     kill_9(process)
+    said = [float(line) for line in process.stdout.read().splitlines()]
     found = last_of(store, chat_id)
     assert found.status == "unfinished"
     rows = [line.split() for line in found.content.splitlines()]
     assert [int(row[0]) for row in rows] == list(range(len(rows)))
-    # What the process itself said last is the measure: a busy machine may not have let it run till the end.
-    said = [
-        float(line) for line in process.stdout.read().split("\n") if line.count(".") == 1 and len(line) > 12
-    ]
-    last_added = min(max([until, *said]), killed_at + 1)
-    assert (
-        last_added - float(rows[-1][1]) < 0.1 + 0.4
-    )  # 0.1 s, and what a machine under load needs to run a thread
+    return (said or [until])[-1] - float(rows[-1][1])
 
 
 def test_a_piece_is_not_left_waiting_when_no_other_comes(store: ChatStore, writer: ChatWriter) -> None:
