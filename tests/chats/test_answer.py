@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import statistics
 import time
 from pathlib import Path
+
+import pytest
 
 from curc_llm.chats import ChatStore, ChatWriter
 from curc_llm.chats.answer import AnswerWriter
@@ -56,9 +60,10 @@ def test_a_reader_sees_the_answer_grow_and_then_whole(store: ChatStore, writer: 
     assert list_parts(store) == []
 
 
+@pytest.mark.slow
 def test_kill_9_costs_less_than_the_last_100_ms(store: ChatStore, start: Start) -> None:
-    # On a machine under load a thread may wait for its turn: one of a few tries shows what the program does.
-    assert any(find_lost_s(store, start) < 0.1 for _ in range(5))
+    # The median: on a machine under load a thread may wait for its turn.
+    assert statistics.median(find_lost_s(store, start) for _ in range(7)) < 0.1
 
 
 def find_lost_s(store: ChatStore, start: Start) -> float:
@@ -66,7 +71,7 @@ def find_lost_s(store: ChatStore, start: Start) -> float:
     process = start(KILLED, store.folder)
     assert process.stdout is not None
     chat_id = process.stdout.readline().strip()
-    until = time.time() + 0.4
+    until = time.time() + random.uniform(0.15, 0.5)
     while float(process.stdout.readline()) < until:
         pass
     kill_9(process)
