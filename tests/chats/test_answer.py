@@ -71,7 +71,7 @@ def find_lost_s(store: ChatStore, start: Start) -> float:
     process = start(KILLED, store.folder)
     assert process.stdout is not None
     chat_id = process.stdout.readline().strip()
-    until = time.time() + random.uniform(0.15, 0.5)
+    until = time.time() + random.uniform(0.3, 0.6)
     while float(process.stdout.readline()) < until:
         pass
     kill_9(process)
