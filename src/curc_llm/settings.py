@@ -110,6 +110,8 @@ class Settings(BaseModel):
         idle_stop_min: minutes without a request after which the session ends; 0 for never.
         start_timeout_min: how long an engine may take to become ready, in minutes.
         max_body_mib: largest request that is accepted, in MiB.
+        chats_keep_days: days since its last change after which a saved chat is purged; 0 for never.
+        chats_max_gib: room that all saved chats may take, in GiB; above it the oldest are purged. 0: any.
         heartbeat_s: seconds of silence after which a stream gets a comment to keep proxies from closing it.
         log_prompts: also write prompts and answers into the access log. Off: they are private.
         offline: never ask the hub for anything.
@@ -133,6 +135,8 @@ class Settings(BaseModel):
     idle_stop_min: float = Field(default=30, ge=0)
     start_timeout_min: float = Field(default=60, gt=0)
     max_body_mib: int = Field(default=32, ge=1, le=1024)
+    chats_keep_days: float = Field(default=0, ge=0)
+    chats_max_gib: float = Field(default=1, ge=0)
     heartbeat_s: float = Field(default=15, gt=0, le=600)
     log_prompts: bool = False
     offline: bool = False

@@ -26,7 +26,7 @@ def test_the_help_says_of_each_verb_what_the_verb_says_of_itself() -> None:
         assert (command.help or "").partition("\n")[0] == text, name
 
 
-@pytest.mark.parametrize("verb", [v for v in VERBS if v not in {"keys", "models", "site"}])
+@pytest.mark.parametrize("verb", [v for v in VERBS if v not in {"chats", "keys", "models", "site"}])
 def test_every_verb_takes_json_and_a_settings_file(run: Run, verb: str) -> None:
     result = run(verb, "--help")
     assert result.exit_code == 0

@@ -29,6 +29,7 @@ VERBS = {
     "status": "Show how a session is doing.",
     "ask": "Ask a question; the answer alone goes to standard output.",
     "chat": "Chat with a session's model in the terminal.",
+    "chats": "List, search, export, import and delete your saved chats.",
     "batch": "Ask a file of prompts, row by row, and write the answers to another file.",
     "endpoint": "Print address, key file and ready-to-paste snippets of a session.",
     "tunnel": "Open a way from your own computer to a session on the cluster, and keep it open.",

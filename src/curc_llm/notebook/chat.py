@@ -156,7 +156,7 @@ class ChatWidget(ReplyPanel):
         return make_chat_frame(self._talk.entries, self._settings.system)
 
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Keeps the chat in a file, from its beginning and from now on; `chat_file` has the format.
+        """Keeps the chat in a file, from its beginning and from now on; `chats.lines` has the format.
 
         Args:
             path: the file; one of the chat's own below the state folder when not given.
@@ -213,11 +213,16 @@ class ChatWidget(ReplyPanel):
             messages,
             model=model,
             parameters=parameters,
-            on_change=self.grow,
+            on_change=lambda: self._grow(reply),
             on_end=lambda: self._end(reply),
         )
+        self._keeping.begin_answer(reply)
         self.show(now=True)
         self._asking.start()
+
+    def _grow(self, reply: Reply) -> None:
+        self._keeping.grow(reply)
+        self.grow()
 
     def _end(self, reply: Reply) -> None:
         with self._changing:

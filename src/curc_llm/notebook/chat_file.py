@@ -1,40 +1,27 @@
-"""One chat as a file of JSON objects, one a line, only ever added to. Safe on NFS, readable by eye.
-
-The first line says what the file is: `{"chat": 1, "chat_id", "title", "session_id", "created_at"}`. Each
-other line is one of these, `at` being Unix time in seconds:
-
-- `{"id", "role": "user", "content", "at"}`
-- `{"id", "role": "assistant", "content", "reasoning", "model", "status", "finish_reason", "prompt_tokens",
-  "completion_tokens", "tokens_per_s", "first_token_s", "reasoning_s", "parameters", "at"}`; `status` is
-  `done`, `stopped` or `failed` (then there is `trouble` with `message` and `remedy`)
-- `{"system", "at"}`: the system prompt from here on
-- `{"drop_from": id, "at"}`: the message with this id and all after it don't count any more (asked again)
-
-A reader skips what it doesn't know, and a line that isn't JSON: the last one of a chat whose kernel died.
-"""
+"""A notebook's conversation and the file that it is kept in; `chats.lines` has the format."""
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from curc_llm.chats.chat import Chat
+from curc_llm.chats.errors import ChatFileError
+from curc_llm.chats.files import add_to_file
+from curc_llm.chats.hosts import find_host
+from curc_llm.chats.lines import FORMAT, join
+from curc_llm.chats.message import Message
+from curc_llm.chats.names import SUFFIX, make_chat_id
+from curc_llm.chats.reading import read_chat
+from curc_llm.chats.store import FOLDER
 from curc_llm.client.answer import Usage
 from curc_llm.errors import CurcLlmError
 from curc_llm.notebook.conversation import Conversation, Question
 from curc_llm.notebook.reply import Phase, Reply
 
-FORMAT = 1
-FOLDER = "chats"
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-
-
-class ChatFileError(CurcLlmError):
-    """A chat can't be kept in a file, or read from one."""
+__all__ = ["ChatFile", "ChatFileError", "make_chat_path", "make_conversation", "make_head", "make_line"]
 
 
 class ChatFile:
@@ -57,18 +44,10 @@ class ChatFile:
         Raises:
             ChatFileError: the file can't be written; the disk may be full.
         """
-        data = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path, _FLAGS, 0o600)
-            try:
-                _write(descriptor, _mend(descriptor) + data.encode("utf-8"))
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise ChatFileError(
-                f"The chat can't be kept in {self.path}: {error.strerror}.", "Save it elsewhere: save(path)."
-            ) from error
+            add_to_file(self.path, join(lines), is_new=True)
+        except FileExistsError:
+            add_to_file(self.path, join(lines))
 
     def read(self) -> tuple[Conversation, dict[str, Any]]:
         """The chat as it stands.
@@ -79,45 +58,37 @@ class ChatFile:
         Raises:
             ChatFileError: there is no such file, or it is no chat.
         """
-        talk = Conversation()
-        facts: dict[str, Any] = {}
-        for number, line in enumerate(self._read_lines()):
-            if number == 0 and line.get("chat") != FORMAT:
-                raise ChatFileError(f"{self.path} is no chat that can be read.", "Name another file.")
-            _take_line(talk, facts, line)
-        return talk, facts
-
-    def _read_lines(self) -> Iterator[dict[str, Any]]:
-        try:
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise ChatFileError(
-                f"{self.path} can't be read: {error.strerror}.", "Name the file of a chat."
-            ) from error
-        for line in text.split("\n"):
-            try:
-                value = json.loads(line) if line else None
-            except ValueError:
-                continue
-            if isinstance(value, dict):
-                yield value
+        chat = read_chat(self.path)
+        return make_conversation(chat.path), find_facts(chat)
 
 
 def make_chat_path(state_dir: Path) -> Path:
     """A new file's place: one per chat, below the state folder, named after its time."""
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.jsonl"
-    return state_dir / FOLDER / name
+    return state_dir / FOLDER / f"{make_chat_id()}{SUFFIX}"
 
 
 def make_head(title: str, session_id: str) -> dict[str, Any]:
     """A file's first line."""
-    return {
-        "chat": FORMAT,
-        "chat_id": secrets.token_hex(8),
-        "title": title,
-        "session_id": session_id,
-        "created_at": time.time(),
-    }
+    head = {"chat": FORMAT, "title": title, "host": find_host(), "session_id": session_id}
+    return {**head, "created_at": time.time()}
+
+
+def find_facts(chat: Chat) -> dict[str, Any]:
+    """What a chat's file says besides its messages."""
+    said = {name: chat.head.get(name) for name in ("chat_id", "session_id")}
+    return {**said, "title": chat.title, "system": chat.system}
+
+
+def make_conversation(messages: Iterable[Message]) -> Conversation:
+    """The messages that a chat shows, as the widget has them; numbers stand for ids that are none."""
+    talk = Conversation()
+    last = 0
+    for message in messages:
+        named = int(message.message_id) if message.message_id.isdecimal() else 0
+        last = max(last + 1, named)
+        is_question = message.role == "user"
+        talk.add(Question(last, message.content, message.at) if is_question else _make_reply(last, message))
+    return talk
 
 
 def make_line(entry: Question | Reply) -> dict[str, Any]:
@@ -153,51 +124,29 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
-def _mend(descriptor: int) -> bytes:
-    """A line feed, when the last line was cut off."""
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    return b"" if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n" else b"\n"
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def _take_line(talk: Conversation, facts: dict[str, Any], line: dict[str, Any]) -> None:
-    if "chat" in line:
-        facts.update({name: line.get(name) for name in ("chat_id", "title", "session_id")})
-    elif isinstance(line.get("drop_from"), int):
-        talk.drop_from(line["drop_from"])
-    elif isinstance(line.get("system"), str):
-        facts["system"] = line["system"]
-    elif isinstance(line.get("id"), int) and isinstance(line.get("content"), str):
-        _take_message(talk, line)
-
-
-def _take_message(talk: Conversation, line: dict[str, Any]) -> None:
-    at = float(line.get("at") or 0)
-    if line.get("role") == "user":
-        talk.add(Question(line["id"], line["content"], at))
-    elif line.get("role") == "assistant":
-        talk.add(_make_reply(line, at))
-
-
-def _make_reply(line: dict[str, Any], at: float) -> Reply:
-    phase = line.get("status")
-    reply = Reply(line["id"], line["content"], str(line.get("reasoning") or ""), at=at)
-    reply.phase = Phase(phase) if phase in {"done", "stopped", "failed"} else Phase.STOPPED
-    reply.model, reply.finish_reason = str(line.get("model") or ""), line.get("finish_reason")
-    tokens = line.get("completion_tokens") or 0
-    reply.deltas = tokens
-    if line.get("prompt_tokens") is not None:
-        reply.usage = Usage(line["prompt_tokens"], tokens)
-    if isinstance(trouble := line.get("trouble"), dict):
+def _make_reply(number: int, message: Message) -> Reply:
+    facts, status = message.facts, message.status
+    reply = Reply(number, message.content, message.reasoning, at=message.at)
+    reply.phase = Phase(status) if status in ("done", "stopped", "failed") else Phase.STOPPED
+    reply.model, reply.finish_reason = message.model, facts.get("finish_reason")
+    reply.deltas = tokens = _find_count(facts.get("completion_tokens"))
+    if facts.get("prompt_tokens") is not None:
+        reply.usage = Usage(_find_count(facts["prompt_tokens"]), tokens)
+    if isinstance(trouble := facts.get("trouble"), dict):
         reply.trouble = CurcLlmError(str(trouble.get("message")), str(trouble.get("remedy") or ""))
-    if first_s := line.get("first_token_s"):
+    if first_s := _find_seconds(facts.get("first_token_s")):
         reply.sent_at, reply.first_at = 0.0, first_s
-        rate = line.get("tokens_per_s")
+        rate = _find_seconds(facts.get("tokens_per_s"))
         reply.last_at = first_s + (tokens - 1) / rate if rate else first_s
-        reply.thought_until = first_s + (line.get("reasoning_s") or 0.0)
-    reply.parameters = line.get("parameters") or {}
+        reply.thought_until = first_s + _find_seconds(facts.get("reasoning_s"))
+    parameters = facts.get("parameters")
+    reply.parameters = parameters if isinstance(parameters, dict) else {}
     return reply
+
+
+def _find_count(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _find_seconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
