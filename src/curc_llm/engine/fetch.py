@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,7 @@ from curc_llm.engine.download_errors import explain, not_cached
 from curc_llm.engine.partial import is_large, keep, list_open
 
 TELL_EVERY_S = 0.5
+AWAKE_EVERY_S = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,10 +150,19 @@ def _fetch(model: hub.HubModel) -> None:
     teller = threading.Thread(target=_tell_progress, args=(model, ended), daemon=True)
     teller.start()
     try:
-        hub.fetch(model)
+        _run_awake(lambda: hub.fetch(model))
     finally:
         ended.set()
         teller.join()
+
+
+def _run_awake(work: Callable[[], object]) -> None:
+    """Works in another thread: the main one alone acts on signals, and may miss them waiting for a lock."""
+    with ThreadPoolExecutor(1) as worker:
+        task = worker.submit(work)
+        while not task.done():
+            wait([task], AWAKE_EVERY_S)
+        task.result()
 
 
 def _tell_progress(model: hub.HubModel, ended: threading.Event) -> None:
