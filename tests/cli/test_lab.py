@@ -60,6 +60,14 @@ def servers(folder: Path) -> list[psutil.Process]:
     return [*found, *(child for p in found if p.is_running() for child in p.children(recursive=True))]
 
 
+def read_command(process: psutil.Process) -> str:
+    """A process's arguments; nothing once it has ended, as the kernel's own helpers soon do."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def wait_until_gone(processes: list[psutil.Process], timeout_s: float = 20) -> None:
     _, alive = psutil.wait_procs(processes, timeout_s)
     assert alive == []
@@ -90,7 +98,7 @@ def test_the_lab_shows_the_notebooks_knows_the_session_and_ends_with_the_demo(
             str(state_dir),
         )
         secret = link.partition("token=")[2]
-        assert not any(secret in " ".join(process.cmdline()) for process in processes)
+        assert not any(secret in read_command(process) for process in processes)
         terminal.type(CTRL_C)
         terminal.wait_for("Nothing of it is left running.")
         assert terminal.wait_for_end() == 0
