@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -198,16 +197,14 @@ def test_what_is_no_key_is_refused(fake: FakeSession, sshd: Sshd) -> None:
 
 @needs_sshd
 @pytest.mark.slow
-def test_the_end_of_the_session_ends_the_command_with_its_reason(
-    run: Run, fake: FakeSession, sshd: Sshd
-) -> None:
-    threading.Timer(2, fake.end).start()
-    result = run("tunnel", fake.record.session_id, "--json", *options(sshd))
-    assert result.exit_code == 0
-    events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [event["event"] for event in events] == ["open", "ended"]
-    assert "You stopped it." in events[1]["reason"]
-    assert "The tunnel is closed." in result.stderr
+def test_the_end_of_the_session_ends_the_command_with_its_reason(fake: FakeSession, sshd: Sshd) -> None:
+    with Terminal(*MAIN, "tunnel", fake.record.session_id, "--json", *options(sshd)) as terminal:
+        terminal.wait_for('"event": "open"')
+        fake.end()
+        terminal.wait_for("The tunnel is closed.")
+        assert terminal.wait_for_end() == 0
+        (ended,) = [line for line in terminal.text.splitlines() if '"event": "ended"' in line]
+        assert "You stopped it." in json.loads(ended)["reason"]
 
 
 @needs_sshd
