@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from curc_llm.batch.wire import Reply
+from curc_llm.client.wire import parse_object
 
 # Answers of the gateway that say: not now. The request wasn't begun.
 NOT_NOW_CODES = {"model_loading", "engine_restarting", "session_ending", "keys_unavailable"}
@@ -55,7 +55,7 @@ def judge(reply: Reply) -> Verdict:
         >>> judge(Reply(429, {"retry-after": "3"}, b"")).wait_s
         3.0
     """
-    document = _parse(reply.body)
+    document = parse_object(reply.body)
     if reply.status == 200 and document and not document.get("error"):
         return Verdict(Fate.DONE, document)
     code, message = _read_error(reply, document)
@@ -93,11 +93,3 @@ def parse_retry_after(headers: dict[str, str]) -> float | None:
     except (KeyError, ValueError):
         return None
     return min(max(value, 0.0), MAX_WAIT_S) if math.isfinite(value) else None
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -136,7 +136,7 @@ def list_files(main: Path) -> list[Path]:
     """
     begin = f"{main.stem}{MARK}"
     try:
-        others = sorted(name for name in os.listdir(main.parent) if name.startswith(begin))  # noqa: PTH208
+        others = sorted(path.name for path in main.parent.iterdir() if path.name.startswith(begin))
     except OSError:
         others = []
     return [main, *(main.with_name(name) for name in others if Path(name).suffix in {main.suffix, PART})]

@@ -43,7 +43,7 @@ def get_json(
         OSError: nothing answered at that address.
     """
     status, body = _get(url, secret, timeout_s, "application/json")
-    return status, _parse(body)
+    return status, parse_object(body)
 
 
 def get_text(url: str, secret: Secret | None = None, *, timeout_s: float = 10.0) -> str:
@@ -77,7 +77,8 @@ def _get_once(url: str, secret: Secret | None, timeout_s: float, accept: str) ->
         raise ConnectionError(f"no HTTP answer ({type(error).__name__})") from None
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
+    """A body's JSON object; an empty one where it holds anything else."""
     try:
         value = json.loads(body)
     except ValueError:
