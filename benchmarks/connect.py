@@ -37,6 +37,8 @@ START_LIMIT_S = 300.0
 # One takes 20 ms, too short to tell whether others used the machine meanwhile.
 NUM_QUESTIONS = 20
 COMMAND = [sys.executable, "-m", "curc_llm.cli.main"]
+# Where it is set, Python compiles every module anew in each process; pip's installations come compiled.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 @contextlib.contextmanager
@@ -115,6 +117,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
 def main() -> None:
     """Measures, then writes the results."""
     end_on_terminate()
+    os.environ.pop(NO_BYTECODE, None)
     options = parse_options(sys.argv[1:])
     about = {"run": describe_run(), "machine": describe_machine(), "versions": list_versions()}
     with tempfile.TemporaryDirectory(prefix="curc-bench-", ignore_cleanup_errors=True) as folder:

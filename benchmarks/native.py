@@ -35,10 +35,20 @@ def build(name: str, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def run_upstream(folder: Path) -> Iterator[Upstream]:
-    """Runs the fake engine."""
+def run_upstream(folder: Path, text: str = "", events_per_s: int = 0) -> Iterator[Upstream]:
+    """Runs the fake engine.
+
+    Args:
+        folder: for its program, socket and log.
+        text: what it answers to requests that name no length, four characters an event; ASCII.
+        events_per_s: speed of those answers.
+    """
     socket, log = folder / "fake.sock", folder / "upstream.log"
-    with run_child([str(build("upstream", folder)), str(socket)], log) as child:
+    command = [str(build("upstream", folder)), str(socket)]
+    if text:
+        (folder / "answer.md").write_text(text, encoding="ascii")
+        command += [str(folder / "answer.md"), str(events_per_s)]
+    with run_child(command, log) as child:
         wait_until(lambda: log.read_text().startswith("ready "), child, log, 10)
         yield Upstream(child.pid, socket, int(log.read_text().split()[1]))
 

@@ -45,6 +45,11 @@ class OurSession:
         return SessionPaths(self.folder / "session")
 
     @property
+    def private_socket(self) -> Path:
+        """Where the chat asks the gateway."""
+        return self.folder / "private.sock"
+
+    @property
     def key_file(self) -> Path:
         """The owner's key, which every compared gateway checks."""
         return self.paths.api_key
@@ -61,14 +66,17 @@ def make_session(folder: Path, model: str) -> OurSession:
 
 @contextlib.contextmanager
 def run_our_gateway(
-    session: OurSession, engine_socket: Path, source: Path = SOURCE
+    session: OurSession, engine_socket: Path, source: Path = SOURCE, chat_socket: Path | None = None
 ) -> Iterator[tuple[int, int]]:
     """Starts the gateway through its channel and yields its port and pid once it can serve.
+
+    Its private socket is the session's `private_socket`; a session has one gateway with a chat.
 
     Args:
         session: whose keys it checks.
         engine_socket: where the engine answers.
         source: the folder that holds the package; another checkout's, to compare two versions of the gateway.
+        chat_socket: where the chat process will answer, if there is one.
 
     Raises:
         RuntimeError: it said `failed`, or closed the channel; the text has the end of its log.
@@ -81,20 +89,22 @@ def run_our_gateway(
     with ours, run_child(command, log, env=environment, pass_fds=(theirs.fileno(),)) as child:
         theirs.close()
         stream = ours.makefile("rb")
-        _send(ours, {"type": "config", **_make_config(session, folder)})
+        private = session.private_socket if chat_socket else folder / "gateway.sock"
+        _send(ours, {"type": "config", **_make_config(session, private)})
         port = _read_port(stream, log)
-        _send(ours, {"type": "state", **_make_state(session, engine_socket, port)})
+        chat = str(chat_socket) if chat_socket else None
+        _send(ours, {"type": "state", **_make_state(session, engine_socket, port), "chat_socket": chat})
         # The gateway reports activity; somebody must read it, or its socket fills.
         threading.Thread(target=_drain, args=(stream,), daemon=True).start()
         wait_for_status(f"tcp:{port}", 200, limit_s=10, pause_s=0.02)  # the state has arrived
         yield port, child.pid
 
 
-def _make_config(session: OurSession, folder: Path) -> dict[str, Any]:
+def _make_config(session: OurSession, private_socket: Path) -> dict[str, Any]:
     return {
         "session_id": "bench",
         "session_dir": str(session.paths.root),
-        "private_socket": str(folder / "gateway.sock"),
+        "private_socket": str(private_socket),
         "bind_host": "127.0.0.1",
         "port_min": 0,
         "port_max": 0,
@@ -132,7 +142,6 @@ def _make_state(session: OurSession, engine_socket: Path, port: int) -> dict[str
     return {
         "record": record.to_json(),
         "engines": [serves],
-        "chat_socket": None,
         "accepting": True,
         "drain_message": "",
     }

@@ -1,12 +1,15 @@
 /* A fake engine that costs next to nothing: one thread, epoll, answers shaped like vLLM's.
  *
- *   upstream UNIX_SOCKET      serves that socket and a TCP port of loopback; prints "ready PORT" on stdout
+ *   upstream UNIX_SOCKET [TEXT_FILE EVENTS_PER_S]
+ *                             serves that socket and a TCP port of loopback; prints "ready PORT" on stdout
  *
  * POST with "stream":true is answered with "max_tokens" server-sent events, "seed" of them per second and stream
  * (0: as fast as the reader takes them), one send() for each, HTTP/1.1 chunked. Each event is EVENT_BYTES long on
  * the wire, as vLLM's are, and its delta.content is `T` and the time it was sent at (CLOCK_MONOTONIC, ns), from
  * which the load generator on the same machine reads how long the event was under way.
- * POST without it gets one JSON answer, GET gets {}.
+ * A streamed request without "max_tokens", as a chat page makes it, gets the text of the file, PIECE_BYTES an event
+ * (ASCII), at the speed of the command line.
+ * POST without "stream" gets one JSON answer, GET gets {}.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,11 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_FD = 4096, IN_BYTES = 65536, EVENT_BYTES = 239, STAMP_DIGITS = 19, OUT_BYTES = 2048, BATCH = 256 };
+enum { MAX_FD = 4096, IN_BYTES = 1 << 20, EVENT_BYTES = 239, STAMP_DIGITS = 19, OUT_BYTES = 2048, BATCH = 256, PIECE_BYTES = 4 };
 
 typedef struct {
     int fd, in_length, out_length, out_sent;
-    int is_streaming, wants_usage, waits_for_room;
+    int is_streaming, wants_usage, waits_for_room, tells_text;
     int total, left;              /* events of the running answer */
     uint64_t interval_ns, due_ns; /* between two events (0: flood), time of the next */
     char in[IN_BYTES], out[OUT_BYTES];
@@ -36,7 +39,9 @@ static Connection *connections[MAX_FD];
 static int active[MAX_FD], active_count; /* descriptors that stream */
 static int poller, listeners[2];
 static char event_text[EVENT_BYTES + 1], last_text[EVENT_BYTES + 1];
-static int stamp_at, last_stamp_at;
+static int stamp_at, last_stamp_at, text_length;
+static char *text;
+static long text_rate;
 
 static const char EVENT_HEAD[] =
     "HTTP/1.1 200 OK\r\ndate: Sat, 21 Nov 2026 08:00:00 GMT\r\nserver: uvicorn\r\n"
@@ -128,12 +133,36 @@ static void add_end(Connection *c) {
     c->out_length += snprintf(c->out + c->out_length, (size_t)(OUT_BYTES - c->out_length), "0\r\n\r\n");
 }
 
-/* Sends the next event; after the last one also the end of the answer. */
-static int send_event(Connection *c) {
-    int is_last = --c->left == 0;
+/* A piece of the text as JSON has it. */
+static void escape(char *to, const char *from, int length) {
+    for (int i = 0; i < length; i++) {
+        if (from[i] == '"' || from[i] == '\\' || from[i] == '\n') *to++ = '\\';
+        *to++ = from[i] == '\n' ? 'n' : from[i];
+    }
+    *to = 0;
+}
+
+static void add_piece(Connection *c, int is_last) {
+    char piece[2 * PIECE_BYTES + 1], event[OUT_BYTES / 2];
+    int at = (c->total - c->left - 1) * PIECE_BYTES, length = text_length - at;
+    escape(piece, text + at, length < PIECE_BYTES ? length : PIECE_BYTES);
+    snprintf(event, sizeof event,
+             "data: {\"id\":\"chatcmpl-0123456789abcdef0123456789abcdef\",\"object\":\"chat.completion.chunk\",\"created\":1795248000,"
+             "\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":%s}]}\n\n",
+             piece, is_last ? "\"stop\"" : "null");
+    add_chunk(c, event);
+}
+
+static void add_stamp(Connection *c, int is_last) {
     memcpy(c->out, is_last ? last_text : event_text, EVENT_BYTES);
     write_stamp(c->out + (is_last ? last_stamp_at : stamp_at));
     c->out_length = EVENT_BYTES;
+}
+
+/* Sends the next event; after the last one also the end of the answer. */
+static int send_event(Connection *c) {
+    int is_last = --c->left == 0;
+    (c->tells_text ? add_piece : add_stamp)(c, is_last);
     c->due_ns += c->interval_ns;
     int state = flush(c);
     if (state < 0 || !is_last) return state;
@@ -161,9 +190,11 @@ static void answer(Connection *c, const char *body) {
         flush(c);
         return;
     }
-    long rate = number_in(body, "\"seed\":");
-    c->total = c->left = (int)number_in(body, "\"max_tokens\":");
-    if (c->total < 1) c->total = c->left = 1;
+    c->tells_text = text != NULL && strstr(body, "\"max_tokens\":") == NULL;
+    long rate = c->tells_text ? text_rate : number_in(body, "\"seed\":");
+    c->total = c->tells_text ? (text_length + PIECE_BYTES - 1) / PIECE_BYTES : (int)number_in(body, "\"max_tokens\":");
+    if (c->total < 1) c->total = 1;
+    c->left = c->total;
     c->wants_usage = is_true(body, "\"include_usage\":");
     c->interval_ns = rate > 0 ? 1000000000u / (uint64_t)rate : 0;
     c->due_ns = now_ns(); /* the first event at once */
@@ -236,9 +267,20 @@ static void open_listeners(const char *path) {
     fflush(stdout);
 }
 
+static void read_text(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END)) die(path);
+    text_length = (int)ftell(file);
+    rewind(file);
+    if ((text = malloc((size_t)text_length + 1)) == NULL || fread(text, 1, (size_t)text_length, file) != (size_t)text_length) die(path);
+    fclose(file);
+}
+
 int main(int argc, char **argv) {
     struct epoll_event events[BATCH];
-    if (argc != 2) return fprintf(stderr, "usage: upstream UNIX_SOCKET\n"), 2;
+    if (argc != 2 && argc != 4) return fprintf(stderr, "usage: upstream UNIX_SOCKET [TEXT_FILE EVENTS_PER_S]\n"), 2;
+    if (argc == 4) read_text(argv[2]);
+    if (argc == 4) text_rate = strtol(argv[3], NULL, 10);
     stamp_at = make_event(event_text, "null");
     last_stamp_at = make_event(last_text, "\"length\"");
     if ((poller = epoll_create1(EPOLL_CLOEXEC)) < 0) die("epoll");

@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def wait_for_clipboard(page: Page, fits: Callable[[str], bool], timeout_s: float = 10) -> str:
+def wait_for_clipboard(page: Page, fits: Callable[[str], bool], timeout_s: float = 60) -> str:
     """What the clipboard holds, once it fits.
 
     `page.wait_for_function` can't tell: it takes the promise that a read of the clipboard is for a yes.

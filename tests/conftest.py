@@ -8,10 +8,12 @@ import hypothesis
 import pytest
 
 from tests.browser import browser  # noqa: F401 - fixture for all tests
+from tests.order import set_groups
+from tests.real_session import real_session  # noqa: F401 - fixture for all tests
 from tests.testbed import fixtures as beds
 from tests.testbed.fixtures import free_bed, second_bed, slurm_bed  # noqa: F401 - fixtures for all tests
+from tests.tracing import Tracing, stop_in_director
 
-BEDS = {"e2e": "portal", "centre": "portal", "launch": "launch"}
 # Machines are shared: how long an example takes says nothing of the code.
 hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -27,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--run-slurm", action="store_true", help="run the tests that need the real Slurm of tests/testbed"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    stop_in_director(config)
+    config.pluginmanager.register(Tracing(), "curc-llm-tracing")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -47,22 +54,18 @@ def count_bed_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps tests together that share a real session or chat; leaves the soak out of every other run."""
-    for item in items:
-        folder = item.path.parent.name
-        if item.get_closest_marker("slurm"):
-            # Each worker has a bed of its own, which takes 10 s to get up, so one serves many folders.
-            item.add_marker(pytest.mark.xdist_group(BEDS.get(folder, "slurm")))
-        elif folder == "e2e" or (folder == "chat" and item.get_closest_marker("browser")):
-            item.add_marker(pytest.mark.xdist_group(folder))
-        elif item.get_closest_marker("engine"):
-            # One after the other: a vLLM that starts takes two cores for half a minute.
-            item.add_marker(pytest.mark.xdist_group("engine"))
-        elif item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    soak = [] if config.getoption("--run-soak") else [item for item in items if "soak" in item.path.parts]
-    slurm = [] if config.getoption("--run-slurm") else [i for i in items if i.get_closest_marker("slurm")]
-    left_out = {*soak, *slurm}
+    """Leaves the soak and Slurm out of every other run; groups and sorts the rest."""
+    left_out = {item for item in items if is_left_out(config, item)}
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+    if config.getoption("dist", "no") != "no" or hasattr(config, "workerinput"):
+        set_groups(items)
+
+
+def is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
+    """Whether a test runs only when it is asked for."""
+    is_soak = "soak" in item.path.parts or item.get_closest_marker("soak")
+    if is_soak and not config.getoption("--run-soak"):
+        return True
+    return bool(item.get_closest_marker("slurm")) and not config.getoption("--run-slurm")

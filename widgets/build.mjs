@@ -1,4 +1,4 @@
-// Bundles src/ into one script and one style sheet. Whoever installs curc-llm needs neither this nor npm.
+// Bundles src/ into one script, what loads it, and one style sheet. Whoever installs curc-llm needs neither this nor npm.
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -38,6 +38,14 @@ await build({
   target: ["es2022"],
   banner: { js: `// ${made}` },
   footer: { js: `/*${licences}*/` },
+});
+await build({
+  ...common,
+  entryPoints: [`${HERE}src/loader.js`],
+  outfile: `${STATIC}loader.js`,
+  format: "esm",
+  target: ["es2022"],
+  banner: { js: `// ${made}` },
 });
 await build({
   ...common,

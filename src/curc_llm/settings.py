@@ -110,8 +110,9 @@ class Settings(BaseModel):
         idle_stop_min: minutes without a request after which the session ends; 0 for never.
         start_timeout_min: how long an engine may take to become ready, in minutes.
         max_body_mib: largest request that is accepted, in MiB.
-        chats_keep_days: days since its last change after which `chats purge` removes a chat; 0 for never.
-        chats_max_gib: room for all saved chats, in GiB; above it `chats purge` removes the oldest. 0: any.
+        chats_keep_days: days since its last change after which a chat is removed, when a session starts or by
+            `chats purge`; 0: never.
+        chats_max_gib: room for all saved chats, in GiB; above it the oldest are removed likewise. 0: any.
         heartbeat_s: seconds of silence after which a stream gets a comment to keep proxies from closing it.
         log_prompts: also write prompts and answers into the access log. Off: they are private.
         offline: never ask the hub for anything.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
@@ -89,6 +91,21 @@ def test_an_impatient_second_ctrl_c_and_one_at_the_end_say_what_is_kept(
     status, said = run_batch(tmp_path)
     assert status == 130
     assert f"{rows} of 3 rows are done and kept in {tmp_path}/out.jsonl. Run the same again" in said
+
+
+@pytest.mark.slow
+def test_while_python_still_imports_a_real_ctrl_c_leaves_no_traceback(tmp_path: Path) -> None:
+    package = tmp_path / "click"  # stands before the real one, and takes long
+    package.mkdir()
+    (package / "__init__.py").write_text("print('importing', flush=True)\nimport time\ntime.sleep(60)\n")
+    command = Path(sys.executable).with_name("curc-llm")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with Popen([command, "batch", "a", "b"], env=environment, text=True, stdout=PIPE, stderr=PIPE) as batch:
+        assert batch.stdout is not None
+        assert batch.stdout.readline() == "importing\n"
+        batch.send_signal(signal.SIGINT)
+        said, talk = batch.communicate(timeout=20)
+    assert (batch.returncode, said, talk) == (130, "", "")
 
 
 @pytest.mark.slow

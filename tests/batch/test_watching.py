@@ -52,6 +52,19 @@ def test_in_a_notebook_the_widget_shows_it(
     assert capsys.readouterr().err == ""
 
 
+def test_a_run_alone_in_a_cell_is_shown_and_not_waited_for(
+    make_run: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(["one"])
+    run._ipython_display_()  # in a terminal
+    assert capsys.readouterr().out == "<curc_llm.batch.Run starting: 0 of 1 rows, 0 failed>\n"
+    shown: list[Run] = []
+    pretend_notebook(monkeypatch, shown.append)
+    run._ipython_display_()
+    assert shown == [run]
+    assert not run.progress.settled
+
+
 def test_in_a_notebook_without_widgets_lines_do(
     make_run: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -15,6 +16,7 @@ import curc_llm
 from curc_llm.catalogue.architecture import Architecture, AttentionGroup
 from curc_llm.catalogue.model import Catalogue, Model
 from curc_llm.factfile import make_facts, read_yaml
+from tests.tracing import without_coverage
 
 FOLDER = Path(curc_llm.__file__).parent / "data" / "catalogue"
 CONFIGS = Path(__file__).parent / "configs"
@@ -306,7 +308,10 @@ print("RESULT", json.dumps([ModelRegistry.get_supported_archs(), ToolParserManag
 @pytest.mark.slow
 @pytest.mark.engine
 def test_vllm_knows_every_architecture_and_parser_by_its_name() -> None:
-    done = subprocess.run([sys.executable, "-c", VLLM_NAMES], capture_output=True, text=True, check=True)
+    own = without_coverage(os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", VLLM_NAMES], env=own, capture_output=True, text=True, check=True
+    )
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     architectures, tool, reasoning = json.loads(line.removeprefix("RESULT "))
     for name, model in MODELS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from curc_llm.catalogue.architecture import AttentionGroup
 from curc_llm.catalogue.model import Catalogue, Model
 from curc_llm.factfile import make_facts, read_yaml
 from tests.catalogue.meta_count import CONFIGS, count_parameters, count_prediction, read_config
+from tests.tracing import without_coverage
 
 FOLDER = Path(curc_llm.__file__).parent / "data" / "catalogue"
 FILES = [
@@ -213,7 +215,13 @@ print("RESULT", json.dumps({
 @pytest.mark.slow
 @pytest.mark.engine
 def test_vllm_knows_each_architecture_and_parser_and_computes_the_same_states() -> None:
-    done = subprocess.run([sys.executable, "-c", VLLM_CHECK], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", VLLM_CHECK],
+        env=without_coverage(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(done.stdout.split("RESULT ")[1])
     for name, model in MODELS.items():

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from curc_llm.chat.gateway_client import GatewayClient, GatewayError, parse_problem
-from tests.fakes.fake_gateway import FakeGateway, Reply
+from curc_llm.chat.gateway_client import GatewayClient, GatewayError, make_count_request, parse_problem
+from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine, make_record
 
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 
 
 async def collect(client: GatewayClient, into: list[dict[str, Any]]) -> None:
-    async for event in client.stream_completion(BODY, "ada"):
-        into.append(event)  # noqa: PERF401 - what came before an error is wanted too
+    async for events in client.stream_completion(BODY, "ada"):
+        into += events
 
 
 def text_of(events: list[dict[str, Any]]) -> str:
@@ -85,6 +85,17 @@ async def test_a_gateway_that_is_away_is_told_in_words(gateway: FakeGateway, cli
     assert caught.value.code == "unreachable"
 
 
+async def test_a_restart_is_passed_on_and_a_refusal_told(gateway: FakeGateway, client: GatewayClient) -> None:
+    gateway.record = make_record(engines=[make_engine(phase="failed")])
+    await client.restart("curc-guide", "owner")
+    assert gateway.restarts == ["curc-guide"]
+    refused_ones = (("other", "owner", "nothing_failed"), ("curc-guide", "ana", "permission_denied"))
+    for model, user, code in refused_ones:
+        with pytest.raises(GatewayError) as refused:
+            await client.restart(model, user)
+        assert refused.value.code == code
+
+
 async def test_keep_going_is_passed_on(gateway: FakeGateway, client: GatewayClient) -> None:
     await client.keep_going("ada")
     assert gateway.kept_going == 1
@@ -100,3 +111,42 @@ def test_a_refusal_without_a_reason_still_says_something(body: bytes) -> None:
     problem = parse_problem(502, body)
     assert "HTTP 502" in problem.message
     assert problem.code == "http_502"
+
+
+async def test_the_engine_counts_a_prompt_without_writing_anything(
+    gateway: FakeGateway, client: GatewayClient
+) -> None:
+    body = {**BODY, "temperature": 0, "chat_template_kwargs": {"enable_thinking": False}}
+    assert await client.count_tokens(body, "ada") == 12
+    assert gateway.counted == [
+        {
+            "model": "m",
+            "messages": BODY["messages"],
+            "chat_template_kwargs": {"enable_thinking": False},
+        }
+    ]
+    assert (gateway.users, gateway.requests) == (["ada"], [])
+
+
+@pytest.mark.parametrize("reply", [(503, {"error": {}}), (200, []), (200, {"count": "many"}), (200, None)])
+async def test_an_engine_that_cant_count_is_no_trouble(
+    gateway: FakeGateway, client: GatewayClient, reply: tuple[int, Any]
+) -> None:
+    gateway.count_reply = reply
+    assert await client.count_tokens(BODY, "ada") is None
+
+
+async def test_counting_doesnt_keep_anybody_waiting(
+    gateway: FakeGateway, client: GatewayClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curc_llm.chat.gateway_client.COUNT_S", 0.0)
+    assert await client.count_tokens(BODY, "ada") is None
+    gateway.is_down = True
+    assert await client.count_tokens(BODY, "ada") is None
+    await asyncio.sleep(0)  # transports close one turn of the loop later
+
+
+def test_an_effort_of_reasoning_counts_as_the_template_sees_it() -> None:
+    asked = make_count_request({**BODY, "reasoning_effort": "none"})
+    assert asked["chat_template_kwargs"] == {"reasoning_effort": "none", "enable_thinking": False}
+    assert "reasoning_effort" not in asked

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from string import ascii_uppercase
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.fakes.fake_gateway import FakeGateway, Reply
-from tests.fakes.hostile_outputs import Listener, load_hostile_outputs
+from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine
+from tests.fakes.hostile_outputs import Listener, gather, load_hostile_outputs, name_culprits
 
 pytestmark = pytest.mark.browser
 
@@ -20,46 +22,96 @@ def listener() -> Iterator[Listener]:
 
 
 def ask(page: Page, text: str = "Hi") -> None:
-    # While an answer comes, Enter sends nothing and the text stays.
-    expect(page.get_by_role("button", name="Send")).to_be_visible()
-    page.get_by_label("Your message").fill(text)
-    page.get_by_label("Your message").press("Enter")
+    # While an answer comes, Enter sends nothing and the text stays. By their places: a hostile text may say
+    # that it is the box.
+    expect(page.locator("#curc-message .submit-button")).to_be_visible()
+    page.locator("#curc-message textarea").fill(text)
+    page.locator("#curc-message textarea").press("Enter")
 
 
+class Watch:
+    """What a page did that it shouldn't have, and whose doing it was."""
+
+    def __init__(self, page: Page, site: FakeGateway, listener: Listener) -> None:
+        self.page = page
+        self.entries = load_hostile_outputs(listener.url)
+        self.small = [entry for entry in self.entries if not entry.is_large]
+        self._listener = listener
+        self._outside: list[str] = []
+        root = (site.url(), "data:", "blob:")
+        page.on("dialog", lambda dialog: (self._outside.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda r: None if r.url.startswith(root) else self._outside.append(r.url))
+
+    def check(self) -> None:
+        """Pokes at all that is shown, then asserts that nothing came of it."""
+        self._address = self.page.evaluate("location.href")
+        links = self.page.evaluate(POKE)
+        self.page.wait_for_timeout(300)
+        pwned = self.page.evaluate("window.pwned")
+        traces = [*([] if pwned is None else [pwned]), *self._listener.visits, *self._outside]
+        assert name_culprits(self.entries, traces) == []
+        assert name_culprits(self.entries, self.page.evaluate(FIND, FORBIDDEN)) == []
+        assert self.page.evaluate("location.href") == self._address
+        assert {(target, rel) for _, target, rel in links} <= {("_blank", "noopener noreferrer")}
+        assert len(links) > 5
+
+
+# Gradio's own buttons in a message copy code; nothing else may be there that does, loads or looks like ours.
+FORBIDDEN = (
+    "script, iframe, form, style, object, embed, video, audio, base, link, meta, img, picture, "
+    "input:not([type=checkbox][disabled]), textarea, template, slot, dialog, select, gradio-app, svg, "
+    "[id], [name], [src], [srcset], [background], "
+    "[contenteditable], [autofocus], [accesskey], [data-curc-do], [data-curc-value], [class*=curc-], "
+    "[onclick], [onerror], [onload], [onmouseover], [onfocus]"
+)
+FIND = """(forbidden) => {
+    const found = [];
+    for (const message of document.querySelectorAll("[data-testid=bot], [data-testid=user]"))
+        for (const element of message.querySelectorAll(forbidden)) {
+            if (element.closest("button, .katex svg")) continue;
+            const before = document.createRange();
+            before.setStart(message, 0);
+            before.setEndBefore(element);
+            const numbers = before.toString().match(/E\\d+:/g) ?? ["before the first"];
+            found.push(numbers.at(-1) + " " + element.outerHTML.slice(0, 200));
+        }
+    return found;
+}"""
+# Points at everything, then clicks it, but for links to elsewhere, which would open windows.
+POKE = """() => {
+    const found = [];
+    for (const element of document.querySelectorAll("[data-testid=bot] *, [data-testid=user] *")) {
+        for (const name of ["mouseover", "mouseenter", "pointerover"])
+            element.dispatchEvent(new MouseEvent(name, { bubbles: true }));
+        element.dispatchEvent(new Event("toggle"));
+        const link = element.closest("a[href]");
+        if (link && link.origin !== location.origin && link.protocol.startsWith("http")) {
+            if (link === element) found.push([link.protocol, link.target, link.rel]);
+        } else if (!element.closest("button")) element.click?.();
+    }
+    return found;
+}"""
+
+
+@pytest.mark.slow
 def test_nothing_of_hostile_output_runs_or_is_fetched(
     page: Page, site: FakeGateway, listener: Listener
 ) -> None:
-    dialogs: list[str] = []
-    outside: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    root = (site.url(), "data:", "blob:")
-    page.on("request", lambda r: None if r.url.startswith(root) else outside.append(r.url))
-    for number, whole in enumerate(list_answers(listener.url)):
-        site.default = Reply(f"{whole}\n\nEND {number}.", reasoning=whole)
-        ask(page)
-        expect(page.locator("[data-testid=bot]").get_by_text(f"END {number}.")).to_be_visible()
+    watch = Watch(page, site, listener)
+    for number, whole in enumerate(gather(watch.small, 25)):
+        end = f"END{ascii_uppercase[number]}"
+        site.default = Reply(f"{whole}\n\n{end}", reasoning=whole, piece_chars=200)
+        ask(page, f"{number}\n\n{whole}")
+        expect(page.locator("[data-testid=bot]").get_by_text(end)).to_be_visible()
     for title in page.locator(".thought-group .title").all():
         title.click()
     expect(page.get_by_text("Log in").first).to_be_visible()
-    page.evaluate(
-        """for (const element of document.querySelectorAll("[data-testid=bot] *")) {
-            element.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
-            if (element.tagName === "A" && !element.href.startsWith("http")) element.click();
-        }"""
-    )
-    assert page.evaluate("window.pwned") is None
-    assert (listener.visits, dialogs, outside) == ([], [], [])
-    found = page.locator("[data-testid=bot]").locator(":is(" + FORBIDDEN + ")")
-    assert [element.evaluate("e => e.outerHTML") for element in found.all()] == []
-
-
-def list_answers(evil: str, size: int = 14) -> list[str]:
-    """A few long answers that hold them all but those that are about size."""
-    texts = [entry.markdown for entry in load_hostile_outputs(evil) if not entry.is_large]
-    return ["\n\n".join(texts[i : i + size]) for i in range(0, len(texts), size)]
-
-
-FORBIDDEN = "script, iframe, form, style, object, embed, video, audio, base, link, meta, img"
+    watch.check()
+    # What a link opens is a window without an address, which the browser blocks.
+    others = [other for other in page.context.pages if other != page]
+    assert {other.url for other in others} <= {"about:blank", "about:blank#blocked"}
+    for other in others:
+        other.close()
 
 
 def test_a_link_to_script_leads_nowhere(page: Page, site: FakeGateway) -> None:
@@ -78,11 +130,48 @@ def test_a_persons_own_html_is_shown_as_text(page: Page) -> None:
     assert page.evaluate("window.pwned") is None
 
 
-def test_a_model_name_is_no_html(page: Page, site: FakeGateway) -> None:
-    site.record["engines"][0]["served_model_name"] = "<img src=x onerror=window.pwned=1>"
+def test_models_with_hostile_names_are_text(page: Page, site: FakeGateway, listener: Listener) -> None:
+    watch = Watch(page, site, listener)
+    # The list shows a hundred at most.
+    names = [entry.markdown for entry in watch.small if "\0" not in entry.markdown][-90:]
+    site.record["engines"] = [make_engine(served_model_name=name) for name in names]
     page.reload()
-    expect(page.locator("h1")).to_have_text("<img src=x onerror=window.pwned=1>")
+    expect(page.locator("h1")).to_have_text(names[0])
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Model", exact=True).click()
+    expect(page.get_by_role("option")).to_have_count(len(names))
+    assert page.locator("#curc-top, #curc-settings").locator(":is(script, img, iframe, form)").count() == 0
     assert page.evaluate("window.pwned") is None
+    assert listener.visits == []
+
+
+@pytest.mark.soak
+def test_giants_dont_stop_the_page(page: Page, site: FakeGateway, listener: Listener) -> None:
+    # Every sixth: a giant takes Gradio's Markdown up to 25 s on a busy machine.
+    giants = [entry for entry in Watch(page, site, listener).entries if entry.is_large][::6]
+    for entry in giants:
+        site.default = Reply(entry.markdown + "\n\nEND", piece_chars=len(entry.markdown) // 2 + 1)
+        ask(page)
+        # In the conversation's own markup, not by what is visible: a hundred thousand characters are below.
+        wait_until_whole(page)
+        page.evaluate("document.querySelector('.curc-new').click()")
+        expect(page.locator(".example").first).to_be_visible()
+    assert len(giants) > 5
+    assert page.evaluate("window.pwned") is None
+
+
+def wait_until_whole(page: Page) -> None:
+    """The page's policy forbids what `page.wait_for_function` does with a text."""
+    deadline = time.monotonic() + GIANT_S
+    while not page.evaluate(IS_WHOLE):
+        assert time.monotonic() < deadline, "the answer isn't there"
+        page.wait_for_timeout(100)
+
+
+# No figure is claimed by it: on a busy machine Gradio's own Markdown takes 25 s for a giant line of code.
+GIANT_S = 120
+IS_WHOLE = """!!document.querySelector(".submit-button")
+    && document.querySelector(".bot")?.textContent.includes("END")"""
 
 
 ATTACKS = {

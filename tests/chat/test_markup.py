@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curc_llm.chat.markup import ASIDE, MARK, parse_markdown, render_markdown, render_own_markdown
+from curc_llm.chat.markup import (
+    ASIDE,
+    MARK,
+    parse_markdown,
+    render_json_block,
+    render_markdown,
+    render_own_markdown,
+)
 
 
 def shown(text: str) -> str:
@@ -64,10 +71,13 @@ def test_prose_after_a_fence_is_prose_again() -> None:
         ("<javascript:alert(1)>", "&lt;·javascript:alert(1)>"),
         ("<br onclick=x>", "&lt;·br onclick=x>"),
         ("<!-- x -->", "&lt;·!-- x -->"),
-        ("![a](https://evil.example/x.png)", "·[a](https://evil.example/x.png)"),
+        ("![a](https://evil.example/x.png)", "!·\\[a·\\]·(https://evil.example/x.png)"),
+        ("![a][logo]", "!·\\[a·\\]·\\[logo]"),
+        ("[![a](x.png)](y.html)", "[!·\\[a·\\]·(x.png)](y.html)"),
+        ("![logo] ![a [b] c](x.png)", "!·\\[logo] !·\\[a [b] c](x.png)"),
     ],
 )
-def test_tags_and_images_become_text_and_links(text: str, expected: str) -> None:
+def test_tags_and_images_become_text(text: str, expected: str) -> None:
     assert shown(text) == expected
 
 
@@ -112,3 +122,8 @@ def test_the_text_comes_back_as_it_was(text: str) -> None:
 def test_no_tag_survives_outside_code(text: str) -> None:
     if "`" not in text:
         assert "<a" not in render_markdown(text)
+
+
+def test_json_is_code_with_a_fence_that_it_cannot_close() -> None:
+    text = '{"a": "```"}'
+    assert render_json_block(text) == f"````json {MARK}\n{text}\n````"

@@ -68,7 +68,9 @@ async def test_without_a_prefix_nothing_changes(prefix: str) -> None:
     assert "root_path" not in app.scope
 
 
-@pytest.mark.parametrize("path", ["/chat/", "/chat/assets/a.js", "/chat/gradio_api/queue/join"])
+@pytest.mark.parametrize(
+    "path", ["/chat/", "/chat/assets/a.js", "/chat/gradio_api/queue/join", "/chat/gradio_api/upload"]
+)
 def test_what_the_page_uses_is_open(path: str) -> None:
     assert is_open(path)
 
@@ -78,7 +80,8 @@ def test_what_the_page_uses_is_open(path: str) -> None:
     [
         "/",
         "/chatter/",
-        "/chat/gradio_api/upload",
+        "/chat/gradio_api/uploads",
+        "/chat/gradio_api/upload_progress",
         "/chat/gradio_api/file=/etc/passwd",
         "/chat/gradio_api/proxy=http://x",
         "/chat/gradio_api/info",

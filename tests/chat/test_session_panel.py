@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from curc_llm.chat.panel_html import render_banner, render_header
-from curc_llm.chat.session_panel import Banner, find_dead_end, is_ready, make_banner, make_status_line
+from curc_llm.chat.session_panel import (
+    Banner,
+    can_restart,
+    explain_retry,
+    find_dead_end,
+    is_ready,
+    make_banner,
+    make_status_line,
+)
 from curc_llm.chat.session_watch import Snapshot
 from curc_llm.session.record import SessionRecord
 from tests.fakes.fake_gateway import make_engine, make_record
@@ -83,12 +91,54 @@ def test_a_restart_is_told_for_a_while_after_it() -> None:
 
 def test_a_model_that_gave_up_has_its_remedy_in_the_banner_and_no_hope() -> None:
     snapshot = make_snapshot(engines=[loading(phase="failed", trouble=OOM)])
+    detail = "The GPU is full. Use a shorter context."
     assert banner_of(snapshot) == Banner(
-        "trouble", "curc-guide has stopped.", "The GPU is full. Use a shorter context."
+        "trouble", "curc-guide has stopped.", detail, can_restart=True, model="curc-guide"
     )
     trouble = find_dead_end(snapshot, "curc-guide")
     assert trouble is not None
     assert trouble.code == "out_of_memory"
+
+
+def test_until_when_a_failed_model_can_be_started_again_is_told() -> None:
+    failed = [loading(phase="failed", trouble=OOM)]
+    banner = banner_of(make_snapshot(engines=failed, gives_up_at=NOW + 240, status="restarting"))
+    assert banner.detail.endswith("The session ends in 4 min unless a model is started again.")
+    assert not banner_of(make_snapshot(engines=failed, status="draining")).can_restart
+    assert not banner_of(make_snapshot(engines=[loading(phase="stopped")])).can_restart
+
+
+def test_only_the_owner_gets_a_button_that_starts_the_model_again() -> None:
+    banner = Banner("trouble", "x", can_restart=True, model='a"><img src=x>')
+    html = render_banner(banner, is_owner=True)
+    assert 'data-curc-do="restart" data-curc-value="a&quot;&gt;&lt;img src=x&gt;"' in html
+    assert "Start the model again" in html
+    assert "button" not in render_banner(banner)
+
+
+def test_a_message_that_was_not_answered_can_be_sent_again_after_the_restart() -> None:
+    assert explain_retry("owner").startswith("Start the model again with the button above, then retry")
+    assert "button" not in explain_retry("ana")
+    failed = make_snapshot(engines=[loading(phase="failed", trouble=OOM)])
+    assert can_restart(failed, "curc-guide")
+    assert not can_restart(make_snapshot(engines=[loading(phase="failed")], status="failed"), "curc-guide")
+    assert not can_restart(make_snapshot(lost_s=60, engines=[loading(phase="failed")]), "curc-guide")
+    assert not can_restart(Snapshot(), "curc-guide")
+
+
+@pytest.mark.parametrize(
+    ("job", "command", "portal"),
+    [(None, "curc-llm serve --from local-1", False), ("77", "curc-llm repeat local-1", True)],
+)
+def test_an_ended_session_tells_its_owner_how_to_launch_it_again(
+    job: str | None, command: str, portal: bool
+) -> None:
+    banner = banner_of(make_snapshot(status="failed", slurm_job_id=job))
+    html = render_banner(banner, is_owner=True)
+    assert f"<code>{command}</code>" in html
+    assert f'data-curc-act="copy" data-curc-value="{command}"' in html
+    assert ("My Interactive Sessions" in html) == portal
+    assert command not in render_banner(banner)
 
 
 def test_idle_warning_can_be_answered_and_wall_time_cannot() -> None:
@@ -165,3 +215,10 @@ def test_banners_are_announced_and_no_banner_is_nothing() -> None:
     assert 'role="status"' in render_banner(Banner("busy", "x", progress=-1.0))
     assert "value=" not in render_banner(Banner("busy", "x", progress=-1.0))
     assert render_banner(None) == ""
+
+
+@pytest.mark.parametrize("status", ["ended", "failed", "gone"])
+def test_a_session_that_is_over_isnt_well_whatever_its_engine_last_said(status: str) -> None:
+    snapshot = make_snapshot(status=status)
+    assert not is_ready(snapshot, "curc-guide")
+    assert make_status_line(snapshot, "curc-guide") == "ended"

@@ -38,7 +38,8 @@ def start() -> Iterator[Start]:
     def call(code: str, *args: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", code, *map(str, args)]
         environ = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environ)
         running.append(process)
         return process
 
@@ -47,8 +48,9 @@ def start() -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
 
 
 def kill_9(process: subprocess.Popen[str]) -> None:

@@ -74,3 +74,12 @@ def test_values_of_the_wrong_kind_are_no_trouble() -> None:
         assert chat.messages["q"].content == "What is an SU?"
         assert isinstance(chat.title, str)
         assert chat.path
+
+
+def test_a_long_title_ends_after_a_word_and_says_that_there_is_more() -> None:
+    title = make_title(
+        "Compare the throughput of the two quantisations on one node, and explain the difference"
+    )
+    assert title == "Compare the throughput of the two quantisations on one node, and explain the…"
+    assert make_title("x" * 10_000) == "x" * 79 + "…"
+    assert make_title("y" * 80) == "y" * 80

@@ -7,7 +7,15 @@ import nbformat
 import pytest
 
 from curc_llm.chats import Chat, ChatStore, ChatWriter
-from curc_llm.chats.export import EXPORTS, make_file_name, render_json, render_markdown, render_notebook
+from curc_llm.chats.export import (
+    EXPORTS,
+    make_file_name,
+    render_json,
+    render_markdown,
+    render_notebook,
+    render_talk,
+)
+from curc_llm.chats.taking_in import take_in
 
 
 def make(*texts: str, title: str = "Units", system: str = "") -> Chat:
@@ -127,3 +135,75 @@ def test_file_names_are_harmless(title: str, name: str) -> None:
 def test_an_empty_chat_can_be_exported() -> None:
     for _, render in EXPORTS.values():
         assert render(Chat("c"))
+
+
+CODE = {
+    "name": "a*b.py",
+    "kind": "code",
+    "text": "x = '```'",
+    "num_bytes": 9,
+    "language": "python",
+    "note": "All.",
+}
+PICTURE = {"name": "p.png", "kind": "image", "image": "data:image/png;base64,AA==", "num_bytes": 9}
+
+
+def test_markdown_has_what_the_model_was_given_folded(writer: ChatWriter) -> None:
+    writer.append_question("Look", attachments=[CODE, PICTURE])
+    text = render_markdown(writer.chat)
+    assert "Look\n\n*Attached: a\\*b.py (code, 9 bytes; All.)*\n\n<details><summary>" in text
+    assert "</summary>\n\n````python\nx = '```'\n````\n\n</details>" in text
+    assert "*Attached: p.png (image, 9 bytes)* (in the chat's JSON and notebook exports)" in text
+    assert "base64" not in text
+
+
+def test_a_notebook_holds_images_itself_and_can_go_on(writer: ChatWriter) -> None:
+    writer.append_question("Look", attachments=[CODE, PICTURE])
+    cells = list_cells(writer.chat)
+    (cell,) = [one for one in cells if "attachments" in one]
+    assert cell.attachments == {"image": {"image/png": "AA=="}}
+    assert cell.source == "*Attached: p.png (image, 9 bytes)*\n\n![attached image](attachment:image)"
+    assert any("````python\nx = '```'\n````" in one.source for one in cells)
+    said = ast.literal_eval(cells[-2].source.partition("=")[2].strip())[-1]["content"]
+    assert said.startswith(
+        "[The image p.png was attached here; it can't be shown to you.]\n\nAttached file: a*b.py"
+    )
+    assert said.endswith("````\n\nLook")
+
+
+def test_hostile_attachments_fetch_nothing(writer: ChatWriter) -> None:
+    hostile = "![x](https://evil.example/x.png)"
+    remote = {"name": "r.png", "kind": "image", "image": "https://evil.example/x.png"}
+    writer.append_question("Look", attachments=[{**CODE, "name": hostile, "text": hostile}, remote])
+    for cell in list_cells(writer.chat):
+        assert cell.cell_type in {"raw", "code"} or hostile not in cell.source
+    assert "r.png (" not in render_markdown(writer.chat)
+
+
+def test_json_keeps_attachments_for_an_import(store: ChatStore, writer: ChatWriter) -> None:
+    writer.append_question("Look", attachments=[CODE, PICTURE])
+    taken = take_in(store, render_json(writer.chat).encode(), "chat.json")
+    question = store.open(taken.chat_ids[0]).path[-1]
+    assert question.facts["attachments"] == [CODE, PICTURE]
+
+
+def test_what_was_said_is_questions_and_answers_alone() -> None:
+    chat = make("What is\n\nan SU?", "A **unit**.", "And", "", system="Be brief.")
+    assert (
+        render_talk(chat.path) == "## You\n\nWhat is\n\nan SU?\n\n## Model\n\nA **unit**.\n\n## You\n\nAnd\n"
+    )
+    assert render_talk([]) == ""
+
+
+def test_an_edited_answer_says_so_in_every_export_and_after_an_import(
+    store: ChatStore, writer: ChatWriter
+) -> None:
+    first = writer.chat.path[-1]
+    writer.append_answer("Changed.", parent=first.parent, model="llama", edited=True)
+    chat = store.open(writer.chat.chat_id)
+    assert "## llama (edited)\n\nChanged." in render_markdown(chat)
+    assert "**llama (edited)**" in render_notebook(chat)
+    taken = store.open(take_in(store, render_json(chat).encode(), "a.json").chat_ids[0])
+    assert taken.path[-1].content == "Changed."
+    assert taken.path[-1].facts["edited"] is True
+    assert len(taken.messages) == len(chat.messages)

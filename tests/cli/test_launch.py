@@ -362,3 +362,45 @@ def test_a_reason_from_the_session_itself_is_shown_while_waiting(
     thread.join()
     assert result.exit_code == 1
     assert "c1 has no driver." in result.stderr
+
+
+def test_a_chat_and_an_embedding_model_are_one_job_on_one_gpu(
+    run: Run, slurm: FakeSlurm, state_dir: Path
+) -> None:
+    result = run("launch", "qwen3-8b", "--gpu", "l40", "--hours", "2", "--embed", "qwen3-embedding-0.6b")
+    assert result.exit_code == 0, result.stderr
+    assert "qwen3-8b, qwen3-embedding-0.6b" in result.stdout
+    assert "Both share a GPU" in result.stderr
+    assert len(slurm.called("sbatch")) == 1
+    assert "--gres=gpu:l40:1" in slurm.called("sbatch")[0]
+    spec = json.loads((sessions(state_dir)[0] / "spec.json").read_text())
+    assert [engine["runner"] for engine in spec["engines"]] == ["generate", "pooling"]
+
+
+def test_two_models_that_dont_fit_are_refused_with_launches_that_do(
+    run: Run, slurm: FakeSlurm, state_dir: Path
+) -> None:
+    words = ("launch", "qwen3-8b", "--gpu", "a100_3g.20gb", "--embed", "e5-mistral-7b-instruct")
+    result = run(*words)
+    assert result.exit_code == 3
+    assert "E5 Mistral 7B Instruct on the same GPU has" in result.stderr
+    assert "curc-llm launch qwen3-8b --embed e5-mistral-7b-instruct --gpu" in result.stderr
+    assert sessions(state_dir) == []
+
+
+def test_a_chat_model_is_not_taken_for_embeddings(run: Run, slurm: FakeSlurm, state_dir: Path) -> None:
+    result = run("launch", "qwen3-8b", "--embed", "qwen3-4b")
+    assert result.exit_code == 1
+    assert "Qwen3 4B writes text" in result.stderr
+    assert sessions(state_dir) == []
+
+
+def test_an_embedding_model_may_be_an_entry_of_the_settings_file(
+    run: Run, slurm: FakeSlurm, state_dir: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "two.yml"
+    config.write_text("models:\n  vectors:\n    model: bge-m3\n")
+    result = run("launch", "qwen3-8b", "--gpu", "l40", "--embed", "vectors", "-c", str(config))
+    assert result.exit_code == 0, result.stderr
+    spec = json.loads((sessions(state_dir)[0] / "spec.json").read_text())
+    assert [engine["served_model_name"] for engine in spec["engines"]] == ["qwen3-8b", "vectors"]

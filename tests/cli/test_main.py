@@ -15,6 +15,7 @@ from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 
 Spawn = Callable[..., subprocess.CompletedProcess[str]]
+GROUPS = {"chats", "keys", "models", "prompts", "site"}
 MOST_CPU_S = 0.35
 
 
@@ -26,7 +27,9 @@ def test_the_help_says_of_each_verb_what_the_verb_says_of_itself() -> None:
         assert (command.help or "").partition("\n")[0] == text, name
 
 
-@pytest.mark.parametrize("verb", [v for v in VERBS if v not in {"chats", "keys", "models", "site"}])
+@pytest.mark.parametrize(
+    "verb", [v for v in VERBS if v not in {"chats", "keys", "models", "prompts", "share", "site"}]
+)
 def test_every_verb_takes_json_and_a_settings_file(run: Run, verb: str) -> None:
     result = run(verb, "--help")
     assert result.exit_code == 0

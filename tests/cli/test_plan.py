@@ -240,3 +240,26 @@ def test_a_model_of_the_user_s_own_file_is_planned_by_its_name(run: Run, tmp_pat
 def _with_own_source(model: dict[str, Any]) -> dict[str, Any]:
     weights = [{k: v for k, v in w.items() if k != "sources"} | {"source": "own"} for w in model["weights"]]
     return {k: v for k, v in model.items() if k != "sources"} | {"source": "own", "weights": weights}
+
+
+def test_a_plan_of_two_models_shows_both_parts_of_the_gpu_and_one_cost(run: Run) -> None:
+    result = run("plan", "llama-3.1-8b-instruct", "--gpu", "l40", "--embed", "qwen3-embedding-0.6b")
+    shown = " ".join(result.stdout.split())
+    for words in (
+        "| embeddings 4.1 | not used",
+        "Embeddings Qwen/Qwen3-Embedding-0.6B (bf16) on the same GPU, started after the chat model;",
+        "weights 1.1, KV cache 1.8, work 0.8 GiB; texts of up to 8,192 tokens",
+        "--runner pooling --convert embed",
+        "--kv-cache-memory-bytes 1880883200",
+    ):
+        assert words in shown, words
+    assert shown.split("Others:")[0].count("SU per hour") == 1
+
+
+def test_the_json_of_two_models_lists_the_second_plan(run: Run) -> None:
+    words = ("plan", "llama-3.1-8b-instruct", "--gpu", "l40", "--embed", "bge-m3", "--json")
+    value = json.loads(run(*words).stdout)
+    (beside,) = value["beside"]
+    assert (beside["model"], beside["device_ids"], beside["su_per_h"]) == ("bge-m3", [0], 0.0)
+    assert "--runner" in beside["vllm_args"]
+    assert value["memory"]["beside_gib"] > 0

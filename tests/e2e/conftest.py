@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.tracing import without_coverage
+
 CLI = [sys.executable, "-m", "curc_llm.cli.main"]
 START_TIMEOUT_S = 300
 
@@ -31,7 +33,8 @@ class Person:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of this person's shell."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CURC_LLM_", "XDG_", "SLURM_"))}
+        own = ("CURC_LLM_", "XDG_", "SLURM_")
+        kept = {k: v for k, v in without_coverage(os.environ).items() if not k.startswith(own)}
         cache = os.environ.get("CURC_LLM_TEST_CACHE", str(self.home / "cache"))
         return kept | {"HOME": str(self.home), "CURC_LLM_CACHE_DIR": cache}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, wait_until
 from tests.e2e.questions import FIRST
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
+ANSWER = "#curc-chat [data-testid=bot] > .message-content"
 
 
 @pytest.fixture
@@ -29,18 +31,61 @@ def log_in(page: Page, running: Running) -> list[str]:
     return asked
 
 
+def ask(page: Page, text: str) -> None:
+    """Sends a message in the chat."""
+    box = page.get_by_label("Your message")
+    expect(box).to_be_visible(timeout=30_000)
+    box.fill(text)
+    box.press("Enter")
+
+
+def is_well(running: Running) -> bool:
+    """Whether engine and chat answer again."""
+    if running.record()["engines"][0]["phase"] != "ready":
+        return False
+    try:
+        return urllib.request.urlopen(running.root + "/health", timeout=5).status == 200
+    except OSError:
+        return False
+
+
 def test_the_chat_answers_a_question_word_for_word(page: Page, running: Running) -> None:
     asked = log_in(page, running)
-    box = page.get_by_role("textbox", name="Message").first
-    expect(box).to_be_visible(timeout=30_000)
-    box.fill(FIRST["question"])
-    box.press("Enter")
+    ask(page, FIRST["question"])
     expect(page.locator("body")).to_contain_text(
         FIRST["answer"].split(".")[0].replace("`", ""), timeout=30_000
     )
     assert {url.split("/")[2] for url in asked if url.startswith("http")} == {running.root.split("//")[1]}
     assert "token" not in page.url
     assert all("token=" not in url.split("#")[0] for url in asked)
+
+
+def test_after_a_reload_the_conversation_is_there(page: Page, running: Running) -> None:
+    log_in(page, running)
+    ask(page, FIRST["question"])
+    answer = page.locator(ANSWER)
+    expect(answer).to_contain_text(FIRST["answer"].split(".")[0].replace("`", ""), timeout=30_000)
+    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=30_000)
+    told = answer.inner_text()
+    page.reload()
+    expect(answer).to_have_text(told, timeout=30_000, use_inner_text=True)
+
+
+def test_what_was_seen_is_there_after_the_gateway_was_killed_in_the_middle(
+    page: Page, running: Running
+) -> None:
+    log_in(page, running)
+    process = running.find_process("curc-llm gateway")
+    ask(page, FIRST["question"])
+    answer = page.locator(ANSWER)
+    expect(answer).not_to_be_empty(timeout=30_000)
+    seen = answer.inner_text().strip()
+    page.wait_for_timeout(100)
+    process.kill()
+    wait_until(lambda: is_well(running), 240, "the session's return")
+    page.reload()
+    expect(answer).to_contain_text(seen, timeout=60_000, use_inner_text=True)
+    expect(page.locator("#curc-chats .curc-open").first).to_contain_text(FIRST["question"][:20])
 
 
 def test_a_login_link_works_once(page: Page, running: Running) -> None:

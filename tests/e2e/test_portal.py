@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.portal_visit import PAGES, Visit, visiting, wait_until
 from tests.e2e.questions import FIRST
 from tests.testbed.bed import Bed
+from tests.testbed.login import Login
 from tests.testbed.portal.portal import Portal
 
 pytestmark = [
@@ -165,6 +167,30 @@ def test_nobody_else_gets_into_the_session(anna: Visit, browser: Browser, portal
             assert answer is not None
             assert answer.status == 403
             expect(visit.page.get_by_role("textbox", name="Message")).to_have_count(0)
+
+
+def test_a_guest_gets_in_through_the_portal_by_their_link_and_nobody_else_does(
+    anna: Visit, browser: Browser, portal: Portal
+) -> None:
+    session = (anna.staged() / "session").resolve()
+    owner = Login(portal.bed, anna.user, {"CURC_LLM_STATE_DIR": str(session.parents[1])})
+    guest = portal.bed.ground.neighbour
+    link = urlsplit(owner.ask_json("share", guest, "-s", session.name)["link"])
+    way_in = f"{link.path}#{link.fragment}"
+    with visiting(browser, portal, guest) as ben:
+        ben.page.goto(ben.origin + way_in)
+        ben.page.wait_for_url("**/chat/**")
+        assert "/node/tn" in ben.page.url
+        expect(ben.page.locator("body")).to_contain_text(f"You are a guest in {anna.user}'s session")
+        ask(ben.page, FIRST["question"], expected_answer())
+        expect(ben.page.locator("#curc-chats .curc-open").first).to_contain_text(FIRST["question"][:20])
+        with visiting(browser, portal, portal.bed.ground.guest) as eve:
+            eve.page.goto(eve.origin + way_in)
+            expect(eve.page.locator("body")).to_contain_text("belongs to another user")
+        # A guest by name would find them in the next session.
+        owner.curc_llm("share", "revoke", guest, "--delete-chats", "-s", session.name)
+        ben.page.reload()
+        expect(ben.page.get_by_role("textbox", name="Message")).to_have_count(0)
 
 
 def test_with_the_portal_s_content_policy_on_everything_is_there_but_the_copy_buttons(

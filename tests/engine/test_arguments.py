@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from curc_llm.engine.arguments import NO_DOMAIN, render_arguments, render_command
 from curc_llm.spec import DEMO_MODEL_DIR, EngineSpec
+from tests.tracing import without_coverage
 
 SOCKET = Path("/run/engine-0.sock")
 EVERYTHING: dict[str, Any] = {
@@ -59,7 +61,11 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
     program = tmp_path_factory.mktemp("parser") / "parse.py"
     program.write_text(PARSE)
     done = subprocess.run(
-        [sys.executable, str(program)], input=json.dumps(CASES), text=True, capture_output=True
+        [sys.executable, str(program)],
+        input=json.dumps(CASES),
+        text=True,
+        capture_output=True,
+        env=without_coverage(os.environ),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     answer: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])

@@ -144,3 +144,14 @@ def test_temporary_files_stay_in_the_sessions_own_folder() -> None:
 def test_names_of_secrets_are_told_from_others() -> None:
     assert is_secret("X_TOKEN")
     assert not is_secret("HF_TOKEN_PATH")
+
+
+def test_an_engine_sees_its_own_gpus_and_no_others() -> None:
+    def visible(given: str | None, *device_ids: int) -> str | None:
+        base = {} if given is None else {"CUDA_VISIBLE_DEVICES": given}
+        return make(base, device="cuda", device_ids=device_ids).get("CUDA_VISIBLE_DEVICES")
+
+    assert visible("GPU-a,GPU-b,GPU-c", 0, 1) == "GPU-a,GPU-b"
+    assert visible("MIG-a,MIG-b", 1) == "MIG-b"
+    assert visible("3,5") == "3,5"
+    assert (visible(None), visible(None, 2)) == (None, "2")

@@ -37,6 +37,11 @@ class ChatProcess:
         self.process.terminate()
         self.process.wait(20)
 
+    @property
+    def saved(self) -> Path:
+        """The folder of the owner's saved chats."""
+        return self.gateway.folder / "chats"
+
     def start(self) -> None:
         """Starts the process and waits until its page answers."""
         folder = self.gateway.folder
@@ -60,7 +65,7 @@ class ChatProcess:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self.gateway.url(), timeout=5) as reply:
+            with urllib.request.urlopen(self.gateway.url(""), timeout=5) as reply:
                 return bool(reply.status == 200)
         except (urllib.error.URLError, OSError, http.client.HTTPException):
             return False

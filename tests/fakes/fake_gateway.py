@@ -1,8 +1,9 @@
 """A small gateway for the chat's tests: real sockets, scripted model.
 
 The private side (unix socket) answers `/status`, `/keep-going` and `/v1/chat/completions`. The public side
-(TCP) relays `/chat/...` to the chat's socket, bare and below a prefix, and says so in the two headers. It all
-runs on a thread of its own.
+(TCP) answers `/key` and relays `/chat/...` to the chat's socket, bare and below a prefix, and says so in the
+two headers. With a `front`, people come to it through the portal's Apache. It all runs on a thread of its
+own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -17,8 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from tests.testbed.portal.front import Front
+
 PREFIX = "/node/h1.example/4711"
+KEY = "sk-the-owners-own"
+OWNER = "ada"
+KEPT = {"cookie", "authorization", "connection"}  # what the chat isn't told
 Writer = asyncio.StreamWriter
+_PREFIX = re.compile(r"/node/[^/]+/\d+(?=/)")
 
 
 def make_record(**changes: Any) -> dict[str, Any]:
@@ -26,7 +34,7 @@ def make_record(**changes: Any) -> dict[str, Any]:
     record = {
         "version": 1,
         "session_id": "local-1",
-        "owner": "ada",
+        "owner": OWNER,
         "host": "h1",
         "pid": 1,
         "pid_started": 1,
@@ -56,7 +64,7 @@ class Reply:
     """What the model answers.
 
     Args:
-        text: split into events of a few characters each.
+        text: split into events of `piece_chars` each.
         reasoning: sent first, in the same way.
         reasoning_field: what the engine calls it.
         hold_after: events after which the reply waits for `release`; None for never.
@@ -64,6 +72,7 @@ class Reply:
         cut: True to end the connection in the middle instead.
         status, body: a refusal instead of a stream.
         gap_s: pause between events.
+        piece_chars: how much text an event has.
     """
 
     text: str = ""
@@ -77,6 +86,7 @@ class Reply:
     gap_s: float = 0.0
     finish_reason: str = "stop"
     raw: bytes | None = None
+    piece_chars: int = 4
 
 
 @dataclass
@@ -85,20 +95,30 @@ class FakeGateway:
 
     Args:
         folder: where its socket and the chat's are.
+        front: the portal through which people come; None for the bare port.
     """
 
     folder: Path
+    front: Front | None = None
     record: dict[str, Any] = field(default_factory=make_record)
     replies: dict[str, Reply] = field(default_factory=dict)
     default: Reply = field(default_factory=lambda: Reply("Hello there."))
     requests: list[dict[str, Any]] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
+    counted: list[dict[str, Any]] = field(default_factory=list)
+    count_reply: tuple[int, Any] = (200, {"count": 12, "max_model_len": 4096, "tokens": []})
     kept_going: int = 0
+    restarts: list[str] = field(default_factory=list)
     running: int = 0
     aborted: int = 0
     is_down: bool = False
+    nothing_failed: bool = False
     host_header: str = ""
+    user: str = "owner"
+    metrics: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
     on_keep_going: Callable[[], None] | None = None
+    on_restart: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.socket = self.folder / "gateway.sock"
@@ -131,9 +151,15 @@ class FakeGateway:
         with self._changed:
             assert self._changed.wait_for(lambda: condition(self), timeout_s), "it didn't come about"
 
-    def url(self, prefix: str = "") -> str:
-        """The page's address."""
-        return f"http://127.0.0.1:{self.port}{prefix}/chat/"
+    def url(self, prefix: str | None = None) -> str:
+        """The page's address, as people open it.
+
+        Args:
+            prefix: of the bare port instead, below this prefix.
+        """
+        if prefix is None and self.front:
+            return f"{self.front.find_root(self.port)}/chat/"
+        return f"http://127.0.0.1:{self.port}{prefix or ''}/chat/"
 
     def _run(self) -> None:
         self._thread_ended = threading.Event()
@@ -171,17 +197,46 @@ class FakeGateway:
             if self.is_down:
                 writer.transport.abort()
             elif path == "/status":
-                await _send_json(writer, 200, {**self.record, "gateway": {"now": time.time()}})
+                await _send_json(
+                    writer, 200, {**self.record, "gateway": {"now": time.time(), **self.figures}}
+                )
             elif (method, path) == ("POST", "/keep-going"):
                 self._note(kept_going=self.kept_going + 1)
                 if self.on_keep_going:
                     self.on_keep_going()
                 await _send_json(writer, 200, {})
+            elif (method, path) == ("POST", "/restart"):
+                await _send_json(writer, *self._restart(headers.get("x-curc-llm-user", ""), json.loads(body)))
+            elif (method, path) == ("POST", "/tokenize"):
+                self._note(counted=[*self.counted, json.loads(body)])
+                await _send_json(writer, *self.count_reply)
+            elif path == "/v1/models":
+                await _send_json(
+                    writer, 200, {"data": [{"id": e["served_model_name"]} for e in self.record["engines"]]}
+                )
+            elif path == "/metrics":
+                await _send_json(writer, 200, self.metrics)
+            elif path == "/tokenize":
+                await _send_json(writer, 200, {"count": len(json.dumps(json.loads(body)["messages"])) // 4})
             else:
                 await self._complete(reader, writer, json.loads(body))
 
+    def _restart(self, user: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """As the gateway does: for the owner alone, and what has failed alone."""
+        failed = [e["served_model_name"] for e in self.record["engines"] if e["phase"] == "failed"]
+        if user != "owner":
+            message = "Only the session's owner may start a model again."
+            return 403, {"error": {"message": message, "code": "permission_denied"}}
+        self._note(restarts=[*self.restarts, body["model"]])
+        if self.nothing_failed or body["model"] not in failed:
+            return 409, {"error": {"message": "No model has failed for good.", "code": "nothing_failed"}}
+        if self.on_restart:
+            self.on_restart()
+        return 202, {"status": "restarting", "models": [body["model"]]}
+
     async def _complete(self, reader: asyncio.StreamReader, writer: Writer, request: dict[str, Any]) -> None:
-        reply = self.replies.get(request["messages"][-1]["content"], self.default)
+        by_model = self.replies.get(request["model"], self.default)
+        reply = self.replies.get(str(request["messages"][-1]["content"]), by_model)
         self._note(requests=[*self.requests, request])
         if reply.status != 200:
             await _send_json(writer, reply.status, reply.body or {})
@@ -203,8 +258,9 @@ class FakeGateway:
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
-        deltas = [{reply.reasoning_field: piece} for piece in _cut(reply.reasoning)]
-        deltas += [{"content": piece} for piece in _cut(reply.text)]
+        size = reply.piece_chars
+        deltas = [{reply.reasoning_field: piece} for piece in _cut(reply.reasoning, size)]
+        deltas += [{"content": piece} for piece in _cut(reply.text, size)]
         for count, delta in enumerate(deltas):
             if count == reply.hold_after:
                 await writer.drain()
@@ -235,16 +291,19 @@ class FakeGateway:
     async def _answer_public(self, reader: asyncio.StreamReader, writer: Writer) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
             method, path, headers, body = await _read_request(reader)
-            prefix = PREFIX if path.startswith(PREFIX + "/") else ""
+            found = _PREFIX.match(path)
+            prefix = found.group() if found else ""
             path = path.removeprefix(prefix)
             headers = {
-                **{n: v for n, v in headers.items() if n not in {"cookie", "authorization", "connection"}},
-                "x-curc-llm-user": "owner",
+                **{n: v for n, v in headers.items() if n not in KEPT and not n.startswith("x-forwarded-")},
+                "x-curc-llm-user": self.user,
                 "x-curc-llm-prefix": prefix,
                 "host": self.host_header or headers.get("host", ""),
                 "connection": "close",
             }
-            if path.startswith("/chat"):
+            if (method, path) == ("POST", "/key"):
+                await _send_json(writer, 200, {"key": KEY})
+            elif path.startswith("/chat"):
                 await self._relay(reader, writer, _render_request(method, path, headers, body))
             else:
                 await _send_json(writer, 404, {})
@@ -284,7 +343,7 @@ def _render_request(method: str, path: str, headers: dict[str, str], body: bytes
 
 
 async def _send_json(writer: Writer, status: int, value: Any) -> None:
-    body = json.dumps(value).encode()
+    body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
     head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
     await writer.drain()
@@ -305,5 +364,5 @@ def _write_chunk(writer: Writer, data: bytes) -> None:
     writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
 
-def _cut(text: str, size: int = 4) -> list[str]:
+def _cut(text: str, size: int) -> list[str]:
     return [text[i : i + size] for i in range(0, len(text), size)]

@@ -59,6 +59,7 @@ class FakeSession:
         self.broken_health = 0
         self.redirect = ""
         self._server = _Server(self)
+        self._held: socket.socket | None = None
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.record = _make_record(session_id, models, self._server.server_port).model_copy(update=changes)
         self.paths.make()
@@ -111,16 +112,23 @@ class FakeSession:
         return self
 
     def close(self) -> None:
+        """Nothing answers any more, nor does another process that would get the port meanwhile."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+        if self._held is None:
+            self._held = socket.socket()
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._held.bind(("127.0.0.1", self._server.server_port))
 
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        if self._held is not None:
+            self._held.close()
 
 
 def _make_record(session_id: str, models: tuple[str, ...], port: int) -> SessionRecord:
@@ -181,8 +189,21 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self._note(json.loads(body))
-        if self._is_allowed() and not self._is_refused():
+        if not self._is_allowed():
+            return
+        if self.path == "/restart":
+            self._restart(json.loads(body).get("model"))
+        elif not self._is_refused():
             self._generate(json.loads(body))
+
+    def _restart(self, model: str | None) -> None:
+        engines = self.fake.record.engines
+        failed = [e.served_model_name for e in engines if e.phase is EnginePhase.FAILED]
+        asked = failed if model is None else [name for name in failed if name == model]
+        if asked:
+            self._send(202, {"status": "restarting", "models": asked})
+        else:
+            self._refuse(409, "nothing_failed", "No model has failed for good.")
 
     def _note(self, body: Any) -> None:
         self.fake.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})

@@ -137,7 +137,7 @@ class RunningGateway:
             self.messages.append(message)
 
 
-async def wait_for(condition: Callable[[], Any], limit_s: float = 5) -> Any:
+async def wait_for(condition: Callable[[], Any], limit_s: float = 20) -> Any:
     """The first true value of a condition."""
     async with asyncio.timeout(limit_s):
         while not (value := condition()):

@@ -17,6 +17,7 @@ EVERYWHERE = [
     "/nothing",
     "/v1/chat/completions",
     "/keep-going",
+    "/restart",
 ]
 
 

@@ -18,6 +18,7 @@ from curc_llm.gateway.channel import (
     KeepGoing,
     Limits,
     Message,
+    Restart,
     open_channel,
     parse_message,
     render_message,
@@ -32,6 +33,7 @@ MESSAGES: list[Message] = [
     Failed("gateway_port", "Taken.", "Choose another."),
     Activity(2, 5, 0.25),
     KeepGoing(),
+    Restart(("one", "two")),
 ]
 
 
@@ -44,7 +46,7 @@ def test_a_message_survives_the_way(message: Message) -> None:
 
 def test_the_words_on_the_wire_are_those_of_the_contract() -> None:
     assert [json.loads(render_message(m))["type"] for m in MESSAGES] == [
-        "config", "state", "bound", "failed", "activity", "keep_going",
+        "config", "state", "bound", "failed", "activity", "keep_going", "restart",
     ]  # fmt: skip
     assert json.loads(render_message(MESSAGES[1]))["engines"] == [
         {"served_model_name": "m", "socket": "/r/e.sock", "phase": "ready"}

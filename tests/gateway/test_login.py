@@ -173,6 +173,9 @@ async def test_a_browser_without_a_cookie_is_told_how_to_get_in(gateway: Running
         assert "curc-llm endpoint" in page
         prefix = "/node/n1/8" if path.startswith("/node") else ""
         assert f'action="{prefix}/login"' in page
+        assert page.count("<h2>From the portal</h2>") == 1
+        assert "curc-llm endpoint --login-link" in page
+        assert "ask the person who shared the session for a new link" in page
 
 
 async def test_pages_allow_nothing_that_is_not_theirs(gateway: RunningGateway) -> None:
@@ -276,7 +279,7 @@ async def test_nobody_else_gets_the_key_shown(gateway: RunningGateway) -> None:
     assert (await gateway.ask("POST", "/key", b"", {"Sec-Fetch-Site": "same-origin"})).status == 401
     token = make_token(read_secret_file(gateway.paths.login_secret), "cookie", "bob", time.time(), 60)
     guest = {"Cookie": f"curc_llm_s1={token}", "Sec-Fetch-Site": "same-origin"}
-    assert (await gateway.ask("POST", "/key", b"", guest)).status == 403
+    assert (await gateway.ask("POST", "/key", b"", guest)).status == 401  # shared with nobody of that name
 
 
 async def test_the_session_s_own_page_says_what_becomes_of_the_data(gateway: RunningGateway) -> None:

@@ -63,6 +63,11 @@ async def test_a_link_logs_in_and_its_token_leaves_the_address_bar(page: tuple[A
     await tab.goto(link)
     await tab.wait_for_url(f"{prefix}/chat/")
     assert "The chat is starting" in await tab.inner_text("h1")
+    # It loads itself again, and which chat was open stays in the address.
+    await tab.goto(f"{prefix}/chat/#chat=c1")
+    await tab.evaluate("() => { window.before = true }")
+    await tab.wait_for_function("() => !window.before")
+    assert tab.url.endswith("/chat/#chat=c1")
     # A browser that is in stays in; for another one the same link is worth nothing any more.
     await tab.goto("about:blank")
     await tab.goto(link)
@@ -103,6 +108,11 @@ async def test_the_status_page_follows_the_session(page: tuple[Any, RunningGatew
     ready["engines"][0] |= {"phase": "ready", "progress": None, "detail": ""}
     await gateway.tell(record=ready)
     await tab.wait_for_selector("h1:text-is('Ready')")
+    broken = make_record()
+    broken["engines"][0] |= {"phase": "failed", "trouble": {"message": "The GPU is full."}}
+    await gateway.tell(record=broken)
+    await tab.wait_for_selector(f"code:text-is('curc-llm restart {broken['session_id']}')")
+    await gateway.tell(record=ready)
     assert await tab.query_selector("progress") is None
     await tab.click("text=Keep it going")
     await wait_for(lambda: KeepGoing() in gateway.messages)

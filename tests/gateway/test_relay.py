@@ -9,6 +9,7 @@ import pytest
 
 from curc_llm.gateway.channel import Activity, EngineTarget
 from curc_llm.session.keys import add_key
+from curc_llm.session.shares import add_share
 from tests.fakes.fake_engine import FakeEngine, run_fake_engine
 from tests.gateway.conftest import (
     Reply,
@@ -479,6 +480,7 @@ async def test_the_private_socket_needs_no_key_and_logs_for_whom_it_was(
     gateway: RunningGateway, engine: FakeEngine
 ) -> None:
     body = {"model": "fake", "messages": [], "stream": True}
+    add_share(gateway.paths.keys, gateway.paths.login_secret, "ann")
     reply = await gateway.private("POST", "/v1/chat/completions", body, {"X-Curc-Llm-User": "ann"})
     assert reply.events[-1] == "[DONE]"
     line = (await gateway.wait_log("access", 1))[0]

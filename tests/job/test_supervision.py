@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ def test_a_session_answers_and_stops_on_request(start_job: Start) -> None:
     record = job.wait_until_ready()
     assert record.base_url == f"http://127.0.0.1:{record.port}/v1"
     assert record.engines[0].max_model_len == 4096
+    assert record.engines[0].takes_images is False
     assert job.chat(max_tokens=3)[1]["choices"][0]["message"]["content"]
     job.process.send_signal(signal.SIGTERM)
     record = job.wait_for_end()
@@ -45,7 +47,10 @@ def test_a_killed_engine_comes_back_without_a_hand(start_job: Start) -> None:
     job = start_job()
     job.wait_until_ready()
     first = job.find("fake_engine.py")
+    killed_at = time.time()
     first.kill()
+    dead = job.wait_for(lambda r: r.engines[0].restarts == 1)
+    assert dead.engines[0].started_at >= killed_at, "the first start's clock runs on"
     record = job.wait_for(lambda r: r.engines[0].restarts == 1 and r.status == "ready")
     assert record.engines[0].trouble is not None
     assert job.find("fake_engine.py").pid != first.pid

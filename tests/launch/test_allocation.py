@@ -122,3 +122,39 @@ def test_without_nvidia_smi_vllm_will_tell(
     (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
     spec = settle(launch(settings, alpine, "llama-3.1-8b-instruct", gpu_type="a100_80gb"))
     assert fit_allocation(spec).spec == spec
+
+
+def test_two_models_that_share_a_gpu_are_kept_on_the_gpu_that_was_planned(
+    settings: Settings, alpine: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_node_with(monkeypatch, "cuda", tmp_path / "bin", A100)
+    asked = {"gpu_type": "a100_80gb", "num_gpus": 1, "embed": "qwen3-embedding-0.6b"}
+    spec = settle(launch(settings, alpine, "llama-3.1-8b-instruct", **asked))
+    made = fit_allocation(spec)
+    assert (made.spec, made.notes) == (spec, ())
+
+
+def test_two_models_are_planned_anew_together_on_other_gpus(
+    settings: Settings, alpine: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"gpu_type": "h200", "num_gpus": 1, "quantisation": "bf16", "embed": "qwen3-embedding-0.6b"}
+    spec = settle(launch(settings, alpine, "qwen3-32b", **asked))
+    on_a_node_with(monkeypatch, "cuda", tmp_path / "bin", A100_40, A100_40, A100_40, A100_40)
+    made = fit_allocation(spec)
+    chat, embed = made.spec.engines
+    assert chat.pipeline_parallel_size == 3
+    assert (embed.tensor_parallel_size, embed.device_ids) == (1, (0,))
+    assert chat.gpu_memory_utilization is not None
+    assert embed.gpu_memory_utilization is not None
+    assert 0.8 < chat.gpu_memory_utilization + embed.gpu_memory_utilization < 0.9
+    assert "qwen3-32b and qwen3-embedding-0.6b run on" in made.notes[0]
+
+
+def test_two_models_that_no_longer_fit_end_with_what_was_got(
+    settings: Settings, alpine: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"gpu_type": "a100_80gb", "num_gpus": 1, "quantisation": "bf16", "embed": "qwen3-embedding-8b"}
+    spec = settle(launch(settings, alpine, "llama-3.1-8b-instruct", **asked))
+    on_a_node_with(monkeypatch, "cuda", tmp_path / "bin", "NVIDIA L4, 23034, 8.9")
+    with pytest.raises(AllocationError, match=r"on the same GPU has .* GiB of it"):
+        fit_allocation(spec)

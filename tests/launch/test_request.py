@@ -143,3 +143,65 @@ def test_a_downloaded_model_is_planned_by_its_own_numbers(settings: Settings, al
     spec = ask(settings, find_more_models(alpine, settings), "me/mine", gpu_type="l40")
     assert spec.engines[0].model == "me/mine"
     assert not spec.engines[0].is_local
+
+
+def test_a_chat_and_an_embedding_model_become_two_engines_of_one_job(
+    settings: Settings, alpine: Facts
+) -> None:
+    alone = ask(settings, alpine, gpu_type="l40", num_gpus=1)
+    spec = ask(settings, alpine, gpu_type="l40", num_gpus=1, embed="qwen3-embedding-0.6b")
+    chat, embed = spec.engines
+    assert (chat.served_model_name, embed.served_model_name) == (
+        "llama-3.1-8b-instruct",
+        "qwen3-embedding-0.6b",
+    )
+    assert (chat.runner, embed.runner) == ("generate", "pooling")
+    assert (chat.device_ids, embed.device_ids) == ((), (0,))
+    assert embed.kv_cache_memory_bytes == 1880883200
+    assert spec.slurm is not None
+    assert alone.slurm is not None
+    assert spec.slurm.gres == alone.slurm.gres == "gpu:l40:1"
+    first, second = spec.origins
+    assert first.plan is not None
+    assert second.plan is not None
+    assert first.plan.beside == (second.plan,)
+    assert (second.wanted, second.request) == ("qwen3-embedding-0.6b", None)
+
+
+def test_settings_of_one_model_dont_undo_the_parts_of_two(tmp_path: Path, alpine: Facts) -> None:
+    config = tmp_path / "settings.yml"
+    config.write_text(
+        "models:\n"
+        "  chat:\n    model: qwen3-8b\n    gpu_memory_utilization: 0.85\n"
+        "  vectors:\n    model: bge-m3\n    gpu_memory_utilization: 0.9\n    tensor_parallel_size: 2\n"
+    )
+    settings = load_settings(config, {"HOME": str(tmp_path)}, {"offline": True})
+    spec = ask(settings, alpine, "chat", embed="vectors", gpu_type="l40")
+    chat, embed = spec.engines
+    assert (chat.served_model_name, embed.served_model_name) == ("chat", "vectors")
+    assert embed.model == "BAAI/bge-m3"
+    assert embed.tensor_parallel_size == 1
+    assert chat.gpu_memory_utilization is not None
+    assert embed.gpu_memory_utilization is not None
+    assert chat.gpu_memory_utilization + embed.gpu_memory_utilization < 0.85
+
+
+def test_both_bundled_models_can_be_launched_together(settings: Settings, alpine: Facts) -> None:
+    spec = ask(settings, alpine, "demo", embed="demo-embed", hours=1)
+    assert [(e.served_model_name, e.runner) for e in spec.engines] == [
+        ("curc-guide", "generate"),
+        ("demo-embed", "pooling"),
+    ]
+
+
+def test_a_job_with_two_models_is_repeated_as_it_was(settings: Settings, alpine: Facts) -> None:
+    old = ask(settings, alpine, gpu_type="l40", embed="qwen3-embedding-0.6b")
+    new = make_repeated_spec(old, settings, alpine)
+    assert (new.engines, new.slurm, new.origins) == (old.engines, old.slurm, old.origins)
+
+
+def test_a_model_beside_another_may_run_its_own_code_only_when_allowed(
+    settings: Settings, alpine: Facts
+) -> None:
+    with pytest.raises(LaunchError, match="needs Python code"):
+        ask(settings, alpine, gpu_type="l40", embed="nomic-embed-text-v1.5")

@@ -17,6 +17,7 @@ import nbformat
 from playwright.sync_api import Locator, Page
 
 from tests.fakes.fake_slurm import FakeSlurm
+from tests.tracing import without_coverage
 
 Face = Literal["lab", "notebooks"]
 TOKEN = "token-of-the-test-server"
@@ -69,9 +70,8 @@ class Jupyter:
     @property
     def environment(self) -> dict[str, str]:
         """What server and kernels see."""
-        kept = {
-            n: v for n, v in os.environ.items() if not n.startswith(("JUPYTER", "CURC_LLM", "XDG", "IPYTHON"))
-        }
+        own = ("JUPYTER", "CURC_LLM", "XDG", "IPYTHON")
+        kept = {n: v for n, v in without_coverage(os.environ).items() if not n.startswith(own)}
         return {
             **kept,
             "PATH": f"{self.slurm.folder}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}",

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 WIDGETS = ROOT / "widgets"
 STATIC = ROOT / "src" / "curc_llm" / "notebook" / "static"
 MAX_BUNDLE_BYTES = 600_000
+MAX_LOADER_BYTES = 2_000
 
 
 def hash_sources() -> str:
@@ -23,7 +24,7 @@ def hash_sources() -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("name", ["widgets.js", "widgets.css"])
+@pytest.mark.parametrize("name", ["loader.js", "widgets.js", "widgets.css"])
 def test_the_bundle_is_made_of_these_sources(name: str) -> None:
     first = (STATIC / name).read_text(encoding="utf-8").partition("\n")[0]
     found = re.search(r"sha256:([0-9a-f]{64})", first)
@@ -46,8 +47,15 @@ def test_the_bundle_fetches_nothing() -> None:
     assert "url(" not in (STATIC / "widgets.css").read_text(encoding="utf-8")
 
 
-def test_the_bundle_is_small_enough_to_travel_with_each_widget() -> None:
+def test_what_loads_it_imports_that_text_and_fetches_nothing() -> None:
+    code = (STATIC / "loader.js").read_text(encoding="utf-8")
+    assert re.findall(r"\bimport\((\w+)\)", code) == re.findall(r"(\w+)=URL\.createObjectURL", code)
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|importScripts|sendBeacon|WebSocket|https?:", code)
+
+
+def test_what_travels_once_is_small_and_what_travels_with_each_widget_tiny() -> None:
     assert (STATIC / "widgets.js").stat().st_size < MAX_BUNDLE_BYTES
+    assert (STATIC / "loader.js").stat().st_size < MAX_LOADER_BYTES
 
 
 def test_licences_of_what_is_inside_are_told() -> None:

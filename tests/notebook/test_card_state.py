@@ -7,8 +7,9 @@ from typing import Any
 
 from curc_llm.errors import ApiError
 from curc_llm.launch.slurm_position import Position
-from curc_llm.notebook.card_state import count_su, make_card, render_card, render_place
+from curc_llm.notebook.card_state import make_card, render_card, render_place
 from curc_llm.notebook.watch import Look
+from curc_llm.session.cost import count_su
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus, Trouble
 from curc_llm.slurm.job import Job
 from curc_llm.slurm.state import JobState

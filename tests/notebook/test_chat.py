@@ -9,7 +9,7 @@ import pytest
 
 from curc_llm.client import Session
 from curc_llm.client.connection import connect
-from curc_llm.errors import CurcLlmError, SettingsError
+from curc_llm.errors import CurcLlmError, ParameterError, SettingsError
 from curc_llm.notebook.chat import ChatWidget
 from curc_llm.notebook.chat_file import ChatFile, ChatFileError
 from tests.fakes.fake_session import FakeSession
@@ -50,6 +50,11 @@ def test_the_page_gets_the_whole_answer_at_the_end(chat: ChatWidget) -> None:
     assert reply["text"] == "You said: [think] Hi"
     assert reply["thought"] == "Let me think."
     assert "tokens" in reply["line"]
+
+
+def test_a_misspelt_parameter_is_told_when_the_chat_is_made(session: Session) -> None:
+    with pytest.raises(ParameterError, match=r"no parameter tmperature\. Did you mean temperature\?"):
+        ChatWidget(session, tmperature=1)
 
 
 def test_system_prompt_and_parameters_go_along(session: Session, fake: FakeSession) -> None:

@@ -21,7 +21,7 @@ def talk() -> Conversation:
     reply.add("reasoning", "Hm.")
     reply.add("text", "Answer\n\u2028 $x$")
     reply.finish(Answer("x", usage=Usage(5, 9), finish_reason="stop", model="m"))
-    reply.sent_at, reply.first_at, reply.last_at, reply.thought_until = 1.0, 1.5, 2.5, 2.0
+    reply.sent_at, reply.first_at, reply.last_at, reply.reasoned_until = 1.0, 1.5, 2.5, 2.0
     talk.ask("More?")
     talk.answer({}).fail(CurcLlmError("It broke.", "Ask again."))
     return talk

@@ -18,7 +18,7 @@ def test_numbers_are_read_as_people_write_them() -> None:
         ({"top_p": "2"}, "Top-p can't be '2'"),
         ({"max_tokens": "0"}, "Max. tokens can't be '0': it is a whole number from 1 to 1,000,000."),
         ({"colour": "red"}, "no setting 'colour'"),
-        ({"system": "x" * 100_001}, "more than 100,000 characters"),
+        ({"system": "x" * 100_001}, "has 100,001 characters; up to 100,000 can be"),
         ("x", "names and values"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from curc_llm.client import Session
 from curc_llm.client.connection import connect
-from curc_llm.errors import CurcLlmError, SettingsError
+from curc_llm.errors import CurcLlmError, ParameterError, SettingsError
 from curc_llm.notebook.compare import CompareWidget
 from tests.fakes.fake_session import FakeSession
 
@@ -47,6 +47,16 @@ def test_one_model_is_compared_at_two_temperatures(session: Session) -> None:
 def test_what_cant_be_compared_is_refused_in_words(session: Session, columns: tuple[object, ...]) -> None:
     with pytest.raises(SettingsError, match=r"can't be compared"):
         CompareWidget(session, *columns)
+
+
+@pytest.mark.parametrize("settings", [{}, {"tmperature": 1}])
+def test_a_misspelt_parameter_is_told_before_anything_is_asked(
+    session: Session, fake: FakeSession, settings: dict[str, Any]
+) -> None:
+    common = {} if settings else {"tmperature": 1}
+    with pytest.raises(ParameterError, match=r"no parameter tmperature\. Did you mean temperature\?"):
+        CompareWidget(session, {"temperature": 0}, settings, prompt="Why?", **common)
+    assert not fake.requests
 
 
 def test_one_that_fails_leaves_the_others_alone(session: Session, fake: FakeSession) -> None:

@@ -109,6 +109,22 @@ def test_a_named_session_that_is_over_shows_its_card(fake: FakeSession, shown: l
         session.chat("Hi")
 
 
+@pytest.mark.parametrize("job", [4711, "4711"])
+def test_a_slurm_job_that_is_over_may_be_named_by_its_number(
+    fake: FakeSession, shown: list[SessionPanel], job: Any
+) -> None:
+    fake.change(slurm_job_id="4711")
+    fake.end("wall_time", "Its time was up.")
+    assert connect(job).session_id == fake.record.session_id
+    assert shown[0].state["card"]["detail"] == "Its time was up."
+
+
+def test_what_is_no_name_is_refused_in_a_sentence(fake: FakeSession, shown: list[SessionPanel]) -> None:
+    with pytest.raises(SessionNotFoundError, match=r"was given float 4711\.5, and takes a session's id"):
+        connect(4711.5)  # type: ignore[arg-type]
+    assert not shown
+
+
 def test_a_name_that_there_is_none_of_is_an_error_with_the_names(
     fake: FakeSession, shown: list[SessionPanel]
 ) -> None:

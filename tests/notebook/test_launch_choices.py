@@ -184,3 +184,22 @@ def test_an_earlier_request_fills_the_form(alpine: Facts) -> None:
 def test_any_error_becomes_a_verdict(alpine: Facts) -> None:
     verdict = refuse_error(SpecError("No.", "Do this."), alpine)
     assert (verdict["kind"], verdict["text"]) == ("refused", "No. Do this.")
+
+
+def test_an_embedding_model_beside_the_chat_model_counts_in_every_choice(
+    alpine: Facts, settings: Settings
+) -> None:
+    names = [option["value"] for option in choices.list_embedders(alpine)]
+    assert names[0] == ""
+    assert {"qwen3-embedding-0.6b", "bge-m3", "demo-embed"} <= set(names)
+    assert "qwen3-8b" not in names
+    alone = {o["value"]: o["fits"] for o in choices.list_places("qwen3-8b", "", alpine, settings)}
+    both = choices.list_places("qwen3-8b", "", alpine, settings, "e5-mistral-7b-instruct")
+    assert {o["value"] for o in both if o["fits"]} < {value for value, fits in alone.items() if fits}
+
+
+def test_an_embedding_model_of_the_form_is_launched_and_comes_back_into_the_form() -> None:
+    values = LaunchValues(model="qwen3-8b", embed="bge-m3")
+    asked = make_session_request(values).plan
+    assert asked.embed == "bge-m3"
+    assert values_of(asked, {"qwen3-8b"}).embed == "bge-m3"

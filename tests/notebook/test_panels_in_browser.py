@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import wait_for_clipboard
 from tests.fakes.fake_session import FakeSession
-from tests.notebook.jupyter import Face, Jupyter, find_secrets
+from tests.notebook.jupyter import CONTEXT, Face, Jupyter, find_secrets
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -225,6 +225,26 @@ def test_a_cell_that_waits_for_its_batch_is_ended_by_the_batch_s_button(
     expect(said).to_contain_text("Run the same again to go on where it stopped.")
     expect(notebook.cell(2).locator(".jp-OutputArea-output")).to_have_count(0)  # as after any error
     assert 1 < len(lab_session.requests) < 40
+
+
+def test_many_widgets_are_light_and_outlive_their_kernel(
+    lab: Jupyter, fresh_page: Page, lab_session: FakeSession
+) -> None:
+    many = (
+        "from IPython.display import display\nfrom curc_llm.notebook.markdown import MarkdownView\n"
+        "for number in range(20):\n    view = MarkdownView()\n    display(view)\n"
+        "    view.text = f'Answer **{number}**'\n    view.finish()"
+    )
+    numbers = [str(number) for number in range(20)]
+    lab.write("many.ipynb", [many])
+    notebook = lab.open(fresh_page, "many.ipynb", "notebooks")
+    notebook.run_all()
+    expect(fresh_page.locator(".curc-markdown strong")).to_have_text(numbers, timeout=90_000)
+    assert len(notebook.save()) < 1_100_000  # the page's code once, and 20 kB for each
+    fresh_page.evaluate(f"() => {CONTEXT}.shutdown()")
+    fresh_page.reload()
+    notebook.wait_until_idle()
+    expect(fresh_page.locator(".curc-markdown strong")).to_have_text(numbers, timeout=90_000)
 
 
 def test_after_the_page_is_loaded_anew_the_card_still_works(

@@ -9,11 +9,11 @@ def test_reasoning_and_text_are_kept_apart() -> None:
     reply = Reply()
     reply.add("reasoning", "Hm. ")
     assert reply.phase is Phase.REASONING
-    assert reply.thought_s is None
+    assert reply.reasoning_s is None
     reply.add("text", "Yes")
     reply.add("text", ".")
     assert (reply.thought, reply.text, reply.phase) == ("Hm. ", "Yes.", Phase.WRITING)
-    assert reply.thought_s is not None
+    assert reply.reasoning_s is not None
 
 
 def test_what_comes_after_stop_is_left_out() -> None:
@@ -30,9 +30,7 @@ def test_what_comes_after_stop_is_left_out() -> None:
 def test_tokens_are_those_that_the_engine_counted() -> None:
     reply = Reply(sent_at=0.0, first_at=0.5, last_at=2.5, deltas=3, phase=Phase.WRITING)
     reply.finish(Answer("x", usage=Usage(10, 101), finish_reason="length", model="m"))
-    assert (
-        render_line(reply) == "101 tokens · 50.0 tokens/s · first token 0.50 s · cut off at the token limit"
-    )
+    assert render_line(reply) == "101 tokens · 50 tokens/s · first token 0.50 s · cut off at the token limit"
     assert reply.model == "m"
 
 

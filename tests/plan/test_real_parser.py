@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from curc_llm.plan.plan import Plan
 from curc_llm.plan.planner import make_plan
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings, load_settings
-from curc_llm.spec import EngineSpec, make_engine_spec
+from curc_llm.spec import EngineSpec, make_engine_spec, place_engine
+from tests.tracing import without_coverage
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -82,12 +84,19 @@ def _plan_all(facts: Facts) -> Iterator[Plan]:
             yield make_plan(PlanRequest(model=model, preset=preset, seed=7), facts)
         yield make_plan(PlanRequest(model=model, quantisation="online-fp8"), facts)
         yield make_plan(PlanRequest(model=model, kv_cache_dtype="fp8"), facts)
+    for embed in (name for name, model in facts.models.items() if model.uses[0] == "embeddings"):
+        pair = make_plan(PlanRequest(model="qwen3-8b", embed=embed, num_gpus=1), facts)
+        yield from (pair, *pair.beside)
 
 
 def ask_vllm(cases: list[dict[str, Any]]) -> list[str]:
     """What vLLM refuses or understands otherwise."""
     done = subprocess.run(
-        [sys.executable, "-c", PARSE], input=json.dumps(cases), text=True, capture_output=True
+        [sys.executable, "-c", PARSE],
+        input=json.dumps(cases),
+        text=True,
+        capture_output=True,
+        env=without_coverage(os.environ),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     wrong: list[str] = json.loads(done.stdout.splitlines()[-1])
@@ -95,7 +104,7 @@ def ask_vllm(cases: list[dict[str, Any]]) -> list[str]:
 
 
 def make_spec(settings: Settings, plan: Plan) -> EngineSpec:
-    return make_engine_spec(settings, plan.model, plan=plan, device="cuda")
+    return place_engine(make_engine_spec(settings, plan.model, plan=plan, device="cuda"), plan)
 
 
 def render_engine(spec: EngineSpec) -> list[str]:
@@ -124,6 +133,7 @@ def test_layouts_and_presets_of_all_kinds_were_among_them(plans: list[Plan]) -> 
     assert max(plan.data_parallel_size or 1 for plan in plans) > 1
     assert any(plan.quantisation == "online-fp8" for plan in plans)
     assert any(plan.vllm_fields.get("runner") == "pooling" for plan in plans)
+    assert any("kv_cache_memory_bytes" in plan.vllm_fields for plan in plans)
 
 
 def test_every_preset_is_planned_on_both_sites(plans: list[Plan], settings: Settings) -> None:
@@ -156,5 +166,6 @@ def test_vllm_knows_every_kind_of_kv_cache_that_can_be_asked_for() -> None:
     code = (
         "from typing import get_args; from vllm.config.cache import CacheDType; print(*get_args(CacheDType))"
     )
-    known = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    own = without_coverage(os.environ)
+    known = subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=True)
     assert set(get_args(KvCacheDtype)) <= set(known.stdout.split())

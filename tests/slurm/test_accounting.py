@@ -86,7 +86,8 @@ def test_a_hostile_id_is_refused_and_without_any_nothing_is_asked() -> None:
 def test_a_real_job_costs_what_its_plan_says(free_bed: Bed) -> None:
     made = plan("qwen3-4b", gpu_type="l40", num_gpus=2, hours=1)
     slurm = log_in(free_bed)
-    job_id = slurm.submit(make_job_request(made, facts_of("alpine").site), SCRIPT)
+    # With a folder of its own: what a job that asks for no output says, Slurm writes where it starts.
+    job_id = slurm.submit(make_job_request(made, facts_of("alpine").site), SCRIPT, free_bed.home())
     assert wait_until(lambda: ask(slurm, [job_id])[job_id].state is JobState.RUNNING, 20, 0.2)
     slurm.query("sleep", "2")
     slurm.cancel(job_id)

@@ -20,9 +20,14 @@ from tests.testbed.bed import Bed
 
 REPOSITORY = Path(__file__).parents[2]
 FAKE_ENGINE = REPOSITORY / "tests" / "fakes" / "fake_engine_python"
-WRAPPER = (
-    f'#!/bin/sh\nexport FAKE_ENGINE_REAL_PYTHON={sys.executable}\nexec {sys.executable} {FAKE_ENGINE} "$@"\n'
-)
+WRAPPER = f"""#!/bin/sh
+export FAKE_ENGINE_REAL_PYTHON={sys.executable} FAKE_ENGINE_HANG=HANGS
+case "$*" in
+  *"--served-model-name MODEL"*) ;;
+  *--served-model-name*) exec {sys.executable} "$@" ;;
+esac
+exec {sys.executable} {FAKE_ENGINE} "$@"
+"""
 
 
 @dataclass
@@ -42,10 +47,15 @@ class Login:
     def __post_init__(self) -> None:
         self.user = self.user or self.bed.ground.user
 
-    def use_fake_engine(self) -> None:
-        """From now on sessions have an engine that is ready in a second."""
+    def use_fake_engine(self, *, hangs: bool = False, model: str = "") -> None:
+        """From now on sessions have an engine that is ready in a second, or loads for ever.
+
+        Args:
+            hangs: it loads for ever.
+            model: for this served model alone; the others have real vLLM. All of them when not given.
+        """
         wrapper = self.bed.ground.folder / "fake_engine_python"
-        wrapper.write_text(WRAPPER)
+        wrapper.write_text(WRAPPER.replace("HANGS", "1" if hangs else "").replace("MODEL", model))
         wrapper.chmod(0o755)
         self.more["CURC_LLM_ENGINE_PYTHON"] = str(wrapper)
 

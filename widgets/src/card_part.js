@@ -114,11 +114,16 @@ function drawAccess(panel, card) {
       copyButton(() => card.base_url, "Copy the endpoint")),
     h("div", { class: "curc-row curc-address" },
       h("span", { class: "curc-quiet" }, "Key"),
-      h("span", { class: "curc-mono curc-grow" }, card.key_file || "only this kernel has it"),
+      h("span", { class: card.key_file ? "curc-mono curc-grow" : "curc-grow" }, breakable(card.key_file || "only this kernel has it")),
       card.can_copy_key ? drawKeyButton(panel) : null),
   ];
   if (card.snippets?.length) rows.push(drawSnippets(card.snippets));
   return rows;
+}
+
+// A long path goes on in the next line after a slash rather than within a name; the text that is copied is the same.
+function breakable(path) {
+  return path.split(/(?<=\/)(?!\/)/).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
 }
 
 // The key comes when it is asked for, goes to the clipboard, and is kept nowhere.

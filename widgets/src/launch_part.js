@@ -34,6 +34,7 @@ export function makeLaunchForm(panel) {
   const fields = {
     model: field("model", "Model", select()),
     own_model: field("own_model", "Name at Hugging Face, or a folder", text({ placeholder: "Qwen/Qwen3-4B" })),
+    embed: field("embed", "Embedding model beside it", select()),
     gpus: field("gpus", "GPUs", select()),
     hours: field("hours", "Hours", text({ inputmode: "decimal", class: "curc-input curc-short" }), { class: "curc-field curc-half curc-number" }),
     account: field("account", "Account", text({ list: `${id}-accounts` }), { class: "curc-field curc-half" }),
@@ -46,7 +47,7 @@ export function makeLaunchForm(panel) {
   };
   const accounts = h("datalist", { id: `${id}-accounts` });
   const first = h("div", { class: "curc-fields" }, fields.model, fields.own_model, fields.gpus, fields.hours, fields.account);
-  const rest = ["preset", "context_tokens", "qos", "idle_min", "reservation", "mail"].map((name) => fields[name]);
+  const rest = ["embed", "preset", "context_tokens", "qos", "idle_min", "reservation", "mail"].map((name) => fields[name]);
   const more = h("details", { class: "curc-details" }, h("summary", {}, "More"), h("div", { class: "curc-fields" }, rest));
   const form = h("form", { class: "curc-section curc-column", novalidate: true, onsubmit: submit },
     notice, first, accounts, more, verdict, problem, h("div", { class: "curc-row curc-buttons" }, button, hint));
@@ -95,12 +96,13 @@ export function makeLaunchForm(panel) {
     keep.notice(state.notice, () => (state.notice ? message("", "", state.notice) : []));
     offer("model", state.models ?? []);
     offer("gpus", state.gpus?.length ? state.gpus : [{ value: "", label: "…", group: "" }]);
+    offer("embed", state.embedders ?? []);
     offer("preset", state.presets ?? []);
     offer("context_tokens", state.contexts ?? []);
     offer("qos", state.qos ?? []);
     accounts.replaceChildren(...(state.account?.examples ?? []).map((value) => h("option", { value })));
     Object.entries(state.values ?? {}).forEach(([name, value]) => show(name, value));
-    for (const name of ["gpus", "account", "preset", "context_tokens", "qos", "reservation", "mail"]) fields[name].hidden = state.is_local;
+    for (const name of ["embed", "gpus", "account", "preset", "context_tokens", "qos", "reservation", "mail"]) fields[name].hidden = state.is_local;
     fields.own_model.hidden = inputs.model.value !== "own";
     inputs.hours.placeholder = state.is_local ? "no end" : "";
     inputs.account.placeholder = state.account?.default || (state.account?.is_required ? "required" : "your usual one");

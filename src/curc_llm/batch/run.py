@@ -122,6 +122,12 @@ class Run:
             f"{progress.failed:,} failed>"
         )
 
+    def _ipython_display_(self) -> None:
+        """As the last line of a cell: the widget; in a terminal the same line as `repr`."""
+        import importlib  # by name: it stands above this module
+
+        importlib.import_module("curc_llm.batch.watching").display_run(self)
+
     def _make_tracker(self) -> Tracker:
         price = find_price(self._source)
         return Tracker(

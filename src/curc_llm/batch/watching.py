@@ -47,12 +47,25 @@ def _show_nothing() -> None:
     """Nothing was shown."""
 
 
-def _show(run: Run, stream: IO[str] | None) -> Callable[[], None]:
-    if stream is None and is_in_notebook():
+def display_run(run: Run) -> None:
+    """Shows a run that stands alone in a cell, without waiting for it."""
+    if not _show_widget(run):
+        print(repr(run))
+
+
+def _show_widget(run: Run) -> bool:
+    """Shows the widget; False where there are none."""
+    if is_in_notebook():
         with contextlib.suppress(ImportError, MissingPackageError):
             module, _, function = _WIDGET.partition(":")
             getattr(importlib.import_module(module), function)(run)
-            return _show_nothing
+            return True
+    return False
+
+
+def _show(run: Run, stream: IO[str] | None) -> Callable[[], None]:
+    if stream is None and _show_widget(run):
+        return _show_nothing
     line = ProgressLine(stream if stream is not None else sys.stderr)
     run.on_progress(lambda progress: line.show_text(render_line(progress), _key(progress)))
     return line.close

@@ -36,10 +36,10 @@ def read_context_limit(model_dir: Path) -> int | None:
         >>> read_context_limit(Path("/no/such/model")) is None
         True
     """
-    sentence = _load(model_dir / SENTENCE_CONFIG).get("max_seq_length")
+    sentence = load_json(model_dir / SENTENCE_CONFIG).get("max_seq_length")
     if sentence is not None and is_length(sentence):
         return int(sentence)
-    config = _load(model_dir / "config.json") or _load(model_dir / "params.json")
+    config = load_json(model_dir / "config.json") or load_json(model_dir / "params.json")
     return derive_context_limit(config)
 
 
@@ -53,7 +53,8 @@ def derive_context_limit(config: Mapping[str, Any]) -> int | None:
     return int(limit * _rope_factor(text))
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_json(path: Path) -> dict[str, Any]:
+    """A file that holds a JSON object; empty when it holds none, or isn't there."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):

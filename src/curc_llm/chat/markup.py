@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import re
 
+from curc_llm.attachments.content import make_fence
 from curc_llm.chat.formulas import Formula, find_formulas
+from curc_llm.chat.paragraphs import break_paragraphs
 
 # U+2063 INVISIBLE SEPARATOR: shows nothing, and isn't in anybody's code.
 MARK = "\u2063"
 # U+2064 INVISIBLE PLUS stands around what is shown in an answer but isn't part of it (figures, reasoning).
 ASIDE = "\u2064"
+# Where a paragraph was too long for the browser.
+BREAK = f"{MARK}{MARK}\n\n"
 
 LATEX_DELIMITERS: list[dict[str, str | bool]] = [
     {"left": f"{MARK}$$", "right": f"$${MARK}", "display": True},
@@ -28,11 +32,15 @@ _CODE = re.compile(
     r"|(?P<span>(?<!`)(?P<run>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=run)(?!`))",
     re.MULTILINE | re.DOTALL,
 )
+_DIAGRAM = re.compile(r"(?:`{3}|~{3})[ \t]*mermaid", re.IGNORECASE)
+# An image by address or by name, or what begins like one.
+_IMAGE = re.compile(r"!\[(?:(?P<text>[^\[\]]*)\](?:(?P<next>\[)|(?=\()))?")
+_CLOSED = f"{MARK}\\]{MARK}"
 _HTML = re.compile(r"<(?=[A-Za-z/!?])(?!(?:br|/?(?:sub|sup|kbd))[ \t]*/?>|https?://[^\s<>]*>)")
 
 
 def render_markdown(text: str, less_than: str = "&lt;") -> str:
-    """Makes the Markdown that shows a text safely: formulas as LaTeX, unknown tags as text, images as links.
+    """Makes the Markdown that shows a text safely: formulas as LaTeX, unknown tags and images as text.
 
     Args:
         text: as a model or a person wrote it.
@@ -42,7 +50,7 @@ def render_markdown(text: str, less_than: str = "&lt;") -> str:
         >>> render_markdown("<script> costs $5").replace(MARK, "·")
         '&lt;·script> costs $5'
     """
-    text = text.replace(MARK, "").replace(ASIDE, "")
+    text = break_paragraphs(text.replace(MARK, "").replace(ASIDE, ""), BREAK)
     parts: list[str] = []
     end = 0
     for code in _CODE.finditer(text):
@@ -50,7 +58,7 @@ def render_markdown(text: str, less_than: str = "&lt;") -> str:
         end = code.end()
     rendered = "".join([*parts, _render_prose(text[end:], less_than)])
     # Gradio would draw diagrams, whose labels and styles are HTML and CSS again: they stay code.
-    return rendered.replace("```mermaid", f"```mermaid{MARK}")
+    return _DIAGRAM.sub(rf"\g<0>{MARK}", rendered)
 
 
 def render_own_markdown(text: str) -> str:
@@ -65,8 +73,20 @@ def parse_markdown(markdown: str) -> str:
         >>> parse_markdown(render_markdown("a <b> and ![c](d)"))
         'a <b> and ![c](d)'
     """
-    plain = markdown.replace(f"&lt;{MARK}", "<").replace(f"\\<{MARK}", "<").replace(f"{MARK}[", "![")
+    plain = markdown.replace(BREAK, "").replace(f"&lt;{MARK}", "<").replace(f"\\<{MARK}", "<")
+    plain = plain.replace(f"{_CLOSED}\\[", "][").replace(_CLOSED, "]").replace(f"!{MARK}\\[", "![")
     return plain.replace(MARK, "")
+
+
+def render_json_block(text: str) -> str:
+    r"""JSON as code. The mark behind the language tells page.js to copy what stands between the fences alone.
+
+    Example:
+        >>> render_json_block('{"a": 1}').replace(MARK, "·")
+        '```json ·\n{"a": 1}\n```'
+    """
+    fence = make_fence(text)
+    return f"{fence}json {MARK}\n{text.strip()}\n{fence}"
 
 
 def _render_prose(text: str, less_than: str) -> str:
@@ -79,7 +99,14 @@ def _render_prose(text: str, less_than: str) -> str:
 
 
 def _escape(text: str, less_than: str) -> str:
-    return _HTML.sub(less_than + MARK, text).replace("![", f"{MARK}[")
+    return _IMAGE.sub(_escape_image, _HTML.sub(less_than + MARK, text))
+
+
+def _escape_image(image: re.Match[str]) -> str:
+    words, bracket = image.group("text", "next")
+    # Without the second mark a name in brackets, or a link around the image, would make a small link of it.
+    closing = "" if words is None else f"{words}{_CLOSED}" + ("\\[" if bracket else "")
+    return f"!{MARK}\\[{closing}"
 
 
 def _render_formula(formula: Formula) -> str:

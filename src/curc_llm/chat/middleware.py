@@ -29,6 +29,7 @@ OPEN_PATHS = (
     "/gradio_api/cancel",
     "/gradio_api/reset",
     "/gradio_api/app_id",
+    "/gradio_api/upload",
 )
 OPEN_FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
 FIXED_HEADERS = [

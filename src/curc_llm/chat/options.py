@@ -18,6 +18,7 @@ class ChatOptions:
         state_dir: the user's state folder; conversations will be kept there.
         examples: YAML file with the bundled model's questions, or None.
         title: what the browser's tab says; empty for the model's name.
+        hf_home: Hugging Face's folder of this session, where models' files are looked at.
     """
 
     socket: Path
@@ -25,6 +26,7 @@ class ChatOptions:
     state_dir: Path
     examples: Path | None = None
     title: str = ""
+    hf_home: Path | None = None
 
 
 def parse_options(arguments: Sequence[str]) -> ChatOptions:
@@ -44,4 +46,5 @@ def parse_options(arguments: Sequence[str]) -> ChatOptions:
     parser.add_argument("--state-dir", type=Path, required=True, help="the user's state folder")
     parser.add_argument("--examples", type=Path, help="YAML file with example questions of the bundled model")
     parser.add_argument("--title", default="", help="title of the page; default: the model's name")
+    parser.add_argument("--hf-home", type=Path, help="Hugging Face's folder, where models' files are")
     return ChatOptions(**vars(parser.parse_args(arguments)))

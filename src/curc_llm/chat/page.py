@@ -1,43 +1,75 @@
-"""The page: its parts and where they stand. What they do is in page_actions.py."""
+"""The page: which handler answers which event."""
 
 from __future__ import annotations
 
-import html
-import os
+import contextlib
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import gradio as gr
-from gradio.components.chatbot import ExampleMessage
 
-from curc_llm.chat.markup import LATEX_DELIMITERS
-from curc_llm.chat.page_actions import PageActions
-from curc_llm.session.notice import read_data_notice
+from curc_llm.chat.attach_actions import AttachActions
+from curc_llm.chat.blocks import ThriftyBlocks, save_on_queue
+from curc_llm.chat.choice import OTHER, SETTINGS
+from curc_llm.chat.code_actions import CodeActions
+from curc_llm.chat.controls import NUMBERS
+from curc_llm.chat.mistakes import CHECKED, CHECKED_OTHER, render_mistakes
+from curc_llm.chat.page_parts import Parts, make_parts
+from curc_llm.chat.page_view import Update
+from curc_llm.chat.panel_actions import PanelActions
+from curc_llm.chat.restart_actions import RestartActions
+from curc_llm.chat.shelf_actions import ShelfActions
+from curc_llm.chat.talk_actions import TalkActions
+from curc_llm.chat.telling import Told, listen, render_told
 
 # Also the cap on events that run at once, streams among them; Gradio's default of 40 makes people wait.
 MAX_THREADS = 300
-BUSY_POLL_S = 1.0
-# How often Gradio looks for events. Its own millisecond keeps an idle session at 6 to 9 % of a core.
-QUEUE_PAUSE_S = 0.02
-PLACEHOLDER = "### What can I help with?\n\n<small>{notice}</small>"
+# How often Gradio looks for events.
+QUEUE_PAUSE_S = 0.01
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+TALK = ("message", "acts", "chips", "told")
+SHELF = (
+    *TALK,
+    "chatbot",
+    "chats",
+    "meter",
+    *(name for name in (*SETTINGS, *OTHER) if name != "model"),
+    "other",
+    "prompts",
+)
+CONVERSE = (*TALK, "chatbot", "chats", "meter")
+LOOK = ("header", "banner", "keep_going", "session", "timer")
+MODEL = ("model", "other_model", "chatbot", "reasoning", *NUMBERS)
+LIST = ("chats", "meter", "told")
+FILES = ("chips", "meter", "told")
+FOUND = ("chats", "told")
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The components that actions read and change."""
+class Actions:
+    """What the page's events do.
 
-    header: gr.Markdown
-    banner: gr.Markdown
-    keep_going: gr.Button
-    chatbot: gr.Chatbot
-    message: gr.Textbox
-    model: gr.Dropdown
-    system_prompt: gr.Textbox
-    sampling: list[Any]
-    timer: gr.Timer
+    Args:
+        talk: the conversation.
+        shelf: the saved chats, and clicks on what is ours.
+        attach: files.
+        panel: looks at the session.
+        code: the conversation as code.
+        restart: starts a model again.
+    """
+
+    talk: TalkActions
+    shelf: ShelfActions
+    attach: AttachActions
+    panel: PanelActions
+    code: CodeActions
+    restart: RestartActions
 
 
-def make_page(actions: PageActions, model: str, title: str) -> gr.Blocks:
+def make_page(actions: Actions, model: str, title: str) -> gr.Blocks:
     """Builds the page.
 
     Args:
@@ -45,114 +77,161 @@ def make_page(actions: PageActions, model: str, title: str) -> gr.Blocks:
         model: the model that it starts with; empty when it isn't known yet.
         title: what the browser's tab says.
     """
-    with gr.Blocks(title=title, fill_height=True, fill_width=True, analytics_enabled=False) as page:
-        parts = _make_parts(actions.list_examples(model))
-        _connect(page, parts, actions)
+    with ThriftyBlocks(title=title, fill_height=True, fill_width=True, analytics_enabled=False) as page:
+        parts = make_parts(actions.panel.list_examples(model))
+        _connect_talk(parts, actions.talk, actions.shelf)
+        _connect_shelf(page, parts, actions.shelf, actions.attach)
+        _connect_panel(page, parts, actions.panel)
+        _connect_code(parts, actions.code)
+        _connect_restart(parts, actions.restart)
+        _connect_checks(parts)
     page.max_threads = MAX_THREADS
     page.queue(default_concurrency_limit=None, api_open=False)
-    queue = page._queue  # noqa: SLF001 - Gradio has no setting for it
-    queue.sleep_when_free = queue.progress_update_sleep_when_free = QUEUE_PAUSE_S
+    save_on_queue(page, QUEUE_PAUSE_S)
     return cast(gr.Blocks, page)
 
 
-def _make_parts(examples: list[ExampleMessage]) -> Parts:
-    with gr.Row(elem_id="curc-top", equal_height=True):
-        header = _make_html("curc-title")
-    with gr.Row(elem_id="curc-notice"):
-        banner = _make_html("curc-banner-slot")
-        keep_going = gr.Button("Keep going", elem_id="curc-keep-going", visible=False, size="sm", scale=0)
-    chatbot = _make_chatbot(examples)
-    message = gr.Textbox(
-        elem_id="curc-message",
-        label="Your message",
-        show_label=False,
-        placeholder="Write a message …",
-        lines=1,
-        max_lines=12,
-        autofocus=True,
-        submit_btn=True,
-        container=False,
+def _connect_talk(parts: Parts, talk: TalkActions, shelf: ShelfActions) -> None:
+    at_once: dict[str, Any] = {"queue": False, **QUIET}
+
+    def on(event: Any, handler: Callable[..., Any], inputs: list[Any]) -> None:
+        run = _show(_converse(handler, talk, shelf), CONVERSE)
+        # Gradio would drop what is sent between an answer's last word and the end of its event.
+        often: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
+        asked = event(run, inputs, parts.list(*CONVERSE), **often)
+        asked.failure(_show(talk.end, ("message", "acts")), None, parts.list("message", "acts"), **at_once)
+
+    chatbot = parts.chatbot
+    on(parts.message.submit, talk.send, [parts.message, *parts.settings])
+    on(chatbot.example_select, talk.send_example, parts.settings)
+    on(chatbot.retry, talk.retry, parts.settings)
+    on(chatbot.edit, talk.edit, parts.settings)
+    on(chatbot.option_select, talk.choose_option, parts.settings)
+    other = {"outputs": parts.list("other"), "concurrency_limit": None, **QUIET}
+    asked = parts.ask_other.click(_show(talk.stream_other, ("other",)), None, **other)
+    asked.then(_show(talk.end, ("message", "acts")), None, parts.list("message", "acts"), **at_once)
+    parts.compare.change(_show(talk.show_columns, ("other",)), parts.compare, parts.list("other"), **at_once)
+    kept = ("chatbot", "acts", "other")
+    parts.other.option_select(_show(talk.keep_other, kept), None, parts.list(*kept), **at_once)
+    parts.message.stop(_show(talk.stop, ("message",)), None, parts.list("message"), **at_once)
+
+
+def _converse(accept: Callable[..., Any], talk: TalkActions, shelf: ShelfActions) -> Callable[..., Any]:
+    """What happens when a person asks, as one event: each event more is a request more, and 5 ms of CPU."""
+
+    @functools.wraps(accept)
+    async def steps(*args: Any) -> AsyncGenerator[Update]:
+        request = next(one for one in args if isinstance(one, gr.Request))
+        with talk.asking(request) as is_first:
+            if not is_first:
+                yield {}
+                return
+            with listen() as told:
+                update = await accept(*args)
+            if told:
+                update = {**update, "told": render_told(told)}
+            async with contextlib.aclosing(talk.stream(request)) as answer:
+                async for step in answer:
+                    yield {**update, **step}
+                    update = {}
+            last = {**await talk.end(request), **await shelf.refresh(request), **talk.show_files(request)}
+        yield last
+
+    return steps
+
+
+def _connect_shelf(page: gr.Blocks, parts: Parts, shelf: ShelfActions, attach: AttachActions) -> None:
+    at_once: dict[str, Any] = {"queue": False, **QUIET}
+    only_list: dict[str, Any] = {"outputs": parts.list(*FOUND), **at_once}
+    parts.command.change(_show(shelf.run, SHELF), parts.command, parts.list(*SHELF), **at_once)
+    parts.search.change(_show(shelf.search, FOUND), parts.search, **only_list)
+    parts.take_in.upload(_show(shelf.take_in, SHELF), parts.take_in, parts.list(*SHELF), **at_once)
+    first = (*LIST, "prompts", "attach_menu")
+    page.load(_show(shelf.fill, first), None, parts.list(*first), **at_once)
+    files: dict[str, Any] = {"outputs": parts.list(*FILES), **at_once}
+    parts.attach.upload(_show(attach.upload, FILES), parts.attach, **files)
+
+
+def _connect_panel(page: gr.Blocks, parts: Parts, panel: PanelActions) -> None:
+    inputs, at_once = [parts.model], {"queue": False, **QUIET}
+    look: dict[str, Any] = {"inputs": inputs, "outputs": parts.list(*LOOK), **at_once}
+    model: dict[str, Any] = {"inputs": inputs, "outputs": parts.list(*MODEL), **at_once}
+    parts.timer.tick(_show(panel.look_again, LOOK), **look)
+    parts.keep_going.click(_show(panel.keep_going, LOOK), **look)
+    for event in (page.load, parts.model.input, parts.look_again.click):
+        event(_show(panel.look, LOOK), **look)
+        event(_show(panel.look_at_model, MODEL), **model)
+
+
+def _connect_code(parts: Parts, code: CodeActions) -> None:
+    inputs = [parts.command, parts.message, *parts.settings]
+    parts.command.change(
+        _show(code.show, ("acts", "told")), inputs, parts.list("acts", "told"), queue=False, **QUIET
     )
-    model, system_prompt, sampling = _make_settings()
-    return Parts(
-        header, banner, keep_going, chatbot, message, model, system_prompt, sampling, gr.Timer(BUSY_POLL_S)
+
+
+def _connect_restart(parts: Parts, restart: RestartActions) -> None:
+    names = ("banner", "told")
+    run = _show(restart.run, names)
+    parts.command.change(run, parts.command, parts.list(*names), queue=False, **QUIET)
+
+
+def _connect_checks(parts: Parts) -> None:
+    names = (*CHECKED, *CHECKED_OTHER)
+
+    def check(*texts: str) -> Update:
+        return {"mistakes": render_mistakes(dict(zip(names, texts, strict=True)))}
+
+    at_once: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
+    gr.on(
+        [part.blur for part in parts.list(*names)],
+        _show(check, ("mistakes",)),
+        parts.list(*names),
+        parts.list("mistakes"),
+        **at_once,
     )
 
 
-def _make_html(elem_id: str, html: str = "") -> gr.Markdown:
-    # gr.HTML fills its template with eval, which the content policy forbids. This HTML is ours, and escaped.
-    return gr.Markdown(html, elem_id=elem_id, sanitize_html=False, latex_delimiters=[], container=False)
+def _show(handler: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    """The handler as Gradio wants it: its update by component, and for all outputs that it was given."""
+
+    def by_part(update: Update, told: Sequence[Told] = ()) -> list[Any]:
+        if told:
+            update = {**update, "told": render_told(told)}
+        unknown = update.keys() - set(names)
+        assert not unknown, f"{unknown} are no outputs of {handler}"  # noqa: S101 - ours, found by any test
+        return [update.get(name, gr.skip()) for name in names]
+
+    if inspect.isasyncgenfunction(handler):
+
+        async def steps(*args: Any) -> AsyncGenerator[Any]:
+            async with contextlib.aclosing(handler(*args)) as updates:
+                async for update in updates:
+                    yield _one_or_all(by_part(update))
+
+        return _name_as(handler, steps)
+    if inspect.iscoroutinefunction(handler):
+
+        async def wait(*args: Any) -> Any:
+            with listen() as told:
+                return _one_or_all(by_part(await handler(*args), told))
+
+        return _name_as(handler, wait)
+
+    def run(*args: Any) -> Any:
+        with listen() as told:
+            return _one_or_all(by_part(handler(*args), told))
+
+    return _name_as(handler, run)
 
 
-def _make_chatbot(examples: list[ExampleMessage]) -> gr.Chatbot:
-    return gr.Chatbot(
-        elem_id="curc-chat",
-        show_label=False,
-        label="Conversation",
-        height=None,
-        scale=1,
-        buttons=["copy", "copy_all"],
-        latex_delimiters=LATEX_DELIMITERS,
-        sanitize_html=True,
-        allow_tags=False,
-        editable="user",
-        placeholder=PLACEHOLDER.format(notice=html.escape(read_data_notice(os.environ))),
-        examples=examples,
-        layout="bubble",
-        feedback_options=None,
-        allow_file_downloads=False,
-    )
+def _name_as(handler: Callable[..., Any], wrapper: Any) -> Callable[..., Any]:
+    """The wrapper with the handler's name and arguments. Gradio reads them at each event."""
+    functools.update_wrapper(wrapper, handler)
+    wrapper.__signature__ = inspect.signature(handler, eval_str=True)
+    wrapper.__annotations__ = inspect.get_annotations(handler, eval_str=True)
+    return cast("Callable[..., Any]", wrapper)
 
 
-def _make_settings() -> tuple[gr.Dropdown, gr.Textbox, list[Any]]:
-    with gr.Sidebar(label="Settings", position="right", open=False, width=320, elem_id="curc-settings"):
-        gr.Markdown("### Settings")
-        model = gr.Dropdown(
-            label="Model", choices=[], visible=False, interactive=True, allow_custom_value=True
-        )
-        system_prompt = gr.Textbox(
-            label="System prompt", lines=3, max_lines=10, placeholder="How the model should behave."
-        )
-        with gr.Row():
-            sampling: list[Any] = [_make_number("Temperature"), _make_number("Top-p")]
-        with gr.Row():
-            sampling += [_make_number("Max. tokens"), _make_number("Seed")]
-        _make_html("curc-help", SETTINGS_HELP)
-    return model, system_prompt, sampling
-
-
-def _make_number(label: str) -> gr.Textbox:
-    # gr.Number can't be empty: it sends 0, which is a temperature.
-    return gr.Textbox(label=label, placeholder="default", min_width=110, max_lines=1)
-
-
-SETTINGS_HELP = """<div class="curc-help">
-<p><b>Temperature</b>: 0 picks the likeliest word each time, higher is more varied.</p>
-<p><b>Top-p</b>: picks among the likeliest words that make up this share.</p>
-<p><b>Max. tokens</b>: longest answer; a token is about three quarters of a word.</p>
-<p><b>Seed</b>: the same seed mostly gives the same answer again.</p>
-<p>Empty: the model's own default.</p>
-<p>Enter sends, Shift+Enter starts a new line.
-Conversations are not kept: closing the page ends them.</p></div>"""
-
-
-def _connect(page: gr.Blocks, parts: Parts, actions: PageActions) -> None:
-    settings = [parts.model, parts.system_prompt, *parts.sampling]
-    outputs = [parts.message, parts.chatbot]
-    turn: dict[str, Any] = {"outputs": outputs, "show_progress": "hidden", "concurrency_limit": None, **QUIET}
-    parts.message.submit(actions.send, [parts.message, parts.chatbot, *settings], **turn)
-    parts.chatbot.example_select(actions.send_example, [parts.chatbot, *settings], **turn)
-    parts.chatbot.retry(actions.retry, [parts.chatbot, *settings], **turn)
-    parts.chatbot.edit(actions.edit, [parts.chatbot, *settings], **turn)
-    parts.chatbot.undo(actions.undo, [parts.chatbot], outputs, queue=False, show_progress="hidden", **QUIET)
-    parts.chatbot.clear(actions.drop, None, None, queue=False, show_progress="hidden", **QUIET)
-    parts.message.stop(actions.stop, None, [parts.message], queue=False, show_progress="hidden", **QUIET)
-    panel = [parts.header, parts.banner, parts.keep_going, parts.model, parts.chatbot, parts.timer]
-    look: dict[str, Any] = {"outputs": panel, "queue": False, "show_progress": "hidden", **QUIET}
-    page.load(actions.look_first, [parts.model], **look)
-    parts.timer.tick(actions.look, [parts.model], **look)
-    parts.model.input(actions.look_first, [parts.model], **look)
-    parts.keep_going.click(actions.keep_going, [parts.model], **look)
-
-
-QUIET: dict[str, Any] = {"api_visibility": "private"}
+def _one_or_all(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values

@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from curc_llm.chat.escaping import escape_line
 from curc_llm.chat.session_panel import Banner
 
 
-def render_banner(banner: Banner | None) -> str:
-    """Writes the banner; empty when there is none."""
+def render_banner(banner: Banner | None, *, is_owner: bool = False) -> str:
+    """Writes the banner; empty when there is none.
+
+    Args:
+        banner: what it says.
+        is_owner: others get no button that starts a model again, and no command that they can't run.
+    """
     if banner is None:
         return ""
     role = "alert" if banner.level == "trouble" else "status"
-    detail = f'<div class="curc-banner-detail">{_code(escape(banner.detail))}</div>' if banner.detail else ""
+    detail = (
+        f'<div class="curc-banner-detail">{_code(escape_line(banner.detail))}</div>' if banner.detail else ""
+    )
     return (
-        f'<div class="curc-banner curc-{escape(banner.level)}" role="{role}">'
-        f'<div class="curc-banner-title">{escape(banner.title)}</div>'
-        f"{detail}{_render_bar(banner.progress)}</div>"
+        f'<div class="curc-banner curc-{escape_line(banner.level)}" role="{role}">'
+        f'<div class="curc-banner-title">{escape_line(banner.title)}</div>'
+        f"{detail}{_render_way_on(banner) if is_owner else ''}{_render_bar(banner.progress)}</div>"
     )
 
 
-def render_header(model: str, status_line: str, is_well: bool) -> str:
-    """Writes the title row: the model's name, and how it is."""
+def _render_way_on(banner: Banner) -> str:
+    """What a person can do about it: a button, or a command to copy."""
+    if banner.can_restart:
+        click = f'data-curc-do="restart" data-curc-value="{escape_line(banner.model)}"'
+        button = f'<button type="button" class="curc-banner-button" {click}>Start the model again</button>'
+        return f'<div class="curc-banner-do">{button}</div>'
+    if not banner.again:
+        return ""
+    command = escape_line(banner.again)
+    click = f'data-curc-act="copy" data-curc-value="{command}"'
+    copy = f'<button type="button" class="curc-link" {click}>Copy</button>'
+    portal = IN_PORTAL if banner.is_job else ""
+    return f'<div class="curc-banner-do">To launch it again: <code>{command}</code> {copy}{portal}</div>'
+
+
+IN_PORTAL = "<br>If you launched it in the portal: launch it again from My Interactive Sessions."
+
+
+def render_header(model: str, status_line: str, is_well: bool, is_new: bool = False) -> str:
+    """Writes the title row: the model's name, and how it is.
+
+    Args:
+        model: its name.
+        status_line: a few words.
+        is_well: whether it can answer.
+        is_new: whether the page's settings are still those of another model; page.js then asks for them.
+    """
     state = "well" if is_well else "waiting"
+    mark = ' data-curc-new="1"' if is_new else ""
     return (
-        f'<div class="curc-header"><h1>{escape(model)}</h1>'
+        f'<div class="curc-header"{mark}><h1>{escape_line(model)}</h1>'
         f'<span class="curc-status"><span class="curc-dot curc-{state}" aria-hidden="true"></span>'
-        f"{escape(status_line)}</span></div>"
+        f"{escape_line(status_line)}</span></div>"
     )
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from curc_llm.errors import SettingsError
+
+# Kind, lowest and highest value of each number that can be set anywhere: OpenAI's and vLLM's limits
+# (vllm/sampling_params.py: _verify_args; a top-p of 0 is refused there).
+RANGES: Mapping[str, tuple[type, float, float]] = {
+    "temperature": (float, 0, 2),
+    "top_p": (float, 0.001, 1),
+    "max_tokens": (int, 1, 1_000_000),
+    "seed": (int, 0, 2**63 - 1),
+    "presence_penalty": (float, -2, 2),
+    "frequency_penalty": (float, -2, 2),
+}
 
 
 @dataclass(frozen=True)
@@ -44,14 +56,18 @@ def parse_sampling(temperature: str, top_p: str, max_tokens: str, seed: str) -> 
         >>> parse_sampling("0,2", "", "100", "")
         Sampling(temperature=0.2, top_p=None, max_tokens=100, seed=None)
     """
-    whole = parse_number("Max. tokens", max_tokens, 1, 1_000_000, whole=True)
-    number = parse_number("Seed", seed, 0, 2**63 - 1, whole=True)
     return Sampling(
-        parse_number("Temperature", temperature, 0, 2),
-        parse_number("Top-p", top_p, 0.001, 1),
-        None if whole is None else int(whole),
-        None if number is None else int(number),
+        _parse("temperature", "Temperature", temperature),
+        _parse("top_p", "Top-p", top_p),
+        _parse("max_tokens", "Max. tokens", max_tokens),
+        _parse("seed", "Seed", seed),
     )
+
+
+def _parse(name: str, label: str, text: str) -> Any:
+    kind, low, high = RANGES[name]
+    number = parse_number(label, text, low, high, whole=kind is int)
+    return None if number is None else kind(number)
 
 
 def parse_number(name: str, text: str, low: float, high: float, whole: bool = False) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from curc_llm.chat.durations import render_duration, render_rough_duration
 from curc_llm.chat.session_watch import Snapshot
+from curc_llm.session.keys import OWNER
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus, Trouble
 
 IDLE_WARNING_S = 300.0
@@ -36,6 +37,10 @@ class Banner:
         detail: what more there is to say, or what to do.
         progress: 0 to 1; None without a bar; below 0 for a bar that only shows that something goes on.
         can_keep_going: True when a click keeps the session from ending.
+        can_restart: True when a click starts the model again.
+        model: served name of the model that it is about.
+        again: the command that launches the session again, once it is over.
+        is_job: the session is a job of Slurm, which the portal can launch again too.
     """
 
     level: str
@@ -43,6 +48,10 @@ class Banner:
     detail: str = ""
     progress: float | None = None
     can_keep_going: bool = False
+    can_restart: bool = False
+    model: str = ""
+    again: str = ""
+    is_job: bool = False
 
 
 def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
@@ -61,7 +70,7 @@ def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
         return _make_end(record)
     engine = snapshot.engine(model)
     return (
-        _make_engine_banner(engine, snapshot.now)
+        _make_engine_banner(record, engine, snapshot.now)
         or _make_ending(record, snapshot.now)
         or _make_restarted(engine, snapshot.now)
         or _make_warning(record)
@@ -94,7 +103,9 @@ def make_waiting_line(snapshot: Snapshot, model: str) -> str:
 
 def is_ready(snapshot: Snapshot, model: str) -> bool:
     """True when the model can be asked."""
-    engine = snapshot.engine(model)
+    record, engine = snapshot.record, snapshot.engine(model)
+    if record is None or record.status.is_over:
+        return False
     return engine is not None and engine.phase is EnginePhase.READY and snapshot.lost_s == 0
 
 
@@ -112,25 +123,57 @@ def find_dead_end(snapshot: Snapshot, model: str) -> Trouble | None:
     return None
 
 
+def can_restart(snapshot: Snapshot, model: str) -> bool:
+    """True when the model failed for good in a session that goes on."""
+    record, engine = snapshot.record, snapshot.engine(model)
+    if record is None or engine is None or record.status.is_over or snapshot.lost_s > LOST_S:
+        return False
+    return engine.phase is EnginePhase.FAILED and record.status is not SessionStatus.DRAINING
+
+
 START_AGAIN = "Start a new session to go on."
 
 
 def _make_end(record: SessionRecord) -> Banner:
     reason = record.reason
     level = "warning" if record.status is SessionStatus.ENDED else "trouble"
-    if reason is None:
-        return Banner(level, "The session has ended.", START_AGAIN)
-    return Banner(level, f"The session has ended. {reason.message}", reason.remedy or START_AGAIN)
+    title = "The session has ended." if reason is None else f"The session has ended. {reason.message}"
+    remedy = START_AGAIN if reason is None else reason.remedy or START_AGAIN
+    is_job = record.slurm_job_id is not None
+    again = f"curc-llm {'repeat' if is_job else 'serve --from'} {record.session_id}"
+    return Banner(level, title, remedy, again=again, is_job=is_job)
 
 
-def _make_engine_banner(engine: EngineRecord | None, now: float) -> Banner | None:
+def _make_failed(record: SessionRecord, engine: EngineRecord, now: float) -> Banner:
+    """A model that failed for good: why, what to do, and until when it can be started again."""
+    name, trouble = engine.served_model_name, engine.trouble
+    parts = [trouble.message, trouble.remedy] if trouble else []
+    if record.gives_up_at is not None:
+        left = render_rough_duration(record.gives_up_at - now)
+        parts.append(f"The session ends in {left} unless a model is started again.")
+    can_restart = engine.phase is EnginePhase.FAILED and record.status is not SessionStatus.DRAINING
+    detail = " ".join(part for part in parts if part)
+    return Banner("trouble", f"{name} has stopped.", detail, can_restart=can_restart, model=name)
+
+
+def explain_retry(user: str) -> str:
+    """What to do with a message that a failed model didn't answer.
+
+    Args:
+        user: who wrote it.
+    """
+    first = "Wait until its owner starts it again"
+    if user == OWNER:
+        first = "Start the model again with the button above"
+    return f"{first}, then retry with the arrow below: your message is sent again."
+
+
+def _make_engine_banner(record: SessionRecord, engine: EngineRecord | None, now: float) -> Banner | None:
     if engine is None or engine.phase is EnginePhase.READY:
         return None
     name = engine.served_model_name
     if engine.phase in {EnginePhase.FAILED, EnginePhase.STOPPED}:
-        trouble = engine.trouble
-        detail = f"{trouble.message} {trouble.remedy}".strip() if trouble else ""
-        return Banner("trouble", f"{name} has stopped.", detail)
+        return _make_failed(record, engine, now)
     if engine.restarts or engine.phase is EnginePhase.RESTARTING:
         why = engine.trouble.message if engine.trouble else "It stopped without a reason."
         phase = "" if engine.phase is EnginePhase.RESTARTING else f": {_lower_first(_render_phase(engine))}"
@@ -154,7 +197,7 @@ def _make_ending(record: SessionRecord, now: float) -> Banner | None:
         return Banner("warning", title, "Write a message or choose Keep going.", can_keep_going=True)
     if wall_s < WALL_WARNING_S:
         title = f"The session's time is up in {render_rough_duration(wall_s)}."
-        return Banner("warning", title, "Copy what you need: this conversation isn't kept.")
+        return Banner("warning", title, "Your chats are kept, and are there again in your next session.")
     return None
 
 

@@ -22,11 +22,15 @@ class Snapshot:
         record: the latest record; None before the first came.
         now: Unix time on the gateway's clock, in seconds.
         lost_s: seconds since the gateway last answered; 0 while it does.
+        running: requests that are being answered; None when the gateway doesn't tell.
+        tokens_per_s: tokens that all of them get per second.
     """
 
     record: SessionRecord | None = None
     now: float = 0.0
     lost_s: float = 0.0
+    running: int | None = None
+    tokens_per_s: float | None = None
 
     @property
     def engines(self) -> tuple[EngineRecord, ...]:
@@ -75,5 +79,16 @@ class SessionWatch:
             return Snapshot(self._snapshot.record, self._snapshot.now, max(lost_s, 0.001))
         self._heard_at = time.monotonic()
         gateway = reply.get("gateway")
-        now = gateway.get("now") if isinstance(gateway, dict) else None
-        return Snapshot(record, float(now or time.time()))
+        figures = gateway if isinstance(gateway, dict) else {}
+        running, rate = figures.get("running"), figures.get("tokens_per_s")
+        return Snapshot(
+            record,
+            float(figures.get("now") or time.time()),
+            running=running if isinstance(running, int) else None,
+            tokens_per_s=float(rate) if isinstance(rate, int | float) else None,
+        )
+
+
+def choose_model(snapshot: Snapshot, model: str | None) -> str:
+    """The model that was chosen if it is still served, else the first; empty when none is known."""
+    return model if model in snapshot.models else next(iter(snapshot.models), "")

@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import gradio as gr
 
 # Fonts that every system has: nothing is fetched, and nothing jumps when a font arrives.
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
-SCRIPTS = ("page.js", "connection.js")
+# Gradio adds a prefix to each rule, and drops what a media query says of anything but its content.
+FRAME = "frame.css"
+STYLES = (
+    "base.css",
+    "sidebars.css",
+    "shelf.css",
+    "menus.css",
+    "banner.css",
+    "conversation.css",
+    "folds.css",
+    "answer.css",
+    "empty.css",
+    "composer.css",
+    "settings.css",
+    "told.css",
+)
+SCRIPTS = (
+    "change.js",
+    "names.js",
+    "shell.js",
+    "said.js",
+    "commands.js",
+    "menus.js",
+    "rows.js",
+    "follow.js",
+    "links.js",
+    "files.js",
+    "paths.js",
+    "edit.js",
+    "code.js",
+    "session.js",
+    "told.js",
+    "copy.js",
+    "mistakes.js",
+    "acts.js",
+    "keys.js",
+    "connection.js",
+)
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
@@ -54,9 +92,14 @@ def make_theme() -> gr.themes.Base:
 
 def read_style() -> str:
     """The style sheet that goes with the theme."""
-    return (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    return "".join((Path(__file__).parent / "css" / name).read_text(encoding="utf-8") for name in STYLES)
 
 
 def read_script() -> str:
-    """The page's own scripts, as one."""
-    return "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    """The page's own scripts, as one; the first puts the rules into the page that Gradio would change."""
+    folder = Path(__file__).parent
+    frame = json.dumps((folder / "css" / FRAME).read_text(encoding="utf-8"))
+    style = (
+        f'document.head.append(Object.assign(document.createElement("style"), {{ textContent: {frame} }}));\n'
+    )
+    return style + "".join((folder / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)

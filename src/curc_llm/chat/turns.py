@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from curc_llm.chat.gateway_client import GatewayClient
+from curc_llm.chat.kept_answer import KeptAnswer
 from curc_llm.chat.messages import ChatMessage
-from curc_llm.chat.session_watch import SessionWatch
+from curc_llm.chat.session_eyes import SessionEyes
 from curc_llm.chat.stream import Pace
-from curc_llm.chat.turn import Turn, TurnRequest
+from curc_llm.chat.turn import Turn
+from curc_llm.chat.turn_request import TurnRequest
 
 
 class Turns:
@@ -17,12 +19,12 @@ class Turns:
 
     Args:
         client: where requests go.
-        watch: tells how the session is.
+        eyes: tell how the session is.
     """
 
-    def __init__(self, client: GatewayClient, watch: SessionWatch) -> None:
+    def __init__(self, client: GatewayClient, eyes: SessionEyes) -> None:
         self.client = client
-        self.watch = watch
+        self.eyes = eyes
         self._pace = Pace()
         self._running: dict[str, Turn] = {}
 
@@ -30,9 +32,17 @@ class Turns:
         """True while a page's turn runs."""
         return page_id in self._running
 
-    async def run(self, page_id: str, request: TurnRequest) -> AsyncGenerator[list[ChatMessage]]:
-        """Runs a turn, as `Turn.run`."""
-        turn = Turn(self.client, self.watch, self._pace)
+    async def run(
+        self, page_id: str, request: TurnRequest, keep: KeptAnswer
+    ) -> AsyncGenerator[list[ChatMessage]]:
+        """Runs a turn, as `Turn.run`.
+
+        Args:
+            page_id: the page's session hash.
+            request: what is asked.
+            keep: puts the answer into the chat's file.
+        """
+        turn = Turn(self.client, self.eyes, self._pace, keep)
         self._running[page_id] = turn
         try:
             async with contextlib.aclosing(turn.run(request)) as steps:

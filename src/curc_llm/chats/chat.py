@@ -164,4 +164,13 @@ def make_title(text: str) -> str:
     words = " ".join(text[: 8 * TITLE_CHARS].split())
     if not words.isprintable():
         words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-    return words[:TITLE_CHARS].strip()
+    return _shorten(words)
+
+
+def _shorten(words: str) -> str:
+    """Cut after a word where one ends near; the sign at its end says that there is more."""
+    if len(words) <= TITLE_CHARS:
+        return words
+    cut = words[: TITLE_CHARS - 1]
+    whole = cut if words[TITLE_CHARS - 1] == " " else cut.rpartition(" ")[0]
+    return (whole if len(whole) >= TITLE_CHARS // 2 else cut).rstrip(" ,;:") + "…"

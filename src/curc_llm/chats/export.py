@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from curc_llm.attachments.attachment import Attachment
+from curc_llm.attachments.content import make_past_content, render_block
+from curc_llm.attachments.facts import list_attachments
+from curc_llm.attachments.sizes import render_size
 from curc_llm.chats.chat import Chat
 from curc_llm.chats.message import Message, parse_text
 
@@ -32,8 +36,30 @@ def render_markdown(chat: Chat) -> str:
         pieces += ["## System prompt", chat.system]
     for message in chat.path:
         pieces += [f"## {_name(message)}", *_render_thought(message), message.content, *_render_end(message)]
-        pieces += _render_attachments(message)
+        pieces += [_render_attachment(one) for one in _list_attachments(message)] or _list_names(message)
     return "\n\n".join(piece.strip("\n") for piece in pieces if piece) + "\n"
+
+
+def render_talk(path: Sequence[Message]) -> str:
+    """What was said, as Markdown to paste: questions and answers alone.
+
+    Args:
+        path: the branch.
+
+    Example:
+        >>> print(render_talk([Message("q", None, "user", "Hi", 0.0)]), end="")
+        ## You
+        <BLANKLINE>
+        Hi
+    """
+    pieces = [piece for message in path for piece in _render_said(message)]
+    return "\n\n".join(pieces) + "\n" if pieces else ""
+
+
+def _render_said(message: Message) -> list[str]:
+    files = _list_names(message)
+    text = message.content.strip("\n")
+    return [f"## {_name(message)}", *files, text] if text or files else []
 
 
 def make_json(chat: Chat) -> dict[str, Any]:
@@ -74,6 +100,7 @@ def render_notebook(chat: Chat) -> str:
         cells += [_cell("markdown", "**System prompt**"), _cell(_kind(chat.system), chat.system)]
     for message in chat.path:
         cells += [_cell("markdown", f"**{_name(message)}**"), _cell(_kind(message.content), message.content)]
+        cells += map(_make_attachment_cell, _list_attachments(message))
     cells += [_cell("code", f"messages = {_render_python(messages)}"), _cell("code", GO_ON)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
@@ -109,7 +136,13 @@ def make_file_name(chat: Chat, kind: str) -> str:
 
 def _make_messages(chat: Chat) -> list[dict[str, str]]:
     system = [{"role": "system", "content": chat.system}] if chat.system else []
-    return system + [{"role": m.role, "content": m.content} for m in chat.path if m.content.strip()]
+    said = [{"role": m.role, "content": _make_content(m)} for m in chat.path]
+    return system + [message for message in said if message["content"].strip()]
+
+
+def _make_content(message: Message) -> str:
+    """As it was sent, but for images: megabytes of them would make the cell unusable."""
+    return str(make_past_content(message.content, _list_attachments(message), takes_images=False))
 
 
 def _render_python(messages: Sequence[Mapping[str, str]]) -> str:
@@ -119,7 +152,9 @@ def _render_python(messages: Sequence[Mapping[str, str]]) -> str:
 
 
 def _name(message: Message) -> str:
-    return "You" if message.role == "user" else _escape(message.model) or "Model"
+    if message.role == "user":
+        return "You"
+    return f"{_escape(message.model) or 'Model'}{' (edited)' if message.facts.get('edited') else ''}"
 
 
 def _render_thought(message: Message) -> list[str]:
@@ -129,11 +164,45 @@ def _render_thought(message: Message) -> list[str]:
     return [f"> *Reasoning*\n>\n{quoted}"]
 
 
-def _render_attachments(message: Message) -> list[str]:
+def _list_attachments(message: Message) -> list[Attachment]:
+    return list_attachments(message.facts.get("attachments")) if message.role == "user" else []
+
+
+def _list_names(message: Message) -> list[str]:
+    """Of files that other programs told the names of alone."""
     files = message.facts.get("attachments")
     given = [one.get("name") for one in files if isinstance(one, dict)] if isinstance(files, list) else []
     names = [_escape(name) for name in map(parse_text, given) if name]
     return [f"*Attached: {', '.join(names)}*"] if names else []
+
+
+def _render_attachment(attachment: Attachment) -> str:
+    """The name, and the text folded below it; an image is named alone, the JSON export has it."""
+    said = f"*Attached: {_describe(attachment)}*"
+    if attachment.is_image:
+        return f"{said} (in the chat's JSON and notebook exports)"
+    folded = f"<summary>What the model was given</summary>\n\n{_fence(attachment)}\n\n"
+    return f"{said}\n\n<details>{folded}</details>"
+
+
+def _make_attachment_cell(attachment: Attachment) -> dict[str, Any]:
+    """Images lie in the notebook itself; nothing is fetched for them."""
+    said = f"*Attached: {_describe(attachment)}*"
+    if not attachment.is_image:
+        text = f"{said}\n\n{_fence(attachment)}"
+        return _cell(_kind(text), text)
+    kind, _, data = attachment.image.removeprefix("data:").partition(";base64,")
+    cell = _cell("markdown", f"{said}\n\n![attached image](attachment:image)")
+    return {**cell, "attachments": {"image": {kind: data}}}
+
+
+def _describe(attachment: Attachment) -> str:
+    note = f"; {_escape(attachment.note)}" if attachment.note else ""
+    return f"{_escape(attachment.name)} ({attachment.kind}, {render_size(attachment.num_bytes)}{note})"
+
+
+def _fence(attachment: Attachment) -> str:
+    return render_block(attachment).partition("\n")[2]
 
 
 def _render_end(message: Message) -> list[str]:

@@ -9,7 +9,8 @@ r"""The format of a saved chat: JSON objects, one a line, only ever added. Safe 
   answer that was asked again.
 - `{"id", "parent", "role": "assistant", "at", "model", "finish_reason", "prompt_tokens", …, "status",
   "reasoning", "content"}`: an answer; `status` is `done`, `stopped` or `failed` (then there is `trouble` with
-  `message` and `remedy`), or `unfinished` when the process that wrote it died.
+  `message` and `remedy`), or `unfinished` when the process that wrote it died. `"edited": true`: a person
+  changed its text; the model's own is another branch.
 - `{"show": id, "end", "at"}`: the branch with this message is shown from here on; with `"end": true` nothing
   below it; null shows none. A message that is added is shown by itself.
 - `{"set": {"title", "pinned", "deleted_at", "system", …}, "at"}`: each name's last value counts; null takes

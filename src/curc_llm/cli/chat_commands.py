@@ -7,18 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from curc_llm.chat.sampling import RANGES
 from curc_llm.cli.conversation import Conversation
 from curc_llm.errors import CurcLlmError
-
-# What /set takes: kind, lowest and highest value (OpenAI's and vLLM's limits).
-SETTABLE: dict[str, tuple[type, float, float]] = {
-    "temperature": (float, 0, 2),
-    "top_p": (float, 0, 1),
-    "max_tokens": (int, 1, 1_000_000),
-    "seed": (int, 0, 2**63 - 1),
-    "presence_penalty": (float, -2, 2),
-    "frequency_penalty": (float, -2, 2),
-}
 
 
 class CommandError(CurcLlmError):
@@ -133,12 +124,12 @@ def _set(context: Context, text: str) -> Outcome:
 
 
 def _set_one(params: dict[str, float], name: str, text: str) -> None:
-    if name not in SETTABLE:
-        raise CommandError(f"{name!r} can't be set.", f"These can: {', '.join(SETTABLE)}.")
+    if name not in RANGES:
+        raise CommandError(f"{name!r} can't be set.", f"These can: {', '.join(RANGES)}.")
     if text in {"", "-"}:
         params.pop(name, None)
         return
-    kind, low, high = SETTABLE[name]
+    kind, low, high = RANGES[name]
     try:
         value = kind(text)
     except ValueError:

@@ -64,7 +64,7 @@ def add(
     as_json: bool,
 ) -> None:
     """Make a key for someone. It is printed this once, and counts from the next request on."""
-    found = _find_running(config, session, models)
+    found = find_running(config, session, models)
     fields: dict[str, Any] = {
         "scopes": scopes or ("chat",),
         "expires_at": time.time() + life_s if life_s else None,
@@ -72,7 +72,7 @@ def add(
         "requests_per_minute": requests_per_minute,
     }
     secret = add_key(found.paths.keys, name, **fields)
-    _audit(found, "key_added", name=name, **fields)
+    audit(found, "key_added", name=name, **fields)
     output = Output(as_json)
     output.data(secret, {"session_id": found.session_id, "name": name, "key": secret, **fields})
     output.say(f"This is the key for {name}, shown this once. Take it back with: curc-llm keys revoke {name}")
@@ -98,13 +98,23 @@ def revoke(name: str, session: str | None, config: Path | None, as_json: bool) -
     """Take a key back. The session refuses it from its next request on."""
     found = find(config, session)
     revoke_key(found.paths.keys, name)
-    _audit(found, "key_revoked", name=name)
+    audit(found, "key_revoked", name=name)
     output = Output(as_json)
     output.data("", {"session_id": found.session_id, "name": name, "revoked": True})
     output.say(f"The key of {name} is refused from now on.")
 
 
-def _find_running(config: Path | None, session: str | None, models: tuple[str, ...]) -> FoundSession:
+def find_running(config: Path | None, session: str | None, models: tuple[str, ...]) -> FoundSession:
+    """The session, which must be running and serve these models.
+
+    Args:
+        config: the settings file that the command line names.
+        session: what the command line calls the session.
+        models: served model names.
+
+    Raises:
+        CurcLlmError: it has ended, or has no such model.
+    """
     from curc_llm.client.source import check_not_over
     from curc_llm.errors import ModelNotFoundError
 
@@ -119,7 +129,8 @@ def _find_running(config: Path | None, session: str | None, models: tuple[str, .
     return found
 
 
-def _audit(found: FoundSession, event: str, **fields: Any) -> None:
+def audit(found: FoundSession, event: str, **fields: Any) -> None:
+    """Writes into the session's audit log what the owner did; never a key."""
     from curc_llm.session.files import append_jsonl
 
     entry = {"time": round(time.time(), 3), "part": "cli", "event": event, **fields}

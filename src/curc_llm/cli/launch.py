@@ -53,6 +53,7 @@ def launch(
     Examples:
       curc-llm launch llama-3.1-8b-instruct --hours 4
       curc-llm launch gpt-oss-120b --gpu a100_80gb --num-gpus 2 --hours 8 --wait
+      curc-llm launch llama-3.1-8b-instruct --embed qwen3-embedding-0.6b
       curc-llm launch qwen3-8b --dry-run
     """  # noqa: D301 - click wants the character
     from curc_llm.cli.interruption import Underway
@@ -99,6 +100,8 @@ def _make_request(settings: Settings, model: str | None, asked: dict[str, Any]) 
     named = model or settings.active_model
     if named in settings.models:
         wanted = wanted.model_copy(update={"model": named})
+    if asked.get("embed") in settings.models:
+        wanted = wanted.model_copy(update={"embed": asked["embed"]})
     try:
         return SessionRequest(plan=wanted, mail_on_ready=mail is not None, mail_user=mail or "", **own)
     except ValidationError as error:

@@ -25,6 +25,7 @@ COUNT = click.IntRange(min=1)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _OPTIONS = (
+    click.option("--embed", metavar="MODEL", help="An embedding model to serve beside it in the same job."),
     click.option("--gpu", "gpu_type", metavar="TYPE", help="GPU type, as `curc-llm gpus` lists them."),
     click.option("--num-gpus", type=COUNT, help="GPUs of the whole launch."),
     click.option("--num-nodes", type=COUNT, help="Nodes."),
@@ -77,6 +78,7 @@ def plan(
     Examples:
       curc-llm plan llama-3.1-8b-instruct
       curc-llm plan llama-3.1-70b-instruct --gpu a100_80gb --num-gpus 2 --hours 8
+      curc-llm plan llama-3.1-8b-instruct --embed qwen3-embedding-0.6b
       curc-llm plan --preset large --why
     """  # noqa: D301 - click wants the character
     from curc_llm.cli.plan_json import make_plan_json
@@ -116,6 +118,8 @@ def read_request(model: str | None, asked: dict[str, Any], settings: Settings) -
     own = settings.models.get(wanted) if wanted else None
     values = {**_of_settings(settings.defaults, _WISHES), **(_of_settings(own) if own else {}), **flags}
     values["model"] = (own.model if own else None) or wanted or _preset_model(values.get("preset"))
+    if (entry := settings.models.get(values.get("embed", ""))) is not None:
+        values["embed"] = entry.model or values["embed"]
     return make_request(values)
 
 

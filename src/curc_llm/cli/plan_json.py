@@ -52,6 +52,7 @@ MORE = (
     "load_time_s",
     "decode_tokens_per_s",
     "unverified",
+    "device_ids",
 )
 
 
@@ -62,7 +63,8 @@ def make_plan_json(plan: Plan) -> dict[str, Any]:
     if values["memory"] is not None:
         values["memory"] = {name: round(gib, 3) for name, gib in values["memory"].items()}
     values["vllm_args"] = render_flags(plan.vllm_fields) if plan.fits else []
-    named = (*FIXED, *MORE, "memory", "why")
+    values["beside"] = [make_plan_json(other) for other in plan.beside]
+    named = (*FIXED, *MORE, "memory", "why", "beside")
     return {name: _finite(values[name]) for name in named}
 
 

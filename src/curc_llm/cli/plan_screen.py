@@ -21,9 +21,9 @@ MOST_COLUMNS = 100
 FEWEST_COLUMNS = 60
 NAME_COLUMNS = 11
 BAR_COLUMNS = 50
-# weights, KV cache, what the engine works in, what vLLM may not use
-BLOCKS = ("█", "▒", "░", "·")
-PLAIN_BLOCKS = ("#", "=", "-", ".")
+# weights, KV cache, what the engine works in, what an engine beside it has, what vLLM may not use
+BLOCKS = ("█", "▒", "░", "▓", "·")
+PLAIN_BLOCKS = ("#", "=", "-", "+", ".")
 
 
 def render_plan(plan: Plan, site: Site, columns: int | None = None) -> str:
@@ -52,13 +52,14 @@ def render_bar(split: MemorySplit, columns: int = BAR_COLUMNS, has_kv_cache: boo
         'weights 40.0 | KV cache 28.0 | work 4.0 | not used 8.0 of 80.0 GiB'
     """
     work = split.activations_gib + split.cuda_graphs_gib + split.runtime_gib
-    sizes = (split.weights_gib, split.kv_cache_gib, work, split.outside_gib)
-    names = ("weights", "KV cache" if has_kv_cache else "free", "work", "not used")
-    numbers = " | ".join(f"{name} {size:,.1f}" for name, size in zip(names, sizes, strict=True))
+    sizes = (split.weights_gib, split.kv_cache_gib, work, split.beside_gib, split.outside_gib)
+    names = ("weights", "KV cache" if has_kv_cache else "free", "work", "embeddings", "not used")
+    shown = [part for part in zip(names, sizes, _blocks(), strict=True) if part[0] != names[3] or part[1]]
+    numbers = " | ".join(f"{name} {size:,.1f}" for name, size, _ in shown)
     needed = sum(sizes)
     over = f" ({needed - split.memory_gib:,.1f} too many)" if needed > split.memory_gib + 0.05 else ""
     numbers = f"{numbers} of {split.memory_gib:,.1f} GiB{over}"
-    legend = "  ".join(f"{block} {name}" for block, name in zip(_blocks(), names, strict=True))
+    legend = "  ".join(f"{block} {name}" for name, _, block in shown)
     return f"{_draw(sizes, split.memory_gib, columns)}\n{numbers}\n{legend}"
 
 
@@ -124,6 +125,8 @@ def _fitting_pairs(plan: Plan, site: Site, width: int) -> Iterator[Pair]:
     if plan.memory is not None:
         yield "Memory", render_bar(plan.memory, _bar_columns(width), bool(plan.kv_cache_tokens))
     yield "Context", _describe_context(plan)
+    for other in plan.beside:
+        yield "Embeddings", _describe_beside(plan, other)
     ready = f"ready after about {_minutes(plan.load_time_s or 0)}"
     if plan.decode_tokens_per_s is None:
         yield "Speed", f"{ready} (an estimate)"
@@ -133,7 +136,19 @@ def _fitting_pairs(plan: Plan, site: Site, width: int) -> Iterator[Pair]:
     yield "Cost", f"{plan.su_per_h:,.1f} {unit} per hour, {plan.su_total:,.0f} {unit} for {hours}"
     if request := render_request(plan, site):
         yield "Slurm", request
-    yield "vLLM", shlex.join(render_flags(plan.vllm_fields))
+    for one in (plan, *plan.beside):
+        yield "vLLM", shlex.join(render_flags(one.vllm_fields))
+
+
+def _describe_beside(plan: Plan, other: Plan) -> str:
+    """The embedding model: where it runs and what it takes."""
+    where = "a GPU of its own" if plan.device_ids else "the same GPU, started after the chat model"
+    parts = [f"{other.folder or other.hub_id} ({other.quantisation}) on {where}"]
+    if (split := other.memory) is not None:
+        work = split.activations_gib + split.cuda_graphs_gib + split.runtime_gib
+        cache = f", KV cache {split.kv_cache_gib:,.1f}" if other.kv_cache_tokens else ""
+        parts.append(f"weights {split.weights_gib:,.1f}{cache}, work {work:,.1f} GiB")
+    return "; ".join([*parts, f"texts of up to {other.max_model_len:,} tokens"])
 
 
 def _bar_columns(width: int) -> int:

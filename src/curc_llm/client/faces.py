@@ -9,10 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
-from curc_llm.client.parameters import CHAT_PARAMETERS, check_parameters
 from curc_llm.errors import MissingPackageError
 
 # Method of Session -> "module:function". The function (or class) gets the session, then what the method got.
@@ -155,7 +153,6 @@ class Faces:
         Example:
             >>> chat = session.chat_widget(system="Be brief.", temperature=0.2)    # doctest: +SKIP
         """
-        check_parameters(parameters, CHAT_PARAMETERS, others=("model", "system", "title", "file"))
         return self._show("chat_widget", model=model, system=system, title=title, file=file, **parameters)
 
     def compare(self, *columns: Any, prompt: str = "", system: str | None = None, **parameters: Any) -> Any:
@@ -174,10 +171,6 @@ class Faces:
         Example:
             >>> session.compare({"temperature": 0}, {"temperature": 1}, prompt="Why?")   # doctest: +SKIP
         """
-        settings = [name for column in columns if isinstance(column, Mapping) for name in column]
-        own = ("model", "session", "label", "system", "prompt")
-        given = [name for name in settings if name not in own]
-        check_parameters([*parameters, *given], CHAT_PARAMETERS, others=own)
         return self._show("compare", *columns, prompt=prompt, system=system, **parameters)
 
     def card(self) -> Any:

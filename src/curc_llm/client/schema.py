@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from curc_llm.errors import SchemaError
+from curc_llm.json_schema import check_schema, make_response_format
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-MAX_NAME = 64  # the API's limit
 SEE_TEXT = "The whole answer is in the error's .text."
 
 
@@ -32,11 +31,7 @@ class Schema:
     @property
     def response_format(self) -> dict[str, Any]:
         """What makes vLLM write nothing else: the API's `response_format`."""
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", str(self.definition.get("title") or "answer"))[:MAX_NAME]
-        return {
-            "type": "json_schema",
-            "json_schema": {"name": name, "schema": self.definition, "strict": True},
-        }
+        return make_response_format(self.definition)
 
     def parse(self, text: str, finish_reason: str | None = None) -> Any:
         """The answer as Python: an instance of the model or type, else what the JSON says.
@@ -88,7 +83,7 @@ def make_schema(given: Any) -> Schema:
     if isinstance(given, Schema):
         return given
     if isinstance(given, Mapping):
-        return Schema(_check_definition(given))
+        return Schema(check_schema(given))
     if isinstance(given, str):  # pydantic would run it as code
         raise _explain_no_schema(given, "it is a text")
     return _make_from_type(given)
@@ -110,25 +105,6 @@ def _explain_no_schema(given: Any, why: str) -> SchemaError:
         f"{given!r} is no schema: {why}",
         "Give a JSON schema (dict), a pydantic model, or a Python type such as list[str].",
     )
-
-
-def _check_definition(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the dict, once it is known to be a JSON schema."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError as NoSchemaError
-
-    try:
-        definition: dict[str, Any] = json.loads(json.dumps(given, allow_nan=False))
-        Draft202012Validator.check_schema(definition)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SchemaError(f"The schema is no JSON: {error}.", "Use only JSON's own types in it.") from None
-    except NoSchemaError as error:
-        where = error.json_path.removeprefix("$").lstrip(".") or "the top"
-        raise SchemaError(
-            f"The schema is no JSON schema: at {where}, {error.message}.",
-            "See https://json-schema.org/understanding-json-schema",
-        ) from None
-    return definition
 
 
 def _find_problem(definition: dict[str, Any], value: Any) -> str:

@@ -15,6 +15,7 @@ from curc_llm.client.snippets_python import (
     render_python,
 )
 from curc_llm.client.source import root_url
+from curc_llm.session.key_source import KeySource
 
 __all__ = ["FORMATS", "TITLES", "Target", "render_snippets"]
 
@@ -24,7 +25,7 @@ def render_curl(target: Target) -> str:
     body = {"model": target.model, "messages": [{"role": "user", "content": "Hello"}]}
     url = shlex.quote(target.base_url + "/chat/completions")
     return (
-        f"sed 's/^/Authorization: Bearer /' {shlex.quote(target.key_file)} |\n"
+        f"{KeySource(target.key_file).to_shell()} |\n"
         f"  curl -sS -H @- -H 'Content-Type: application/json' {url} \\\n"
         f"    -d {shlex.quote(json.dumps(body))}"
     )

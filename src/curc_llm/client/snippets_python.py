@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from curc_llm.client.snippet_target import Target
+from curc_llm.session.key_source import KeySource
+
+
+def _key(target: Target) -> str:
+    return KeySource(target.key_file).to_python()
 
 
 def render_python(target: Target) -> str:
@@ -12,7 +17,7 @@ from pathlib import Path
 from openai import OpenAI
 client = OpenAI(
     base_url={target.base_url!r},
-    api_key=Path({target.key_file!r}).read_text().strip(),
+    api_key={_key(target)},
     max_retries=0,
 )
 answer = client.chat.completions.create(
@@ -41,7 +46,7 @@ from langchain_openai import ChatOpenAI
 llm = ChatOpenAI(
     model={target.model!r},
     base_url={target.base_url!r},
-    api_key=Path({target.key_file!r}).read_text().strip(),
+    api_key={_key(target)},
     max_retries=0,
 )
 print(llm.invoke("Hello").content)"""
@@ -58,7 +63,7 @@ from llama_index.llms.openai_like import OpenAILike
 llm = OpenAILike(
     model={target.model!r},
     api_base={target.base_url!r},
-    api_key=Path({target.key_file!r}).read_text().strip(),
+    api_key={_key(target)},
     is_chat_model=True,{length}
     max_retries=0,
 )
@@ -76,7 +81,7 @@ import litellm
 answer = litellm.completion(
     model={"hosted_vllm/" + target.model!r},
     api_base={target.base_url!r},
-    api_key=Path({target.key_file!r}).read_text().strip(),
+    api_key={_key(target)},
     messages=[{{"role": "user", "content": "Hello"}}],
     num_retries=0,
 )

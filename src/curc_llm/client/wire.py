@@ -1,6 +1,7 @@
-"""Small GET requests to a session, without the openai library: health, status, metrics.
+"""Small requests to a session, without the openai library: health, status, metrics, restart.
 
-These change nothing, so they are tried again after a broken connection; generations never come through here.
+GETs change nothing, so they are tried again after a broken connection; a POST is sent once. Generations never
+come through here.
 """
 
 from __future__ import annotations
@@ -52,17 +53,28 @@ def get_text(url: str, secret: Secret | None = None, *, timeout_s: float = 10.0)
     return body.decode("utf-8", "replace") if status == HTTP_OK else ""
 
 
+def post_json(
+    url: str, secret: Secret, value: dict[str, Any], *, timeout_s: float = 10.0
+) -> tuple[int, dict[str, Any]]:
+    """POSTs a JSON object, once; returns HTTP status and body. Takes what `get_json` takes, raises as it."""
+    status, body = _ask_once(url, secret, timeout_s, "application/json", json.dumps(value).encode())
+    return status, parse_object(body)
+
+
 def _get(url: str, secret: Secret | None, timeout_s: float, accept: str) -> tuple[int, bytes]:
     for pause_s in PAUSES_S:
         try:
-            return _get_once(url, secret, timeout_s, accept)
+            return _ask_once(url, secret, timeout_s, accept)
         except OSError:
             time.sleep(pause_s)
-    return _get_once(url, secret, timeout_s, accept)
+    return _ask_once(url, secret, timeout_s, accept)
 
 
-def _get_once(url: str, secret: Secret | None, timeout_s: float, accept: str) -> tuple[int, bytes]:
-    request = urllib.request.Request(url, headers={"Accept": accept})  # noqa: S310 - source.py allows http(s) only
+def _ask_once(
+    url: str, secret: Secret | None, timeout_s: float, accept: str, data: bytes | None = None
+) -> tuple[int, bytes]:
+    headers = {"Accept": accept} | ({"Content-Type": "application/json"} if data is not None else {})
+    request = urllib.request.Request(url, data, headers)  # noqa: S310 - source.py allows http(s) only
     if secret is not None:
         request.add_unredirected_header("Authorization", f"Bearer {secret.reveal()}")
     # No proxy: a session is inside the cluster or behind a tunnel, where HTTP_PROXY would only be in the way.

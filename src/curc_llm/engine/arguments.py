@@ -88,6 +88,7 @@ def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> Fields:
     return {
         # On CPUs the share would be one of the whole machine's memory.
         "gpu_memory_utilization": spec.gpu_memory_utilization if device == "cuda" else None,
+        "kv_cache_memory_bytes": spec.kv_cache_memory_bytes if device == "cuda" else None,
         "max_num_seqs": spec.max_num_seqs,
         "max_num_batched_tokens": spec.max_num_batched_tokens,
         "kv_cache_dtype": spec.kv_cache_dtype,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,6 +92,7 @@ def make_environment(
     runtime_dir: Path | None = None,
     cores: int = 1,
     has_nvcc: bool = True,
+    device_ids: Sequence[int] = (),
 ) -> dict[str, str]:
     """The whole environment of an engine process; nothing is inherited beyond it.
 
@@ -104,6 +105,7 @@ def make_environment(
         runtime_dir: the session's private folder for sockets; its path must be short.
         cores: cores that the engine may use (on CPUs).
         has_nvcc: False where no CUDA compiler is found; then nothing may need one.
+        device_ids: of the GPUs that `base` shows those that the engine may see, counted from 0; empty: all.
     """
     environment = _inherited(base, needs_hub)
     environment |= caches.render() | _always(environment)
@@ -114,7 +116,7 @@ def make_environment(
         # removes this one. Programs look at one or the other of the three names.
         names = ("VLLM_RPC_BASE_PATH", "TMPDIR", "TEMP", "TMP")
         environment |= dict.fromkeys(names, str(runtime_dir))
-    environment |= _cpu(base, cores) if device == "cpu" else _cuda(base, has_nvcc)
+    environment |= _cpu(base, cores) if device == "cpu" else _cuda(base, has_nvcc, device_ids)
     return environment
 
 
@@ -167,9 +169,32 @@ def _hub(needs_hub: bool, token_path: Path | None) -> dict[str, str]:
     return {"HF_TOKEN_PATH": str(token_path)} if token_path else {}
 
 
-def _cuda(base: Mapping[str, str], has_nvcc: bool) -> dict[str, str]:
+def _cuda(base: Mapping[str, str], has_nvcc: bool, device_ids: Sequence[int]) -> dict[str, str]:
+    visible = {"CUDA_VISIBLE_DEVICES": choose_devices(base, device_ids)} if device_ids else {}
     # FlashInfer compiles its sampler at the first token; without nvcc it kills the engine (vllm#49497).
-    return {} if has_nvcc else {"VLLM_USE_FLASHINFER_SAMPLER": base.get("VLLM_USE_FLASHINFER_SAMPLER", "0")}
+    return (
+        visible
+        if has_nvcc
+        else visible | {"VLLM_USE_FLASHINFER_SAMPLER": base.get("VLLM_USE_FLASHINFER_SAMPLER", "0")}
+    )
+
+
+def choose_devices(base: Mapping[str, str], device_ids: Sequence[int]) -> str:
+    """What CUDA_VISIBLE_DEVICES is for an engine that has some of a job's GPUs.
+
+    Slurm lists them there by number, by UUID or as MIG slices, of which a process sees only the first
+    (https://docs.nvidia.com/datacenter/tesla/mig-user-guide/): so what isn't an engine's own is left out.
+
+    Args:
+        base: the job's environment.
+        device_ids: places in that list.
+
+    Example:
+        >>> choose_devices({"CUDA_VISIBLE_DEVICES": "MIG-a,MIG-b"}, [1]), choose_devices({}, [0, 2])
+        ('MIG-b', '0,2')
+    """
+    given = [name for name in base.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return ",".join(given[i] if i < len(given) else str(i) for i in device_ids)
 
 
 def _cpu(base: Mapping[str, str], cores: int) -> dict[str, str]:

@@ -8,11 +8,14 @@ from typing import Any
 from curc_llm.gateway.auth import Caller, Gatekeeper, no_key_fault
 from curc_llm.gateway.chat_relay import ChatRelay
 from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.guests import access_ended
+from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.login import Login, check_origin
 from curc_llm.gateway.pages import answer_fault_page
 from curc_llm.gateway.relay import EngineRelay
 from curc_llm.gateway.request import ClientGoneError, Request
+from curc_llm.gateway.restarting import Restarting
 from curc_llm.gateway.routes import ENGINE_ROUTES
 from curc_llm.gateway.service import Service
 from curc_llm.session.keys import OWNER
@@ -72,6 +75,7 @@ class PublicApplication(Application):
         engines: EngineRelay,
         chat: ChatRelay,
         service: Service,
+        restarting: Restarting,
     ) -> None:
         super().__init__(body_s)
         self._live = live
@@ -80,10 +84,11 @@ class PublicApplication(Application):
         self._engines = engines
         self._chat = chat
         self._service = service
+        self._restarting = restarting
 
     async def answer(self, request: Request) -> None:
         """Answers one request, or raises a RequestError."""
-        self._gatekeeper.check_portal_user(request)
+        self._gatekeeper.check_portal_user(request, self._login.find_caller)
         if request.path == "/health":
             _require_method(request, _READ_METHODS)
             await self._service.answer_health(request)
@@ -112,6 +117,9 @@ class PublicApplication(Application):
         if (route := ENGINE_ROUTES.get(path)) is not None:
             _require_method(request, {"POST"})
             await self._engines.relay(request, route, caller)
+        elif path == "/restart":
+            _require_method(request, {"POST"})
+            await self._restarting.answer(request, caller)
         elif not await self._service.answer(request, caller):
             raise _not_found(path)
 
@@ -127,9 +135,12 @@ class PublicApplication(Application):
         elif path.startswith("/chat/"):
             await self._chat.relay(request, visitor)
         elif path == "/status":
-            await self._service.answer_status(request)
+            await self._service.answer_status(request, visitor)
         elif path == "/keep-going":
-            await self._service.answer_keep_going(request)
+            await self._service.answer_keep_going(request, visitor)
+        elif path == "/restart":
+            _require_method(request, {"POST"})
+            await self._restarting.answer(request, visitor)
         elif path == "/key":
             _require_method(request, {"POST"})  # which only the session's own page can do
             await self._service.answer_key(request, visitor)
@@ -142,23 +153,44 @@ class PublicApplication(Application):
 class PrivateApplication(Application):
     """The private socket, which only the owner can open: no key; the caller says for whom it asks."""
 
-    def __init__(self, body_s: float, engines: EngineRelay, service: Service) -> None:
+    def __init__(
+        self,
+        body_s: float,
+        engines: EngineRelay,
+        service: Service,
+        restarting: Restarting,
+        keyring: KeyRing,
+    ) -> None:
         super().__init__(body_s)
         self._engines = engines
         self._service = service
+        self._restarting = restarting
+        self._keyring = keyring
 
     async def answer(self, request: Request) -> None:
         """Answers one request, or raises a RequestError."""
-        caller = Caller(request.header(b"x-curc-llm-user")[:64] or OWNER, is_private=True)
+        caller = self._find_caller(request)
         if (route := ENGINE_ROUTES.get(request.path)) is not None:
             _require_method(request, {"POST"})
             await self._engines.relay(request, route, caller)
         elif request.path == "/health":
             await self._service.answer_health(request)
         elif request.path == "/keep-going":
-            await self._service.answer_keep_going(request)
+            await self._service.answer_keep_going(request, caller)
+        elif request.path == "/restart":
+            _require_method(request, {"POST"})
+            await self._restarting.answer(request, caller)
         elif not await self._service.answer(request, caller):
             raise _not_found(request.path)
+
+    def _find_caller(self, request: Request) -> Caller:
+        """The owner, or a guest with the limits of their share, in whose name the chat asks."""
+        name = request.header(b"x-curc-llm-user") or OWNER
+        if name == OWNER:
+            return Caller(OWNER, is_private=True)
+        if (share := self._keyring.find_share(name)) is None:
+            raise access_ended(name[:80])
+        return Caller(name, share, is_private=True)
 
 
 def _require_method(request: Request, methods: set[str]) -> None:

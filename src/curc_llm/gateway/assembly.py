@@ -9,16 +9,19 @@ from curc_llm.gateway.activity import ActivityReporter
 from curc_llm.gateway.app import PrivateApplication, PublicApplication
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Gatekeeper
-from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing
+from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Restart
 from curc_llm.gateway.chat_relay import ChatRelay
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.generation import Caretaker
+from curc_llm.gateway.guests import GuestWatch
+from curc_llm.gateway.key_safe import KeySafe
 from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.logfile import JsonlFile, LogWriter
 from curc_llm.gateway.login import Login, UsedTokens
 from curc_llm.gateway.metrics import Metrics
 from curc_llm.gateway.relay import EngineRelay, RelayParts
+from curc_llm.gateway.restarting import Restarting
 from curc_llm.gateway.service import Service
 from curc_llm.gateway.throttle import FailureThrottle, RequestRate
 from curc_llm.session.paths import SessionPaths
@@ -46,31 +49,38 @@ class Gateway:
         self._metrics = Metrics(self._caretaker)
         self._caretaker.on_tick = self._metrics.sample
         self._activity = ActivityReporter(channel.send)
-        engines = EngineRelay(self._make_parts(config))
         audit = Audit(audit_file)
+        keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
+        watch = GuestWatch(keyring)
+        engines = EngineRelay(self._make_parts(config, watch))
         service = Service(
             self._live,
             self._metrics,
             lambda: channel.send(KeepGoing()),
             limits.metrics_s,
-            paths.api_key,
+            KeySafe(paths.api_key, paths.login_secret),
             audit,
         )
-        keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
         throttle = FailureThrottle(limits.attempts_per_minute)
         gatekeeper = Gatekeeper(keyring, throttle, audit, config.owner, self._metrics.record_failure)
         used = UsedTokens(paths.root / "login.used")
-        login = Login(config.session_id, paths.login_secret, used, gatekeeper, audit, limits.header_s)
-        chat = ChatRelay(self._live, config.max_body_mib * 2**20)
-        self.public = PublicApplication(limits.body_s, self._live, gatekeeper, login, engines, chat, service)
-        self.private = PrivateApplication(limits.body_s, engines, service)
+        login = Login(
+            config.session_id, paths.login_secret, used, gatekeeper, audit, keyring, limits.header_s
+        )
+        chat = ChatRelay(self._live, config.max_body_mib * 2**20, watch)
+        restarting = Restarting(self._live, lambda models: channel.send(Restart(models)), audit)
+        self.public = PublicApplication(
+            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting
+        )
+        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring)
 
-    def _make_parts(self, config: GatewayConfig) -> RelayParts:
+    def _make_parts(self, config: GatewayConfig, watch: GuestWatch) -> RelayParts:
         return RelayParts(
             live=self._live,
             activity=self._activity,
             caretaker=self._caretaker,
             rate=RequestRate(),
+            watch=watch,
             max_body_bytes=config.max_body_mib * 2**20,
             log_prompts=config.log_prompts,
             on_done=self._log,

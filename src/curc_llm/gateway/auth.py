@@ -13,6 +13,7 @@ from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.request import Request
 from curc_llm.gateway.throttle import FailureThrottle
 from curc_llm.session.keys import KEY_PREFIX, ApiKey
+from curc_llm.session.shares import is_link
 
 WHERE_KEYS_GO = "Send your key as the header `Authorization: Bearer KEY` or `X-Api-Key: KEY`."
 _KEY_SHAPE = re.compile(KEY_PREFIX + r"[A-Za-z0-9]{43}")
@@ -34,13 +35,19 @@ class Caller:
 
     Args:
         name: the key's name; shown in logs.
-        key: the key; None for one who came by cookie or by the private socket.
+        key: the key; of a guest who came by cookie or by the private socket, the share's. None for the owner
+            who came so.
         is_private: came by the private socket.
     """
 
     name: str
     key: ApiKey | None = None
     is_private: bool = False
+
+    @property
+    def share(self) -> ApiKey | None:
+        """The share by which a guest came in; None for the owner, and for who has a plain key."""
+        return self.key if self.key is not None and self.key.share_id else None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -80,21 +87,48 @@ class Gatekeeper:
         self._keyring = keyring
         self._throttle = throttle
         self._audit = audit
-        self._owner = owner
+        self.owner = owner
         self._on_failure = on_failure
 
-    def check_portal_user(self, request: Request) -> None:
-        """Refuses a user of the portal other than the owner. The header is never believed to let somebody in.
+    def check_portal_user(
+        self, request: Request, find_visitor: Callable[[Request], Caller | None] = lambda _: None
+    ) -> None:
+        """Refuses a user of the portal who is neither the owner nor a guest.
+
+        The header is never believed to let somebody in: key or cookie must still be shown, and be theirs.
+
+        Args:
+            request: what was asked.
+            find_visitor: finds out whose valid cookie was sent.
 
         Raises:
             RequestError: the portal says that somebody else is asking (403).
         """
-        users = [value for name, value in request.header_list if name == b"x-forwarded-user"]
-        if any(user.decode("latin-1") != self._owner for user in users):
-            self._audit.record("refused", peer=request.peer, why="portal user is not the owner")
-            raise RequestError(
-                403, "permission_denied", "This session belongs to another user of the portal."
-            )
+        user = self.find_portal_user(request)
+        if user is None or user == self.owner:
+            return
+        if not is_link(user) and self._keyring.find_share(user) is not None:
+            return
+        # Who has a link can be anybody: they may hand it in, and their cookie then names their portal user.
+        if request.path == "/login" and self._keyring.has_links():
+            return
+        if find_visitor(request) is None:
+            raise self._foreign(request)
+
+    def find_portal_user(self, request: Request) -> str | None:
+        """Who asks, as the portal says; None without a portal.
+
+        Raises:
+            RequestError: it was said twice, and differently (403).
+        """
+        users = {value for name, value in request.header_list if name == b"x-forwarded-user"}
+        if len(users) > 1:
+            raise self._foreign(request)
+        return users.pop().decode("latin-1") if users else None
+
+    def _foreign(self, request: Request) -> RequestError:
+        self._audit.record("refused", peer=request.peer, why="portal user is neither owner nor guest")
+        return RequestError(403, "permission_denied", "This session belongs to another user of the portal.")
 
     def find_caller(self, request: Request) -> Caller | None:
         """The caller whose key is in a header; None when none was sent.
@@ -110,6 +144,8 @@ class Gatekeeper:
         key = self._keyring.find(secret)
         if key is None:
             raise self.failure(request, f"This API key isn't valid (any more). {WHERE_KEYS_GO}", "wrong key")
+        if self.find_portal_user(request) not in {None, self.owner, key.name}:
+            raise self._foreign(request)  # a guest at the portal with somebody else's key
         return Caller(key.name, key)
 
     def _presented(self, request: Request) -> str | None:

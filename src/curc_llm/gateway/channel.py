@@ -1,8 +1,8 @@
 """What the supervisor and the gateway say to each other: one JSON object per line over a socket pair.
 
 Both ends use this module: the supervisor sends `GatewayConfig` once and `GatewayState` whenever something
-changed; the gateway answers `Bound` or `Failed` once, then `Activity` and `KeepGoing`. When the channel
-closes, the gateway ends.
+changed; the gateway answers `Bound` or `Failed` once, then `Activity`, `KeepGoing` and `Restart`. When the
+channel closes, the gateway ends.
 
 Example (the supervisor's side):
     >>> ours, theirs = socket.socketpair()
@@ -155,7 +155,18 @@ class KeepGoing:
     """A person asked that the idle clock starts again."""
 
 
-Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing
+@dataclass(frozen=True)
+class Restart:
+    """The owner asked that engines which were given up are started again; others are left alone.
+
+    Args:
+        models: their served model names.
+    """
+
+    models: tuple[str, ...]
+
+
+Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing | Restart
 
 _TYPES: dict[str, type[Any]] = {
     "config": GatewayConfig,
@@ -164,6 +175,7 @@ _TYPES: dict[str, type[Any]] = {
     "failed": Failed,
     "activity": Activity,
     "keep_going": KeepGoing,
+    "restart": Restart,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 
@@ -201,6 +213,8 @@ def _make(cls: type[Any], values: dict[str, Any]) -> Any:
         known["limits"] = _make(Limits, known["limits"])
     if "engines" in known:
         known["engines"] = tuple(_make(EngineTarget, engine) for engine in known["engines"])
+    if "models" in known:
+        known["models"] = tuple(known["models"])
     return cls(**known)
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.guests import GuestWatch
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.pages import answer_page
 from curc_llm.gateway.relay import DROPPED_HEADERS, pass_headers
@@ -35,10 +36,12 @@ class ChatRelay:
     Args:
         live: knows the chat's socket.
         max_body_bytes: largest upload.
+        watch: ends what runs for guests whose share is over.
     """
 
-    def __init__(self, live: LiveSession, max_body_bytes: int) -> None:
+    def __init__(self, live: LiveSession, max_body_bytes: int, watch: GuestWatch) -> None:
         self._live = live
+        self._watch = watch
         self._max_body_bytes = max_body_bytes
 
     async def relay(self, request: Request, visitor: Caller) -> None:
@@ -77,10 +80,11 @@ class ChatRelay:
         connection = await (pool.open_stream(head) if has_body else pool.request(head))
         request.connection.on_lost = connection.abort
         try:
-            if has_body:
-                await self._answer_upload(request, connection)
-            else:
-                await _answer(request, connection)
+            with self._watch.hold(visitor, connection.abort):
+                if has_body:
+                    await self._answer_upload(request, connection)
+                else:
+                    await _answer(request, connection)
         finally:
             request.connection.on_lost = None
             pool.give_back(connection)

@@ -57,12 +57,26 @@ class _GatewayCollector(Collector):
             for model, count in tokens.items():
                 family.add_metric([model], count)
             yield family
+        yield from _collect_people(metrics)
         failures = "Attempts to get in that failed."
         yield CounterMetricFamily("curc_llm_auth_failures", failures, value=metrics.auth_failures)
         yield GaugeMetricFamily("curc_llm_requests_running", "Requests under way.", value=metrics.running)
         yield _histogram("curc_llm_request_seconds", "Time of whole requests.", metrics.request_seconds)
         first = "Time until an answer's first bytes."
         yield _histogram("curc_llm_first_token_seconds", first, metrics.first_token_seconds)
+
+
+def _collect_people(metrics: Metrics) -> Iterator[Metric]:
+    """Use by key: who was it."""
+    for name, text in (
+        ("requests", "Requests answered, by key."),
+        ("prompt_tokens", "Tokens of prompts, by key."),
+        ("completion_tokens", "Tokens generated, by key."),
+    ):
+        family = CounterMetricFamily(f"curc_llm_key_{name}", text, labels=["key"])
+        for key, person in metrics.people.items():
+            family.add_metric([key], getattr(person, name))
+        yield family
 
 
 def _histogram(name: str, text: str, distributions: dict[str, Distribution]) -> HistogramMetricFamily:

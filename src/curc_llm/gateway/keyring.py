@@ -10,6 +10,7 @@ from pathlib import Path
 from curc_llm.errors import KeyFileError
 from curc_llm.gateway.errors import RequestError
 from curc_llm.session.keys import ApiKey, KeyList, read_keys
+from curc_llm.session.shares import is_link
 
 # An NFS client may answer stat from its cache; opening a file makes it ask the server (close-to-open,
 # nfs(5)).
@@ -50,6 +51,34 @@ class KeyRing:
         self._follow()
         key = self._keys.find(secret)
         return key if key is not None and key.is_valid(self._clock()) else None
+
+    def find_share(self, name: str) -> ApiKey | None:
+        """The valid share of that name; None when there is none, or the name is a plain key's.
+
+        Raises:
+            RequestError: the key file can't be read (503).
+        """
+        self._follow()
+        key = self._keys.named(name)
+        return key if key is not None and key.share_id and key.is_valid(self._clock()) else None
+
+    def has_links(self) -> bool:
+        """Whether there is a valid share that is bound to no user.
+
+        Raises:
+            RequestError: the key file can't be read (503).
+        """
+        self._follow()
+        now = self._clock()
+        return any(k.share_id and is_link(k.name) and k.is_valid(now) for k in self._keys.keys)
+
+    def holds(self, share: ApiKey) -> bool:
+        """Whether this very share, not only one of its name, is valid; False too when nobody can tell."""
+        try:
+            now = self.find_share(share.name)
+        except RequestError:
+            return False
+        return now is not None and now.share_id == share.share_id
 
     def _follow(self) -> None:
         try:

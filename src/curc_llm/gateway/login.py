@@ -1,8 +1,8 @@
-"""From a one-use link to a cookie: how a person's browser gets in.
+"""From a link to a cookie: how a person's browser gets in.
 
 The link carries its token in the fragment, which browsers send nowhere; the login page's script posts it. The
 portal's card posts it directly. Either way the answer is a cookie and a redirect, and the token is worth
-nothing any more.
+nothing any more. `invitations` judges those of guests.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from curc_llm.errors import KeyFileError
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Caller, Gatekeeper
 from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.invitations import Invitations, Refused
+from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.pages import answer_page
 from curc_llm.gateway.request import Headers, Request
-from curc_llm.session.keys import read_secret_file
+from curc_llm.session.keys import OWNER, read_secret_file
 from curc_llm.session.login import COOKIE_LIFE_S, check_token, make_token
 
 _MAX_FORM_BYTES = 4096
@@ -63,6 +65,7 @@ class Login:
         session_id: part of the cookie's name, so that sessions on one host don't overwrite each other's.
         secret_path: the file with the secret that signs tokens and cookies.
         used: the tokens that were used.
+        keyring: the session's keys, shares among them.
         form_s: seconds within which a login's form must arrive.
         clock: Unix time in seconds.
     """
@@ -74,6 +77,7 @@ class Login:
         used: UsedTokens,
         gatekeeper: Gatekeeper,
         audit: Audit,
+        keyring: KeyRing,
         form_s: float = 15.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -85,16 +89,24 @@ class Login:
         self._audit = audit
         self._form_s = form_s
         self._clock = clock
+        self._invitations = Invitations(keyring, gatekeeper.owner, used.use, clock)
 
     def find_caller(self, request: Request) -> Caller | None:
         """The caller whose cookie was sent, None when none or no valid one was."""
         for name, value in request.header_list:
             if name == b"cookie" and self.cookie_name.encode() in value:
-                token = self._read_cookie(value.decode("latin-1"))
-                found = check_token(self._read_secret(), "cookie", token, self._clock())
+                found = self._find_visitor(self._read_cookie(value.decode("latin-1")), request)
                 if found is not None:
-                    return Caller(found[0])
+                    return found
         return None
+
+    def _find_visitor(self, cookie: str, request: Request) -> Caller | None:
+        secret, portal_user = self.read_secret(), self._gatekeeper.find_portal_user(request)
+        if not cookie.startswith(OWNER + "~"):
+            return self._invitations.find_guest(secret, cookie, portal_user)
+        is_genuine = check_token(secret, "cookie", cookie, self._clock()) is not None
+        # At the portal, a guest with the owner's cookie is not the owner.
+        return Caller(OWNER) if is_genuine and portal_user in {None, self._gatekeeper.owner} else None
 
     def _read_cookie(self, text: str) -> str:
         try:
@@ -103,7 +115,12 @@ class Login:
             return ""
         return morsel.value if morsel is not None else ""
 
-    def _read_secret(self) -> str:
+    def read_secret(self) -> str:
+        """The session's login secret.
+
+        Raises:
+            RequestError: it can't be read (503).
+        """
         if not self._secret:
             try:
                 self._secret = read_secret_file(self._secret_path)
@@ -128,25 +145,52 @@ class Login:
         form = parse_qs((await request.read_form(_MAX_FORM_BYTES, self._form_s)).decode("utf-8", "replace"))
         token = form.get("token", [""])[0].strip()
         token = token[token.rfind("#") + 1 :].removeprefix("token=")  # people paste the whole link
+        if token.startswith(OWNER + "~") or token.count("~") != 3:
+            await self._take_login(request, token)
+        else:
+            await self._take_invitation(request, token)
+
+    async def _take_login(self, request: Request, token: str) -> None:
         now = self._clock()
-        found = check_token(self._read_secret(), "login", token, now)
+        found = check_token(self.read_secret(), "login", token, now)
+        portal_user = self._gatekeeper.find_portal_user(request)
+        if found is not None and portal_user not in {None, self._gatekeeper.owner}:
+            found = None  # the owner's link, in a guest's hands
         if found is None or not self._used.use(found[1], found[2], now):
-            if found is not None and self.find_caller(request) is not None:
+            visitor = self.find_caller(request)
+            if found is not None and visitor is not None and visitor.name == OWNER:
                 # A second click on a card that hasn't been drawn anew: this browser is in already.
                 await request.redirect("/chat/")
                 return
-            fault = self._gatekeeper.failure(request, _ASK_AGAIN, "login token", "login_failed")
-            retry = [h for h in fault.headers if h[0] == b"retry-after"]
-            await self.show(request, fault.status, fault.message, retry)
+            await self._refuse(request, _ASK_AGAIN, "login token")
             return
-        self._audit.record("login", peer=request.peer, name=found[0])
-        await request.redirect("/chat/", self._make_cookie(request, found[0], now))
+        cookie = make_token(self.read_secret(), "cookie", OWNER, now, COOKIE_LIFE_S)
+        await self._let_in(request, OWNER, cookie, COOKIE_LIFE_S)
 
-    def _make_cookie(self, request: Request, name: str, now: float) -> Headers:
-        token = make_token(self._read_secret(), "cookie", name, now, COOKIE_LIFE_S)
-        parts = [f"{self.cookie_name}={token}", f"Path={request.prefix}/", f"Max-Age={COOKIE_LIFE_S}"]
+    async def _take_invitation(self, request: Request, token: str) -> None:
+        secret, portal_user = self.read_secret(), self._gatekeeper.find_portal_user(request)
+        visitor = self.find_caller(request)
+        found = self._invitations.accept(secret, token, portal_user, visitor)
+        if not isinstance(found, Refused):
+            await self._let_in(
+                request, found.key.name, *self._invitations.make_cookie(secret, found, portal_user)
+            )
+        elif found.is_guess:
+            await self._refuse(request, found.message, "invitation")
+        else:
+            self._audit.record("refused", peer=request.peer, why="invitation for somebody else")
+            await self.show(request, 403, found.message)
+
+    async def _refuse(self, request: Request, message: str, why: str) -> None:
+        fault = self._gatekeeper.failure(request, message, why, "login_failed")
+        retry = [h for h in fault.headers if h[0] == b"retry-after"]
+        await self.show(request, fault.status, fault.message, retry)
+
+    async def _let_in(self, request: Request, name: str, cookie: str, life_s: int) -> None:
+        self._audit.record("login", peer=request.peer, name=name)
+        parts = [f"{self.cookie_name}={cookie}", f"Path={request.prefix}/", f"Max-Age={life_s}"]
         parts += ["HttpOnly", "SameSite=Lax", *(["Secure"] if request.is_https else [])]
-        return [(b"set-cookie", "; ".join(parts).encode())]
+        await request.redirect("/chat/", [(b"set-cookie", "; ".join(parts).encode())])
 
 
 def check_origin(request: Request, *, required: bool = True) -> None:

@@ -32,6 +32,20 @@ class Distribution:
         self.sum_s += time_s
 
 
+@dataclass
+class Person:
+    """What was used under one key's name.
+
+    Args:
+        requests: that have ended.
+        prompt_tokens, completion_tokens: of those.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class Metrics:
     """Counts what the gateway does.
 
@@ -46,6 +60,7 @@ class Metrics:
         self.completion_tokens: Counter[str] = Counter()
         self.request_seconds: dict[str, Distribution] = {}
         self.first_token_seconds: dict[str, Distribution] = {}
+        self.people: dict[str, Person] = {}
         self.auth_failures = 0
         self._speed = Speedometer()
 
@@ -60,6 +75,10 @@ class Metrics:
         self.requests[entry.route, model, entry.status] += 1
         self.prompt_tokens[model] += usage.prompt_tokens or 0
         self.completion_tokens[model] += usage.completion_tokens or 0
+        person = self.people.setdefault(entry.key_name, Person())
+        person.requests += 1
+        person.prompt_tokens += usage.prompt_tokens or 0
+        person.completion_tokens += usage.completion_tokens or 0
         _observe(self.request_seconds, model, entry.total_s)
         if entry.first_token_s is not None:
             _observe(self.first_token_seconds, model, entry.first_token_s)

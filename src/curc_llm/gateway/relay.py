@@ -11,6 +11,7 @@ from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError, engine_failed
 from curc_llm.gateway.events import ENGINE_DIED, EventFilter, TailReader
 from curc_llm.gateway.generation import Caretaker, Generation
+from curc_llm.gateway.guests import GuestWatch, access_ended
 from curc_llm.gateway.live import Engine, LiveSession
 from curc_llm.gateway.model_choice import Wanted, parse_wanted
 from curc_llm.gateway.request import Headers, Request
@@ -33,6 +34,7 @@ class RelayParts:
     """What a relay needs of the gateway.
 
     Args:
+        watch: ends what runs for guests whose share is over.
         max_body_bytes: largest request.
         log_prompts: also log what was asked and answered.
         on_done: told each request's log entry once it has ended.
@@ -42,6 +44,7 @@ class RelayParts:
     activity: ActivityReporter
     caretaker: Caretaker
     rate: RequestRate
+    watch: GuestWatch
     max_body_bytes: int
     log_prompts: bool
     on_done: Callable[[Entry], None]
@@ -73,7 +76,8 @@ class EngineRelay:
         parts.caretaker.add(generation)
         request.connection.on_lost = generation.leave
         try:
-            await self._exchange(generation, route, engine, wanted)
+            with parts.watch.hold(caller, lambda: generation.end(access_ended(caller.name))):
+                await self._exchange(generation, route, engine, wanted)
         except RequestError as fault:
             entry.status = fault.status
             raise

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from curc_llm.errors import KeyFileError
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.gpu_memory import GpuMemory
+from curc_llm.gateway.guest_status import render_guest_status
+from curc_llm.gateway.key_safe import KeySafe
 from curc_llm.gateway.live import Engine, LiveSession
 from curc_llm.gateway.metrics import Metrics
 from curc_llm.gateway.pages import SECURITY_HEADERS, answer_page
 from curc_llm.gateway.request import Headers, Request
-from curc_llm.session.keys import OWNER, read_secret_file
-from curc_llm.session.notice import read_data_notice
+from curc_llm.session.notice import read_data_notice, render_guest_notice
 
 
 class Service:
@@ -27,7 +26,7 @@ class Service:
     Args:
         keep_going: called when a person asks that the idle clock starts again.
         metrics_s: seconds an engine has to give its metrics.
-        api_key: the file with the owner's key.
+        keys: finds the key that somebody may see.
         audit: where it is written down that the key was shown.
     """
 
@@ -37,10 +36,10 @@ class Service:
         metrics: Metrics,
         keep_going: Callable[[], None],
         metrics_s: float,
-        api_key: Path,
+        keys: KeySafe,
         audit: Audit,
     ) -> None:
-        self._api_key = api_key
+        self._keys = keys
         self._audit = audit
         self._live = live
         self._metrics = metrics
@@ -56,8 +55,9 @@ class Service:
         elif request.method in {"GET", "HEAD"} and path.startswith("/v1/models/"):
             await self._answer_model(request, caller, path.removeprefix("/v1/models/"))
         elif path == "/status":
-            await self.answer_status(request)
+            await self.answer_status(request, caller)
         elif path == "/metrics":
+            _require_owner(caller, "see figures of everybody's use")
             await self._answer_metrics(request)
         else:
             return False
@@ -69,35 +69,39 @@ class Service:
         retry: Headers = [(b"retry-after", str(retry_after_s).encode())] if retry_after_s else []
         await request.answer_json(status, body, retry)
 
-    async def answer_status(self, request: Request) -> None:
+    async def answer_status(self, request: Request, caller: Caller) -> None:
         """The session's record and the gateway's figures; for a browser the live page."""
         if request.wants_html:
-            await answer_page(request, 200, "status", posts=True, notice=read_data_notice(os.environ))
+            await answer_page(request, 200, "status", posts=True, notice=self._find_notice(caller))
             return
-        await request.answer_json(200, self.render_status(), SECURITY_HEADERS[:1])
+        await request.answer_json(200, self.render_status(caller), SECURITY_HEADERS[:1])
 
-    def render_status(self) -> dict[str, Any]:
-        """What /status tells."""
-        figures = {**self._metrics.figures(), "now": round(time.time(), 3)}
-        return {**self._live.state.record, "gateway": figures}
+    def _find_notice(self, caller: Caller) -> str:
+        if caller.share is None:
+            return read_data_notice(os.environ)
+        return render_guest_notice(str(self._live.state.record.get("owner", "")), os.environ)
+
+    def render_status(self, caller: Caller) -> dict[str, Any]:
+        """What /status tells; a guest learns less, unless the chat asks on the private socket."""
+        now = round(time.time(), 3)
+        record = self._live.state.record
+        if caller.share is not None and not caller.is_private:
+            return render_guest_status(record, caller.share, self._metrics.people.get(caller.name), now)
+        return {**record, "gateway": {**self._metrics.figures(), "now": now}}
 
     async def answer_key(self, request: Request, visitor: Caller) -> None:
-        """The owner's key, for the owner who asks for it on the session's own page."""
-        if visitor.name != OWNER:
-            raise RequestError(403, "permission_denied", "Only the session's owner may see its key.")
-        try:
-            key = read_secret_file(self._api_key)
-        except KeyFileError as error:
-            raise RequestError(503, "keys_unavailable", f"The key can't be shown: {error}") from error
+        """A person's own key, for who asks for it on the session's own page."""
+        key = self._keys.find(visitor)
         self._audit.record("key_shown", peer=request.peer, name=visitor.name)
         await request.answer_json(200, {"key": key}, SECURITY_HEADERS)
 
-    async def answer_keep_going(self, request: Request) -> None:
-        """Starts the idle clock again, for a person who asked."""
+    async def answer_keep_going(self, request: Request, caller: Caller) -> None:
+        """Starts the idle clock again, for the owner who asked: they pay for what it costs."""
         if request.method != "POST":
             raise RequestError(
                 405, "method_not_allowed", "/keep-going takes POST.", headers=((b"allow", b"POST"),)
             )
+        _require_owner(caller, "keep it going; using the model does so too")
         self._keep_going()
         await request.answer_json(200, {"status": "ok"})
 
@@ -139,3 +143,9 @@ class Service:
             "parent": None,
             "max_model_len": record.get("max_model_len"),
         }
+
+
+def _require_owner(caller: Caller, what: str) -> None:
+    """Refuses a guest. Holders of plain keys are let through: the owner gave them the key of a program."""
+    if caller.share is not None:
+        raise RequestError(403, "permission_denied", f"Only the session's owner may {what}.")

@@ -19,6 +19,7 @@ MAX_WARNINGS = 20
 # Beginnings of warnings of what is to come; once the session is over they say nothing any more.
 IDLE_WARNING = "Nobody is using this session: it stops in "
 TIME_WARNING = "The session's time ends within "
+LAST_CHANCE_WARNING = "No model is left: the session ends at "
 
 
 class Board:
@@ -85,9 +86,9 @@ class Board:
 
     def end(self, status: SessionStatus, reason: Trouble) -> None:
         """Notes that the session is over, and why."""
-        for beginning in (IDLE_WARNING, TIME_WARNING):
+        for beginning in (IDLE_WARNING, TIME_WARNING, LAST_CHANCE_WARNING):
             self.unwarn(beginning)
-        self.update(status=status, reason=reason, ended_at=time.time(), idle_stop_at=None)
+        self.update(status=status, reason=reason, ended_at=time.time(), idle_stop_at=None, gives_up_at=None)
 
     def _replace(self, record: SessionRecord) -> None:
         self._record = record

@@ -139,4 +139,5 @@ def render_chat_command(spec: LaunchSpec, socket_path: Path, gateway_socket: Pat
     command += ["--gateway-socket", str(gateway_socket), "--state-dir", str(spec.state_dir)]
     if any(engine.model == str(DEMO_MODEL_DIR) for engine in spec.engines):
         command += ["--examples", str(DEMO_MODEL_DIR / "questions.yml")]
+    command += ["--hf-home", str(spec.hf_home)]
     return [*command, "--title", spec.engines[0].served_model_name]

@@ -6,9 +6,11 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from curc_llm.catalogue.eyes import read_takes_images
 from curc_llm.engine.arguments import render_arguments, render_command
 from curc_llm.engine.context import choose_context, read_context_limit
 from curc_llm.engine.diagnosis import diagnose
@@ -30,8 +32,9 @@ from curc_llm.engine.process import EngineProcess
 from curc_llm.errors import CurcLlmError
 from curc_llm.job.board import Board
 from curc_llm.job.restart import RestartPolicy
+from curc_llm.job.start_turn import StartTurn
 from curc_llm.session.paths import SessionPaths
-from curc_llm.session.record import EnginePhase, Trouble
+from curc_llm.session.record import EnginePhase, EngineRecord, Trouble
 from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec
 
 WATCH_S = 0.2
@@ -86,6 +89,8 @@ class EngineKeeper:
         board: where its phase, progress and troubles are shown.
         guard_prefix: command in front of vLLM that ends its whole tree when the supervisor is gone.
         liveness_fd: descriptor that the guard inherits.
+        on_given_up: called when it has failed for good.
+        turn: when it may start, where it shares a GPU with another engine.
     """
 
     def __init__(
@@ -98,6 +103,8 @@ class EngineKeeper:
         *,
         guard_prefix: list[str],
         liveness_fd: int,
+        on_given_up: Callable[[], None],
+        turn: StartTurn | None = None,
     ) -> None:
         self.socket = socket
         self._index = index
@@ -107,12 +114,15 @@ class EngineKeeper:
         self._board = board
         self._guard_prefix = guard_prefix
         self._liveness_fd = liveness_fd
+        self._on_given_up = on_given_up
+        self._turn = turn or StartTurn(())
         self._policy = RestartPolicy()
+        self._asked = asyncio.Event()
         self._history = StartHistory(spec.cache_dir / "starts.jsonl")
         self._gpu_type = ""
 
     async def run(self) -> None:
-        """Runs the engine until cancelled, or until it is given up."""
+        """Runs the engine until cancelled. Once it is given up, it waits for `restart`."""
         while True:
             healthy_s = 0.0
             run: _Run | None = None
@@ -129,11 +139,31 @@ class EngineKeeper:
                 if run is not None:
                     healthy_s = run.healthy_s()
                     await self._stop(run)
+                self._turn.give()
             delay_s = self._policy.next_delay_s(healthy_s) if _may_retry(trouble, run) else None
             self._tell(trouble, delay_s)
             if delay_s is None:
-                return
-            await asyncio.sleep(delay_s)
+                self._on_given_up()
+                await self._asked.wait()
+                self._asked.clear()
+            else:
+                await asyncio.sleep(delay_s)
+
+    @property
+    def name(self) -> str:
+        """Its served model name."""
+        return self._engine.served_model_name
+
+    def restart(self) -> bool:
+        """Starts an engine that was given up as if it never had been; False when it wasn't given up."""
+        record = self._board.record.engines[self._index]
+        if record.phase is not EnginePhase.FAILED:
+            return False
+        self._policy = RestartPolicy()
+        self._show_restarting(record)
+        self._board.unwarn(f"{self.name} failed: ")
+        self._asked.set()
+        return True
 
     def _tell(self, trouble: Trouble, delay_s: float | None) -> None:
         """Shows a failure, and whether the engine is started again."""
@@ -144,8 +174,13 @@ class EngineKeeper:
             self._show(phase=EnginePhase.FAILED, trouble=trouble, ready_at=None)
             self._board.warn(f"{name} failed: {trouble.message} {trouble.remedy}".strip())
             return
-        self._show(phase=EnginePhase.RESTARTING, trouble=trouble, ready_at=None, restarts=record.restarts + 1)
+        self._show_restarting(record, trouble=trouble, ready_at=None)
         self._board.warn(f"{name} is being restarted: {trouble.message}")
+
+    def _show_restarting(self, record: EngineRecord, **more: object) -> None:
+        """The new start's clock runs from here: the one before may have begun hours ago."""
+        phase, count = EnginePhase.RESTARTING, record.restarts + 1
+        self._show(phase=phase, restarts=count, started_at=time.time(), **more)
 
     async def _start(self) -> _Run:
         """Downloads if need be, and starts the process."""
@@ -157,7 +192,8 @@ class EngineKeeper:
         self._show(phase=EnginePhase.ENVIRONMENT, started_at=time.time(), expected_ready_s=expected_s)
         model_path = await self._find_model()
         context = choose_context(self._engine.max_model_len, read_context_limit(Path(model_path)))
-        self._show(phase=EnginePhase.ENVIRONMENT, max_model_len=context)
+        sees = read_takes_images(Path(model_path))
+        self._show(phase=EnginePhase.ENVIRONMENT, max_model_len=context, takes_images=sees)
         self.socket.unlink(missing_ok=True)
         arguments = render_arguments(
             self._engine,
@@ -166,12 +202,19 @@ class EngineKeeper:
             model_path=model_path,
             max_model_len=context,
         )
+        await self._wait_for_turn()
         command = [*self._guard_prefix, *render_command(self._spec.engine_python, arguments)]
         environment = await self._environment()
         process = await EngineProcess.start(
             command, environment=environment, log=log, pass_fds=(self._liveness_fd,)
         )
         return _Run(process, log)
+
+    async def _wait_for_turn(self) -> None:
+        if not self._turn.is_free:
+            self._show(phase=EnginePhase.ENVIRONMENT, detail="waits until the model beside it has started")
+        await self._turn.take()
+        self._show(phase=EnginePhase.ENVIRONMENT, detail="")
 
     async def _environment(self) -> dict[str, str]:
         version = await read_engine_version(self._spec.engine_python) or "unknown"
@@ -185,6 +228,7 @@ class EngineKeeper:
             runtime_dir=self.socket.parent,
             cores=cores,
             has_nvcc=find_nvcc(os.environ) is not None,
+            device_ids=self._engine.device_ids,
         )
 
     async def _find_model(self) -> str:
@@ -231,6 +275,7 @@ class EngineKeeper:
                 raise _EngineFailedError(_never_ready(self._spec.start_timeout_s, run.log.read_tail()))
             await asyncio.wait({ended}, timeout=WATCH_S)
         run.ready_s = time.monotonic()
+        self._turn.give()
         context = await read_context_length(self.socket)
         self._history.add(self._engine.model, self._gpu_type, run.ready_s - run.started_s)
         self._show(

@@ -16,6 +16,7 @@ from curc_llm.gateway.channel import (
     GatewayConfig,
     GatewayState,
     KeepGoing,
+    Restart,
     open_channel,
 )
 from curc_llm.job.restart import RestartPolicy
@@ -36,6 +37,7 @@ class GatewayLink:
         process: the gateway that was started already.
         on_bound: called with the port, once, and again after a restart.
         on_activity, on_keep_going: called when the gateway says so.
+        on_restart: called with the served model names that the owner wants started again.
         on_failed: called when it can't run (any more).
     """
 
@@ -48,6 +50,7 @@ class GatewayLink:
         on_bound: Callable[[int], None],
         on_activity: Callable[[Activity], None],
         on_keep_going: Callable[[], None],
+        on_restart: Callable[[tuple[str, ...]], None],
         on_failed: Callable[[Trouble], None],
     ) -> None:
         self._paths = paths
@@ -56,6 +59,7 @@ class GatewayLink:
         self._on_bound = on_bound
         self._on_activity = on_activity
         self._on_keep_going = on_keep_going
+        self._on_restart = on_restart
         self._on_failed = on_failed
         self._channel: Channel | None = None
         self._state: GatewayState | None = None
@@ -101,6 +105,8 @@ class GatewayLink:
                 self._on_activity(message)
             case KeepGoing():
                 self._on_keep_going()
+            case Restart(models=models):
+                self._on_restart(models)
             case Failed(code=code, message=text, remedy=remedy):
                 self._failed = Trouble(code=code, message=text, remedy=remedy)
 

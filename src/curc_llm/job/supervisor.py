@@ -20,8 +20,10 @@ from curc_llm.job.clocks import Clocks
 from curc_llm.job.ending import Ending, make_stop_ending, make_trouble_ending
 from curc_llm.job.engine_keeper import EngineKeeper
 from curc_llm.job.gateway_link import GatewayLink
+from curc_llm.job.last_chance import LastChance
 from curc_llm.job.run import GatewayProcess
 from curc_llm.job.slurm_side import IGNORED, SlurmSide, note_slurm_job
+from curc_llm.job.start_turn import make_turns
 from curc_llm.launch.allocation import settle
 from curc_llm.session.files import append_jsonl
 from curc_llm.session.keys import make_owner_key
@@ -80,6 +82,7 @@ class Supervisor:
         self._running = 0
         self._board = Board(paths.record, make_first_record(spec), lambda _: self._publish())
         self._clocks = Clocks(spec, self._board, self.request_end)
+        self._last_chance = LastChance(self._board, spec.last_chance_s, self.request_end)
         self._slurm = SlurmSide(spec, self._board, self._clocks, self.request_end) if spec.slurm else None
         # Children's guards hold the read end: it closes when this process is gone, however it went.
         self._children_fd, self._alive_fd = os.pipe()
@@ -91,6 +94,7 @@ class Supervisor:
             on_bound=self._bound,
             on_activity=self._activity,
             on_keep_going=self._clocks.keep_going,
+            on_restart=self._restart,
             on_failed=lambda trouble: self.request_end(make_trouble_ending(trouble)),
         )
         self._runtime_dir = runtime_dir
@@ -106,6 +110,7 @@ class Supervisor:
         )
 
     def _make_engines(self, spec: LaunchSpec) -> list[EngineKeeper]:
+        turns = make_turns(spec)
         return [
             EngineKeeper(
                 index,
@@ -115,6 +120,8 @@ class Supervisor:
                 self._board,
                 guard_prefix=self._guard_prefix,
                 liveness_fd=self._children_fd,
+                on_given_up=self._look_whether_one_is_left,
+                turn=turns[index],
             )
             for index in range(len(spec.engines))
         ]
@@ -146,8 +153,6 @@ class Supervisor:
                 return
             self._engines = self._make_engines(spec)
         tasks = [asyncio.create_task(engine.run()) for engine in self._engines]
-        for task in tasks:
-            task.add_done_callback(lambda _: self._end_if_no_engine_is_left())
         try:
             await asyncio.wait(tasks)
         finally:
@@ -158,6 +163,7 @@ class Supervisor:
     async def _wind_down(self, end: Ending, parts: list[asyncio.Task[None]]) -> None:
         """Drains, stops engines and chat, writes the last record; the gateway answers until after that."""
         self._drain_message = end.reason.message
+        self._last_chance.cancel()
         self._board.update(status=SessionStatus.DRAINING, reason=end.reason)
         if end.is_urgent:
             self._paths.remove_secrets()
@@ -197,11 +203,19 @@ class Supervisor:
         trouble = Trouble(code="guard_died", message="The job was killed.", remedy="Start the session again.")
         self.request_end(Ending(SessionStatus.FAILED, trouble, 0))
 
-    def _end_if_no_engine_is_left(self) -> None:
+    def _look_whether_one_is_left(self) -> None:
         engines = self._board.record.engines
         if all(engine.phase is EnginePhase.FAILED for engine in engines):
             trouble = next((e.trouble for e in engines if e.trouble), None)
-            self.request_end(make_trouble_ending(trouble or GAVE_UP))
+            self._last_chance.begin(trouble or GAVE_UP)
+
+    def _restart(self, models: tuple[str, ...]) -> None:
+        """The owner wants engines started again that were given up."""
+        if self._end is not None:
+            return
+        if [keeper for keeper in self._engines if keeper.name in models and keeper.restart()]:
+            self._last_chance.cancel()
+            self._clocks.keep_going()
 
     def _bound(self, port: int) -> None:
         base = f"http://{self._spec.advertise_host}:{port}"

@@ -128,17 +128,12 @@ def _fit_gpus(spec: LaunchSpec, environ: Mapping[str, str]) -> Allocation:
     gpus = find_local_gpus(environ)
     if not gpus:  # nvidia-smi is missing, though a driver is there: vLLM will tell
         return Allocation(spec)
-    from curc_llm.launch.replanning import plan_again
+    from curc_llm.launch.replanning import plan_all_again
 
-    engines: list[EngineSpec] = []
-    notes: list[str] = []
-    for engine, origin in zip(spec.engines, spec.origins, strict=True):
-        try:
-            fitted, told = plan_again(engine, origin)
-        except ModelDoesNotFitError as error:
-            raise AllocationError(
-                Trouble(code="does_not_fit", message=error.message, remedy=error.remedy)
-            ) from error
-        engines.append(fitted)
-        notes += told
-    return Allocation(spec.model_copy(update={"engines": tuple(engines)}), tuple(notes))
+    try:
+        engines, notes = plan_all_again(spec.engines, spec.origins)
+    except ModelDoesNotFitError as error:
+        raise AllocationError(
+            Trouble(code="does_not_fit", message=error.message, remedy=error.remedy)
+        ) from error
+    return Allocation(spec.model_copy(update={"engines": engines}), notes)

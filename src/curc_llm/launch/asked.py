@@ -66,7 +66,7 @@ def make_site_request(settings: Settings, asked: PlanRequest) -> PlanRequest:
 
     Args:
         settings: the person's own.
-        asked: its model may be an entry of the settings.
+        asked: its models may be entries of the settings.
 
     Raises:
         PlanError: a value makes no sense.
@@ -78,4 +78,6 @@ def make_site_request(settings: Settings, asked: PlanRequest) -> PlanRequest:
         values["hours"] = hours
     values |= asked.model_dump(exclude_none=True, exclude={"model"})
     values["model"] = (own.model if own is not None else None) or asked.model
+    if asked.embed is not None and (entry := settings.models.get(asked.embed)) is not None:
+        values["embed"] = entry.model or asked.embed
     return make_request({k: v for k, v in values.items() if k in PlanRequest.model_fields and v != 0})

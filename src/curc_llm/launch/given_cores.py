@@ -27,7 +27,8 @@ def bill_given_cores(spec: LaunchSpec, site: Site, environ: Mapping[str, str]) -
     given = environ.get("SLURM_CPUS_ON_NODE", "")
     if not given.isdecimal():
         return spec
-    origins = tuple(_bill(origin, site, int(given)) for origin in spec.origins)
+    # The first engine's plan has the cost of the whole job.
+    origins = (*(_bill(origin, site, int(given)) for origin in spec.origins[:1]), *spec.origins[1:])
     return spec.model_copy(update={"origins": origins})
 
 

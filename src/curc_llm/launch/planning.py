@@ -114,6 +114,8 @@ def as_planned(origin: Origin, device: Literal["cuda", "cpu"]) -> PlanRequest:
     names = (
         *("quantisation", "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
         *("max_model_len", "max_num_seqs"),
+        # One of the GPUs may be another model's, which the parallel sizes don't count.
+        *(("num_gpus",) if origin.plan.beside else ()),
     )
     return origin.request.model_copy(update={name: getattr(origin.plan, name) for name in names})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from curc_llm.errors import ModelDoesNotFitError, ModelNotFoundError
 from curc_llm.launch.asked import OF_SLURM
 from curc_llm.launch.planning import as_planned
@@ -12,7 +14,34 @@ from curc_llm.plan.planner import make_plan
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings, load_settings
 from curc_llm.sites.load import LOCAL
-from curc_llm.spec import EngineSpec, Origin, planned_fields
+from curc_llm.spec import EngineSpec, Origin, place_engine, planned_fields
+
+
+def plan_all_again(
+    engines: Sequence[EngineSpec], origins: Sequence[Origin], settings: Settings | None = None
+) -> tuple[tuple[EngineSpec, ...], tuple[str, ...]]:
+    """All engines of a session as they can run on the GPUs of this job, and what is different, in sentences.
+
+    Engines that were planned together are planned together again.
+
+    Args:
+        engines: as they were planned for the site.
+        origins: of each engine what was asked, and the plan.
+        settings: as in `plan_again`.
+
+    Raises:
+        ModelDoesNotFitError: they don't fit any more.
+    """
+    fitted: list[EngineSpec] = []
+    notes: list[str] = []
+    while len(fitted) < len(engines):
+        place = len(fitted)
+        plan = origins[place].plan
+        end = place + 1 + len(plan.beside if plan is not None else ())
+        some, told = _plan_group_again(tuple(engines[place:end]), origins[place], settings)
+        fitted += some
+        notes += told
+    return tuple(fitted), tuple(notes)
 
 
 def plan_again(
@@ -31,26 +60,44 @@ def plan_again(
     Raises:
         ModelDoesNotFitError: neither fits.
     """
+    (fitted,), notes = _plan_group_again((engine,), origin, settings)
+    return fitted, notes
+
+
+def _plan_group_again(
+    engines: tuple[EngineSpec, ...], origin: Origin, settings: Settings | None
+) -> tuple[tuple[EngineSpec, ...], tuple[str, ...]]:
+    """Engines that one request asked for; the origin is the first one's."""
     if origin.request is None or origin.plan is None:
-        return engine, ()
+        return engines, ()
     facts = _load_facts(settings)
     try:
         if _plan_here(as_planned(origin, "cuda"), facts).fits:
-            return engine, ()
+            return engines, ()
         anew = _plan_here(origin.request.model_copy(update={"num_gpus": None}), facts)
     except ModelNotFoundError:
-        return engine, ()
+        return engines, ()
     if not anew.fits:
         planned = f"{origin.plan.num_gpus} x {origin.plan.gpu_type}"
         raise ModelDoesNotFitError(
             f"The job did not get what was planned ({planned}): {anew.reason}",
             "Launch it again; if it happens twice, tell your centre which node it was.",
         )
-    note = (
-        f"{engine.served_model_name} runs on {anew.num_gpus} x {anew.gpu_type} with a context of "
-        f"{anew.max_model_len:,} tokens, not as planned on {origin.plan.num_gpus} x {origin.plan.gpu_type}."
+    pairs = zip(engines, (anew, *anew.beside), strict=True)
+    changed = tuple(engine.model_copy(update=_changes(engine, plan)) for engine, plan in pairs)
+    if anew.beside:
+        changed = tuple(map(place_engine, changed, (anew, *anew.beside)))
+    return changed, (_describe(engines, origin.plan, anew),)
+
+
+def _describe(engines: tuple[EngineSpec, ...], planned: Plan, anew: Plan) -> str:
+    """What is different from what was planned, in a sentence."""
+    names = " and ".join(engine.served_model_name for engine in engines)
+    runs = "runs" if len(engines) == 1 else "run"
+    return (
+        f"{names} {runs} on {anew.num_gpus} x {anew.gpu_type} with a context of {anew.max_model_len:,} "
+        f"tokens, not as planned on {planned.num_gpus} x {planned.gpu_type}."
     )
-    return engine.model_copy(update=_changes(engine, anew)), (note,)
 
 
 def _load_facts(settings: Settings | None) -> Facts:

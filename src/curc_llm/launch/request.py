@@ -17,7 +17,15 @@ from curc_llm.plan.facts import Facts
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings
 from curc_llm.slurm.request import make_job_request
-from curc_llm.spec import LaunchSpec, Origin, is_demo, make_launch_spec, make_repeat, make_session_id
+from curc_llm.spec import (
+    LaunchSpec,
+    Origin,
+    is_demo,
+    make_launch_spec,
+    make_repeat,
+    make_session_id,
+    place_engine,
+)
 
 SESSION_PREFIX = "slurm"
 # The whole node's addresses: the portal's proxy and other machines of the cluster reach a job from outside.
@@ -29,7 +37,7 @@ class SessionRequest(Frozen):
 
     Args:
         plan: model, GPUs, hours, account and all else that the planner decides upon; `plan.model` may also be
-            an entry of the settings or `demo`.
+            an entry of the settings or `demo`, `plan.embed` likewise or `demo-embed`.
         idle_stop_min: minutes without a request until the session ends, 0 for never; None: the settings'.
         reservation: Slurm's reservation; empty for none.
         mail_on_ready: whether the job writes an e-mail once the session is ready.
@@ -78,18 +86,20 @@ def make_slurm_spec(
     facts = facts or load_site_facts(settings)
     wanted = request.plan.model
     asked = make_site_request(settings, request.plan)
-    plan = plan_on_site(asked, facts, settings, wanted)
+    embed = request.plan.embed
+    plan = plan_on_site(asked, facts, settings, wanted, embed or "")
+    others = tuple(Origin(wanted=embed or "", plan=other) for other in plan.beside)
     session_id = session_id or make_session_id(SESSION_PREFIX)
     spec = make_launch_spec(
         settings,
-        (wanted,),
+        (wanted, *(origin.wanted for origin in others)),
         device=settings.device or "cuda",
         engine_python=settings.engine_python or facts.site.runtime.python,
         session_id=session_id,
         time_h=plan.hours,
         bind_host=settings.bind_host or ALL_ADDRESSES,
         given={"max_model_len": asked.max_model_len, "seed": asked.seed} if is_demo(wanted) else None,
-        origins=(Origin(wanted=wanted, request=asked, plan=plan),),
+        origins=(Origin(wanted=wanted, request=asked, plan=plan), *others),
     )
     job = make_job_request(plan, facts.site, reservation=request.reservation, requeue=request.requeue)
     more: dict[str, Any] = {
@@ -100,6 +110,8 @@ def make_slurm_spec(
         "mail_user": request.mail_user,
         "advertise_host": advertise_host,
     }
+    if plan.beside:
+        more["engines"] = tuple(map(place_engine, spec.engines, (plan, *plan.beside)))
     if request.idle_stop_min is not None:
         more["idle_stop_min"] = request.idle_stop_min
     if session_dir is not None:

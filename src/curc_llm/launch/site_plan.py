@@ -8,6 +8,7 @@ from dataclasses import replace
 from curc_llm.catalogue.folder import read_folder
 from curc_llm.catalogue.hub import read_hub_model
 from curc_llm.catalogue.lookup import Found
+from curc_llm.catalogue.model import Model
 from curc_llm.errors import DownloadError, LaunchError, ModelDoesNotFitError, ModelNotFoundError
 from curc_llm.launch.hub_cache import find_downloaded, keep_downloaded
 from curc_llm.launch.planning import check_code
@@ -17,7 +18,7 @@ from curc_llm.plan.planner import make_plan
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings
 from curc_llm.sites.load import LOCAL
-from curc_llm.spec import DEMO_MODEL_DIR, DEMO_MODEL_NAME, is_demo, is_hub_id
+from curc_llm.spec import DEMO_EMBED_NAME, DEMO_MODEL_DIR, DEMO_MODEL_NAME, is_demo, is_hub_id
 
 NUM_ALTERNATIVES = 3
 
@@ -59,14 +60,22 @@ def find_more_models(facts: Facts, settings: Settings) -> Facts:
 
     def find(wanted: str) -> Found:
         if is_demo(wanted):
-            model = facts.find_model(str(DEMO_MODEL_DIR)).model
-            return Found(wanted, model.model_copy(update={"title": f"{DEMO_MODEL_NAME} (the bundled model)"}))
+            return Found(wanted, _make_demo(wanted, facts))
         try:
             return facts.find_model(wanted)
         except ModelNotFoundError as error:
             return _find_elsewhere(wanted, settings, error)
 
     return replace(facts, find_model=find)
+
+
+def _make_demo(wanted: str, facts: Facts) -> Model:
+    """The bundled model, for chats or as one that makes embeddings."""
+    model = facts.find_model(str(DEMO_MODEL_DIR)).model
+    if wanted == DEMO_EMBED_NAME:
+        title = f"{DEMO_EMBED_NAME} (the bundled model, for embeddings)"
+        return model.model_copy(update={"title": title, "uses": ("embeddings",)})
+    return model.model_copy(update={"title": f"{DEMO_MODEL_NAME} (the bundled model)"})
 
 
 def _find_elsewhere(wanted: str, settings: Settings, error: ModelNotFoundError) -> Found:
@@ -86,7 +95,9 @@ def _find_elsewhere(wanted: str, settings: Settings, error: ModelNotFoundError) 
         raise error from None
 
 
-def plan_on_site(request: PlanRequest, facts: Facts, settings: Settings, wanted: str = "") -> Plan:
+def plan_on_site(
+    request: PlanRequest, facts: Facts, settings: Settings, wanted: str = "", embed: str = ""
+) -> Plan:
     """A plan that fits, as it is kept in a spec.
 
     Args:
@@ -94,6 +105,7 @@ def plan_on_site(request: PlanRequest, facts: Facts, settings: Settings, wanted:
         facts: of the site; see `load_site_facts`.
         settings: say what was downloaded and whose code may run.
         wanted: what the person called the model; the request's own name when not given.
+        embed: likewise the embedding model.
 
     Raises:
         RefusedError: it can't work; the remedy names the nearest launches that can.
@@ -104,7 +116,11 @@ def plan_on_site(request: PlanRequest, facts: Facts, settings: Settings, wanted:
     if not plan.fits:
         raise RefusedError(plan)
     check_code(settings, wanted or request.model, plan)
-    return keep_downloaded(plan.model_copy(update={"why": (), "alternatives": ()}), settings.hf_home)
+    for other in plan.beside:
+        check_code(settings, embed or other.request.model, other)
+    beside = tuple(keep_downloaded(other, settings.hf_home) for other in plan.beside)
+    kept = plan.model_copy(update={"why": (), "alternatives": (), "beside": beside})
+    return keep_downloaded(kept, settings.hf_home)
 
 
 def render_site_remedy(alternatives: Iterable[Alternative]) -> str:

@@ -9,8 +9,6 @@ traits are saved with the notebook.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -18,15 +16,9 @@ import traitlets
 
 from curc_llm.errors import CurcLlmError
 from curc_llm.notebook.pace import Pace
+from curc_llm.notebook.page_code import find_page_code, read_bundle
 
-STATIC = Path(__file__).parent / "static"
 Handler = Callable[[Any], Mapping[str, Any] | None]
-
-
-@cache
-def read_bundle(name: str) -> str:
-    """A bundled file's text; `make widgets` makes them."""
-    return (STATIC / name).read_text(encoding="utf-8")
 
 
 class Panel(anywidget.AnyWidget):
@@ -41,8 +33,9 @@ class Panel(anywidget.AnyWidget):
         ...         return {"text": "Hello"}
     """
 
-    _esm = read_bundle("widgets.js")
+    _esm = read_bundle("loader.js")
     _css = read_bundle("widgets.css")
+    page = traitlets.Unicode().tag(sync=True)
     view = traitlets.Unicode().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
     _pace: Pace | None = None  # a widget whose making failed is closed, too
@@ -50,7 +43,7 @@ class Panel(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         self._handlers: dict[str, Handler] = {}
         self._pace = Pace(self._show)
-        super().__init__(**traits)
+        super().__init__(page=find_page_code(), **traits)
         self.on_msg(self._take_message)
         self.on_action("ping", lambda _: None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from curc_llm.client.parameters import CHAT_PARAMETERS, check_parameters
 from curc_llm.errors import CurcLlmError
 from curc_llm.notebook.asking import Asking
 from curc_llm.notebook.chat_file import make_chat_path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from curc_llm.client.session import Session
 
+OWN_PARAMETERS = ("model", "system", "title", "file")
 MAX_MESSAGE_CHARS = 2_000_000
 
 
@@ -41,6 +43,10 @@ class ChatWidget(ReplyPanel):
         title: shown above it.
         file: a chat that was saved before; it goes on from there and is kept there.
         parameters: temperature and what else `session.chat` takes.
+
+    Raises:
+        ParameterError: there is no parameter of that name.
+        SettingsError: a parameter can't have that value.
 
     Example:
         >>> chat = session.chat_widget(system="Be brief.", temperature=0.2)    # doctest: +SKIP
@@ -61,6 +67,7 @@ class ChatWidget(ReplyPanel):
         file: str | os.PathLike[str] | None = None,
         **parameters: Any,
     ) -> None:
+        check_parameters(parameters, CHAT_PARAMETERS, others=OWN_PARAMETERS)
         shown, self._others = split_parameters(parameters)
         self._settings = ChatSettings().change({"model": model, "system": system, **shown})
         self._session, self._title = session, title

@@ -108,7 +108,7 @@ def make_line(entry: Question | Reply) -> dict[str, Any]:
         "completion_tokens": entry.tokens,
         "tokens_per_s": entry.tokens_per_s,
         "first_token_s": entry.first_token_s,
-        "reasoning_s": entry.thought_s,
+        "reasoning_s": entry.reasoning_s,
         "parameters": {name: value for name, value in entry.parameters.items() if _is_plain(value)},
         "at": entry.at,
     }
@@ -138,7 +138,7 @@ def _make_reply(number: int, message: Message) -> Reply:
         reply.sent_at, reply.first_at = 0.0, first_s
         rate = _find_seconds(facts.get("tokens_per_s"))
         reply.last_at = first_s + (tokens - 1) / rate if rate else first_s
-        reply.thought_until = first_s + _find_seconds(facts.get("reasoning_s"))
+        reply.reasoned_until = first_s + _find_seconds(facts.get("reasoning_s"))
     parameters = facts.get("parameters")
     reply.parameters = parameters if isinstance(parameters, dict) else {}
     return reply

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from curc_llm.chat.controls import NUMBERS as SAMPLING
+from curc_llm.chat.controls import parse_system
 from curc_llm.chat.sampling import Sampling, parse_sampling
 from curc_llm.errors import SettingsError
-
-SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
-MAX_SYSTEM_CHARS = 100_000
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,7 @@ class ChatSettings:
         if unknown:
             raise SettingsError(f"There is no setting {unknown[0]!r}.", "Run the cell again.")
         texts = {name: "" if value is None else str(value) for name, value in values.items()}
-        if len(texts.get("system", "")) > MAX_SYSTEM_CHARS:
-            raise SettingsError(
-                f"The system prompt has more than {MAX_SYSTEM_CHARS:,} characters.", "Shorten it."
-            )
+        parse_system(texts.get("system", ""))
         changed = replace(self, **texts)
         _ = changed.sampling
         return changed

@@ -9,10 +9,11 @@ import traitlets
 
 from curc_llm.client.messages import make_messages
 from curc_llm.client.pandas_package import import_pandas
+from curc_llm.client.parameters import CHAT_PARAMETERS, check_parameters
 from curc_llm.errors import CurcLlmError
 from curc_llm.notebook.asking import Asking
 from curc_llm.notebook.chat_frame import make_figures
-from curc_llm.notebook.compare_column import Column, make_columns
+from curc_llm.notebook.compare_column import OWN_PARAMETERS, Column, make_columns
 from curc_llm.notebook.plain_text import render_plain
 from curc_llm.notebook.reply import Reply
 from curc_llm.notebook.reply_panel import ReplyPanel
@@ -34,6 +35,10 @@ class CompareWidget(ReplyPanel):
         system: instructions for all.
         parameters: settings of all columns, such as `max_tokens`.
 
+    Raises:
+        ParameterError: there is no parameter of that name.
+        SettingsError: the columns can't be compared.
+
     Example:
         >>> both = session.compare({"temperature": 0}, {"temperature": 1}, prompt="Why?")   # doctest: +SKIP
         >>> both.wait()                                                                     # doctest: +SKIP
@@ -50,6 +55,7 @@ class CompareWidget(ReplyPanel):
         system: str | None = None,
         **parameters: Any,
     ) -> None:
+        check_parameters(parameters, CHAT_PARAMETERS, others=OWN_PARAMETERS)
         self._columns = make_columns(session, columns)
         self._system, self._parameters = system, parameters
         self._question = ""

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from curc_llm.client.parameters import CHAT_PARAMETERS, check_parameters
 from curc_llm.errors import SettingsError
 
 if TYPE_CHECKING:
     from curc_llm.client.session import Session
 
 MIN_COLUMNS, MAX_COLUMNS = 2, 4
+# What `Session.compare` itself takes, for all columns or for one.
+OWN_PARAMETERS = ("model", "session", "label", "system", "prompt")
 # Compared when there is only one model and nobody said what else.
 USUAL = ({"temperature": 0}, {"temperature": 1})
 
@@ -54,6 +57,7 @@ def make_columns(session: Session, wanted: Sequence[Any]) -> list[Column]:
 
     Raises:
         SettingsError: fewer than 2, more than 4, or something that can't be compared.
+        ParameterError: a setting's name isn't known.
 
     Example:
         >>> [c.label for c in make_columns(None, [{"temperature": 0}, {"temperature": 1, "model": "a"}])]
@@ -87,6 +91,7 @@ def make_column(session: Session, value: Any) -> Column:
         given.pop("system", None),
         given,
     )
+    check_parameters(given, CHAT_PARAMETERS, others=OWN_PARAMETERS)
     label = column.label or ", ".join(filter(None, [column.model, column.detail])) or "default"
     return Column(column.session, column.model, label, column.system, column.parameters)
 

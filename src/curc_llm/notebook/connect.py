@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from curc_llm.client.connection import SESSION_VARIABLE, find_open_tunnel
+from curc_llm.client.connection import SESSION_VARIABLE, check_name, find_open_tunnel
 from curc_llm.client.connection import connect as connect_client
 from curc_llm.client.openai_package import begin_import
 from curc_llm.client.secret import Secret
@@ -26,7 +26,7 @@ _CHOSEN: dict[Path, PendingSource] = {}
 
 
 def connect(
-    name: str | None = None,
+    name: str | int | None = None,
     *,
     base_url: str | None = None,
     api_key: str | Secret | None = None,
@@ -62,6 +62,7 @@ def connect(
         >>> print(session.chat("Hello"))                   # doctest: +SKIP
     """
     show_errors_briefly()
+    name = check_name(name)
     begin_import()  # while the person reads the card and writes the question
     folder = Path(state_dir).expanduser() if state_dir is not None else load_site_settings().state_dir
     if not name and base_url is None and not choose:

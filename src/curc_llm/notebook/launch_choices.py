@@ -10,6 +10,7 @@ from typing import Any
 from curc_llm.catalogue.model import Model
 from curc_llm.launch.asked import make_site_request
 from curc_llm.plan.candidates import make_counts
+from curc_llm.plan.companion import makes_embeddings
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.planner import make_search, plan_with
@@ -17,7 +18,7 @@ from curc_llm.plan.presets import Presets
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found
 from curc_llm.settings import Settings
-from curc_llm.spec import DEMO_MODEL_NAME
+from curc_llm.spec import DEMO_EMBED_NAME, DEMO_MODEL_NAME
 
 OWN = "own"
 CONTEXTS_TOKENS = (4096, 8192, 16_384, 32_768, 65_536, 131_072, 262_144, 524_288, 1_048_576)
@@ -63,6 +64,14 @@ def _group(model: Model, facts: Facts) -> tuple[int, str]:
     if model.has_chat_template and "chat" in model.uses:
         return 1, "Chat models from Hugging Face"
     return 2, "For code and scripts, not for chats"
+
+
+def list_embedders(facts: Facts) -> list[Option]:
+    """Embedding models to choose from, to be served beside a chat model; none at first."""
+    known = [(name, model.title) for name, model in facts.models.items() if makes_embeddings(model)]
+    named = sorted(known, key=lambda item: item[1].lower())
+    demo = (DEMO_EMBED_NAME, f"{DEMO_EMBED_NAME} (tiny, to try things out)")
+    return [_option("", "None", ""), *(_option(name, title, "") for name, title in (*named, demo))]
 
 
 def list_presets(presets: Presets) -> list[Option]:
@@ -132,7 +141,7 @@ def name_gpu(title: str) -> str:
     return title
 
 
-def list_places(model: str, preset: str, facts: Facts, settings: Settings) -> list[Option]:
+def list_places(model: str, preset: str, facts: Facts, settings: Settings, embed: str = "") -> list[Option]:
     """Every kind and number of GPUs at the site, and whether a model fits there.
 
     The first ones hold the model, the cheapest first; `best` marks what the planner recommends.
@@ -142,11 +151,14 @@ def list_places(model: str, preset: str, facts: Facts, settings: Settings) -> li
         preset: a purpose; empty for none.
         facts: of the site.
         settings: the person's own.
+        embed: an embedding model to be served beside it; empty for none.
 
     Raises:
         ModelNotFoundError: there is no such model; names the nearest.
+        PlanError: the embedding model is none.
     """
-    asked = make_site_request(settings, PlanRequest(model=model, preset=preset or None))
+    wanted_too = PlanRequest(model=model, preset=preset or None, embed=embed or None)
+    asked = make_site_request(settings, wanted_too)
     search, asked = make_search(asked, facts)
     best = plan_with(search, asked, with_others=False)
     rows = []

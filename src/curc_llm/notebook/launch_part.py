@@ -21,6 +21,7 @@ from curc_llm.slurm.refusals import explain_refusal
 
 State = dict[str, Any]
 ASK_S = 10.0
+MODELS = ("model", "own_model", "embed")  # fields that say what is served
 UNCONFIGURED = "Could not establish a configuration source"  # what Slurm's commands say of it
 
 
@@ -72,7 +73,7 @@ class LaunchPart:
     def change(self, given: Any) -> Mapping[str, Any]:
         """Takes new values of the fields, and has them judged."""
         values = self.values.changed(given if isinstance(given, Mapping) else {})
-        if values.model != self.values.model or values.own_model != self.values.own_model:
+        if any(getattr(values, name) != getattr(self.values, name) for name in MODELS):
             values = values.changed({"gpus": ""})  # other models need other GPUs
         self.values, self._problem = values, None
         self._judged = {**self._judged, "verdict": None}

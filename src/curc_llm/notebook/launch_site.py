@@ -30,7 +30,7 @@ class SiteDesk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._places: dict[tuple[str, str], list[State]] = {}
+        self._places: dict[tuple[str, str, str], list[State]] = {}
 
     @cached_property
     def facts(self) -> Facts:
@@ -48,6 +48,7 @@ class SiteDesk:
         about = {
             "title": site.title,
             "models": models,
+            "embedders": choices.list_embedders(facts),
             "presets": choices.list_presets(facts.presets),
             "contexts": choices.list_contexts(),
             "qos": choices.list_qos(facts),
@@ -86,9 +87,10 @@ class SiteDesk:
         )
 
     def _list_places(self, values: LaunchValues) -> list[State]:
-        key = (values.wanted, values.preset)
+        key = (values.wanted, values.preset, values.embed)
         if key not in self._places:
-            self._places[key] = choices.list_places(*key, self.facts, self._settings)
+            model, preset, embed = key
+            self._places[key] = choices.list_places(model, preset, self.facts, self._settings, embed)
         return self._places[key]
 
     def _with_gpus(self, values: LaunchValues, gpus: list[State]) -> LaunchValues:

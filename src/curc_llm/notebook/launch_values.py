@@ -25,6 +25,7 @@ class LaunchValues:
     Args:
         model: a name of the catalogue, an entry of the settings, `demo`, or `own`.
         own_model: a Hugging Face id or a folder, where `model` is `own`.
+        embed: an embedding model to serve beside it; empty for none.
         gpus: partition, kind and number (`Place.slug`); empty for an automatic choice.
         hours: wall time in hours.
         account, qos, reservation: Slurm's words; empty for none.
@@ -36,6 +37,7 @@ class LaunchValues:
 
     model: str = ""
     own_model: str = ""
+    embed: str = ""
     gpus: str = ""
     hours: str = "4"
     account: str = ""
@@ -110,6 +112,7 @@ def make_plan_request(values: LaunchValues) -> PlanRequest:
         "account": values.account or None,
         "qos": values.qos or None,
         "preset": values.preset or None,
+        "embed": values.embed or None,
         "max_model_len": int(tokens) if tokens else None,
     }
     return make_request({**asked, **{name: value for name, value in more.items() if value is not None}})
@@ -152,6 +155,7 @@ def values_of(request: PlanRequest, models: set[str]) -> LaunchValues:
         hours=f"{request.hours:g}" if request.hours else "4",
         account=request.account or "",
         preset=request.preset or "",
+        embed=request.embed or "",
         context_tokens=str(request.max_model_len) if request.max_model_len else "",
         qos=request.qos or "",
     )

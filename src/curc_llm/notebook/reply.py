@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from curc_llm.chats.timing import Timing, render_speed
 from curc_llm.errors import CurcLlmError
 
 if TYPE_CHECKING:
     from curc_llm.client.answer import Answer, Usage
-
-
-# Pieces that arrive within less come in one packet or two: their number tells nothing of the engine's speed.
-MIN_STREAM_S = 0.2
 
 
 class Phase(StrEnum):
@@ -35,15 +32,12 @@ class Phase(StrEnum):
 
 
 @dataclass
-class Reply:
+class Reply(Timing):
     """An answer. One thread writes it; others may read it and stop it.
 
     Args:
         reply_id: tells it from the others of its widget.
         doing: what the session does while it gets ready.
-        deltas: pieces that came; they stand in for tokens until the engine has counted them.
-        sent_at, first_at, last_at, thought_until: seconds on the monotonic clock: question sent, first and
-            latest piece, first piece of the text.
         at: Unix time at which it was asked for, in seconds.
         parameters: what was asked for besides the messages.
     """
@@ -57,11 +51,6 @@ class Reply:
     model: str = ""
     usage: Usage | None = None
     finish_reason: str | None = None
-    deltas: int = 0
-    sent_at: float = field(default_factory=time.monotonic)
-    first_at: float | None = None
-    last_at: float | None = None
-    thought_until: float | None = None
     at: float = field(default_factory=time.time)
     parameters: dict[str, Any] = field(default_factory=dict)
 
@@ -94,14 +83,10 @@ class Reply:
         if self.is_over:
             return
         clean = text.encode("utf-8", "replace").decode("utf-8")
-        now = time.monotonic()
-        self.first_at = now if self.first_at is None else self.first_at
-        self.last_at, self.deltas = now, self.deltas + 1
+        self.note_piece(is_text=kind != "reasoning")
         if kind == "reasoning":
             self.phase, self.thought = Phase.REASONING, self.thought + clean
             return
-        if self.thought_until is None:
-            self.thought_until = now
         self.phase, self.text = Phase.WRITING, self.text + clean
 
     def finish(self, answer: Answer) -> None:
@@ -127,26 +112,6 @@ class Reply:
         """Tokens of the answer: the engine's count, or the pieces that came."""
         return self.usage.completion_tokens if self.usage is not None else self.deltas
 
-    @property
-    def first_token_s(self) -> float | None:
-        """Seconds from the question to the first piece."""
-        return None if self.first_at is None else self.first_at - self.sent_at
-
-    @property
-    def tokens_per_s(self) -> float | None:
-        """Tokens after the first per second since the first; None when too few, or too soon, to tell."""
-        if self.first_at is None or self.last_at is None or self.tokens < 2:
-            return None
-        passed_s = self.last_at - self.first_at
-        return (self.tokens - 1) / passed_s if passed_s >= MIN_STREAM_S else None
-
-    @property
-    def thought_s(self) -> float | None:
-        """Seconds that the model reasoned; None while it does, or when it didn't."""
-        if not self.thought or self.first_at is None or self.thought_until is None:
-            return None
-        return self.thought_until - self.first_at
-
     def to_json(self) -> dict[str, Any]:
         """What the page shows."""
         return {"id": self.reply_id, "text": self.text, "thought": self.thought, **self.to_json_but_text()}
@@ -157,7 +122,7 @@ class Reply:
         return {
             "phase": str(self.phase),
             "line": render_line(self),
-            "thought_s": self.thought_s,
+            "thought_s": self.reasoning_s,
             "trouble": None if trouble is None else {"message": trouble.message, "remedy": trouble.remedy},
         }
 
@@ -167,7 +132,7 @@ def render_line(reply: Reply) -> str:
 
     Example:
         >>> render_line(Reply(phase=Phase.DONE, deltas=12, sent_at=1.0, first_at=1.2, last_at=1.7))
-        '12 tokens · 22.0 tokens/s · first token 0.20 s'
+        '12 tokens · 22 tokens/s · first token 0.20 s'
     """
     if reply.phase is Phase.LOADING:
         return f"Waiting for the model: {reply.doing}. Your message is sent when it is ready."
@@ -181,7 +146,7 @@ def render_line(reply: Reply) -> str:
 def _list_figures(reply: Reply) -> list[str]:
     figures = [f"{reply.tokens:,} token" + ("" if reply.tokens == 1 else "s")]
     if reply.tokens_per_s is not None:
-        figures.append(f"{reply.tokens_per_s:,.{0 if reply.tokens_per_s >= 100 else 1}f} tokens/s")
+        figures.append(render_speed(reply.tokens_per_s))
     if reply.first_token_s is not None and reply.is_over:
         figures.append(f"first token {reply.first_token_s:.2f} s")
     if reply.phase is Phase.STOPPED:

@@ -40,6 +40,7 @@ _INSTEAD: dict[str, tuple[Patch, ...]] = {
 _FEWER_REQUESTS = (1024, 256, 16)
 _NUMBERS = {"max_model_len": "tokens", "max_num_seqs": "requests at once", "cpus_per_task": "cores"}
 _OPTIONS = {  # in the order of the command
+    "embed": "--embed",
     "gpu_type": "--gpu",
     "num_gpus": "--num-gpus",
     "num_nodes": "--num-nodes",
@@ -76,6 +77,8 @@ def make_alternatives(request: PlanRequest, refusal: Refusal, find: Find) -> tup
             break
     if not found:
         _add_first(found, request, _LAST_RESORTS, find)
+    if request.embed is not None and len(found) < MOST:
+        _add_first(found, request, ({"embed": None},), find)
     return tuple(found.values())
 
 
@@ -248,6 +251,8 @@ def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
         parts.append(f"QoS {launch.term.name} instead of {asked.qos}")
     if asked.kv_cache_dtype is not None and exact.kv_cache_dtype != asked.kv_cache_dtype:
         parts.append(f"kv_cache_dtype {launch.trial.wish.kv_cache_dtype} instead of {asked.kv_cache_dtype}")
+    if asked.embed is not None and exact.embed is None:
+        parts.append(f"without {asked.embed}")
     if asked.preset is not None and exact.preset is None:
         parts.append(f"without the preset {asked.preset}")
     parts = parts or [f"{launch.trial.gpus} in another layout"]

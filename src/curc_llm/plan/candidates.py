@@ -11,7 +11,7 @@ from curc_llm.plan.limits import max_gpus
 from curc_llm.plan.names import nearest
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.presets import Goal, Preset
-from curc_llm.plan.quantisation import ONLINE_FP8
+from curc_llm.plan.quantisation import ONLINE_FP8, use_of
 from curc_llm.plan.refusal import Refusal
 from curc_llm.plan.request import PlanRequest
 from curc_llm.sites.site import Site
@@ -80,6 +80,19 @@ def is_full_quality(choice: Choice, model: Model) -> bool:
     return choice.quantisation in FULL_QUALITY or choice.quantisation == model.weights[0].format
 
 
+def explain_format(choice: Choice, offer: Offer) -> str:
+    """Why the GPU can't use the weights; empty when it can."""
+    use, why_not = use_of(choice.quantisation, offer.card)
+    if not use:
+        return why_not
+    lowest = choice.weights.min_compute_capability
+    capability = offer.card.compute_capability or 0.0
+    if lowest is None or offer.card.vendor != "nvidia" or capability >= lowest:
+        return ""
+    hub_id, title = choice.weights.hub_id, offer.card.title
+    return f"{hub_id} needs compute capability {lowest}; {title} has {capability}."
+
+
 def make_choices(model: Model, wanted: str | None, preset: Preset) -> tuple[Choice, ...] | Refusal:
     """The weights to try, the most wanted first.
 
@@ -142,8 +155,8 @@ def make_counts(site: Site, offer: Offer, request: PlanRequest) -> tuple[int, ..
     if asked is not None:
         return (asked,)
     most = min(max_gpus(site, offer), MOST_GPUS)
-    if offer.card.is_mig:
-        return (1,) if most else ()
+    if offer.card.is_mig:  # slices can't work together; two models can have one each
+        return tuple(n for n in ((1, 2) if request.embed else (1,)) if n <= most)
     node = offer.gpus_per_node
     within = [n for n in range(1, node + 1) if n <= 4 or n == node or n & (n - 1) == 0]
     beyond = [node * n for n in range(2, offer.max_nodes + 1) if node * n <= most]

@@ -13,6 +13,7 @@ from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.refusal import count_hours, count_requests
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found
+from curc_llm.plan.trial import Trial
 from curc_llm.plan.weights import checkpoint_bytes
 from curc_llm.sites.card import Card
 from curc_llm.sites.site import Site
@@ -32,6 +33,7 @@ def make_warnings(request: PlanRequest, launch: Found, facts: Facts, load_s: flo
         *_about_choice(request, launch),
         *_about_preset(request, launch, facts),
         *_about_access(launch, facts),
+        *_about_beside(launch, facts),
         *_about_format(launch),
         *_about_site(request, launch, facts),
         *_about_time(request, launch, load_s),
@@ -45,6 +47,10 @@ def list_unverified(launch: Found) -> tuple[str, ...]:
     found = [] if model.verified and weights.verified else [f"{model.title} (curc-llm models verify)"]
     if not (offer.card.verified and offer.gpu.verified and offer.partition.verified):
         found.append(f"{offer.gpu_name} (curc-llm site show)")
+    if (beside := launch.trial.beside) is not None and not (
+        beside.model.verified and beside.choice.weights.verified
+    ):
+        found.append(f"{beside.model.title} (curc-llm models verify)")
     return tuple(found)
 
 
@@ -86,7 +92,17 @@ def _about_preset(request: PlanRequest, launch: Found, facts: Facts) -> Iterator
 
 
 def _about_access(launch: Found, facts: Facts) -> Iterator[str]:
-    model, weights = launch.trial.model, launch.trial.choice.weights
+    yield from _about_use(launch.trial, facts)
+    model = launch.trial.model
+    if launch.trial.is_pooling:
+        yield "This model makes embeddings (/v1/embeddings); it doesn't chat."
+    elif not model.has_chat_template:
+        yield "This model has no chat template: it completes text (/v1/completions), it doesn't chat."
+
+
+def _about_use(trial: Trial, facts: Facts) -> Iterator[str]:
+    """What a person must have done or read before using a model."""
+    model, weights = trial.model, trial.choice.weights
     gated = model.gated if weights.gated is None else weights.gated
     if gated and not model.folder:
         yield _about_gate(weights, facts.site)
@@ -94,10 +110,17 @@ def _about_access(launch: Found, facts: Facts) -> Iterator[str]:
         yield f"Licence ({model.licence}): {model.licence_note}"
     if model.trust_remote_code:
         yield "vLLM runs Python code that comes with this model (trust_remote_code): read it beforehand."
-    if launch.trial.is_pooling:
-        yield "This model makes embeddings (/v1/embeddings); it doesn't chat."
-    elif not model.has_chat_template:
-        yield "This model has no chat template: it completes text (/v1/completions), it doesn't chat."
+
+
+def _about_beside(launch: Found, facts: Facts) -> Iterator[str]:
+    """What there is to know of the embedding model, and of two on one GPU."""
+    trial, beside = launch.trial, launch.trial.beside
+    if beside is None:
+        return
+    title = beside.model.title
+    yield from (f"{title}: {text}" for text in _about_use(beside, facts))
+    if trial.is_shared:
+        yield f"Both share a GPU: while {title} reads many texts, answers come more slowly."
 
 
 def _about_gate(weights: Weights, site: Site) -> str:

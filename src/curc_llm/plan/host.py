@@ -29,6 +29,10 @@ MEMORY_PER_GPU_GIB = 4.0  # a worker: CUDA libraries and pinned buffers; an esti
 # the gateway and the chat, and one more per GPU for reading weights.
 BASE_CORES = 4
 CORES_PER_GPU = 2
+# A second engine on the same GPUs: the same "2 + N" once more, for its API server, engine core and worker;
+# and the memory of those, half of the base and a worker's, an estimate.
+CORES_PER_ENGINE = 3
+MEMORY_PER_ENGINE_GIB = 8.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,12 @@ def explain_cores(offer: Offer, gpus_on_node: int, cores: int | None) -> Refusal
 
 
 def make_host(
-    offer: Offer, gpus_on_node: int, weight_bytes: float, billing: Billing, cores: int | None = None
+    offer: Offer,
+    gpus_on_node: int,
+    weight_bytes: float,
+    billing: Billing,
+    cores: int | None = None,
+    num_engines: int = 1,
 ) -> Host:
     """What to ask for on each node, within the site's caps.
 
@@ -81,12 +90,13 @@ def make_host(
         weight_bytes: of the checkpoint on disk.
         billing: what cores and GPUs cost.
         cores: what was asked for; None: as many as are needed.
+        num_engines: of the job.
     """
     most_gib = max_memory_gib(offer, gpus_on_node)
     per_core_gib = offer.partition.memory_per_core_gib
-    working_gib = _working_gib(gpus_on_node)
+    working_gib = _working_gib(gpus_on_node, num_engines)
     reading_gib = working_gib + weight_bytes / GIB / PREFETCH_SHARE
-    needed = cores or least_cores(offer, gpus_on_node)
+    needed = cores or least_cores(offer, gpus_on_node, num_engines)
     more = math.ceil(min(reading_gib, most_gib) / per_core_gib) - needed
     if (
         cores is None
@@ -100,10 +110,11 @@ def make_host(
     return Host(needed, memory_gib, holds_checkpoint=memory_gib >= weight_bytes / GIB / PREFETCH_SHARE)
 
 
-def least_cores(offer: Offer, gpus_on_node: int) -> int:
+def least_cores(offer: Offer, gpus_on_node: int, num_engines: int = 1) -> int:
     """Cores of a node that vLLM, gateway and chat need, and that bring the memory which they work in."""
-    with_memory = math.ceil(_working_gib(gpus_on_node) / offer.partition.memory_per_core_gib)
-    return min(max(BASE_CORES + CORES_PER_GPU * gpus_on_node, with_memory), max_cores(offer, gpus_on_node))
+    with_memory = math.ceil(_working_gib(gpus_on_node, num_engines) / offer.partition.memory_per_core_gib)
+    working = BASE_CORES + CORES_PER_GPU * gpus_on_node + CORES_PER_ENGINE * (num_engines - 1)
+    return min(max(working, with_memory), max_cores(offer, gpus_on_node))
 
 
 def cores_to_read_ahead(offer: Offer, gpus_on_node: int, weight_bytes: float) -> int | None:
@@ -113,10 +124,13 @@ def cores_to_read_ahead(offer: Offer, gpus_on_node: int, weight_bytes: float) ->
     return cores if reading_gib <= max_memory_gib(offer, gpus_on_node) else None
 
 
-def host_step(offer: Offer, gpus_on_node: int, weight_bytes: float, host: Host) -> Step:
+def host_step(offer: Offer, gpus_on_node: int, weight_bytes: float, host: Host, num_engines: int = 1) -> Step:
     """The arithmetic of cores and host memory, for `--why`."""
+    least = least_cores(offer, gpus_on_node, num_engines)
     gib, per_core_gib = weight_bytes / GIB, offer.partition.memory_per_core_gib
-    reading = f"{gib:,.1f} / {PREFETCH_SHARE:g} + {_working_gib(gpus_on_node):g} GiB to read it ahead"
+    reading = (
+        f"{gib:,.1f} / {PREFETCH_SHARE:g} + {_working_gib(gpus_on_node, num_engines):g} GiB to read it ahead"
+    )
     why = (
         "worth its cores" if host.holds_checkpoint else "which isn't worth its cores, so it loads more slowly"
     )
@@ -124,14 +138,14 @@ def host_step(offer: Offer, gpus_on_node: int, weight_bytes: float, host: Host) 
         name="Cores and host memory of a node",
         formula="cores that vLLM needs and the memory that comes with them; enough to read the checkpoint "
         f"ahead where that adds at most {WORTH_SHARE:.0%} to the price",
-        numbers=f"{least_cores(offer, gpus_on_node)} cores x {per_core_gib:g} GiB; {reading}, {why}",
+        numbers=f"{least} cores x {per_core_gib:g} GiB; {reading}, {why}",
         result=f"{host.cpus} cores, {host.memory_gib} GiB",
         source="vllm/model_executor/model_loader/weight_utils.py (prefetch below 90 % of available memory)",
     )
 
 
-def _working_gib(gpus_on_node: int) -> float:
-    return BASE_MEMORY_GIB + MEMORY_PER_GPU_GIB * gpus_on_node
+def _working_gib(gpus_on_node: int, num_engines: int = 1) -> float:
+    return BASE_MEMORY_GIB + MEMORY_PER_GPU_GIB * gpus_on_node + MEMORY_PER_ENGINE_GIB * (num_engines - 1)
 
 
 def _is_worth(more_cores: int, offer: Offer, gpus_on_node: int, billing: Billing) -> bool:

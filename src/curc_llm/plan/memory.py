@@ -27,6 +27,8 @@ class EngineWish:
         gpu_memory_utilization: share of each GPU's memory that vLLM may use.
         kv_cache_dtype: vLLM's own.
         enforce_eager: without CUDA graphs.
+        beside_gib: what the other engines on each GPU have of its memory.
+        kv_cache_memory_bytes: size of the KV cache, where it isn't simply what is left.
     """
 
     max_model_len: int
@@ -35,6 +37,12 @@ class EngineWish:
     gpu_memory_utilization: float = 0.90
     kv_cache_dtype: str = "auto"
     enforce_eager: bool = False
+    beside_gib: float = 0.0
+    kv_cache_memory_bytes: int | None = None
+
+    def outside_gib(self, card: Card) -> float:
+        """What no engine on the GPU counts as its own."""
+        return card.memory_gib * (1 - self.gpu_memory_utilization) - self.beside_gib
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ def fit(
     most_num_seqs = _most_num_seqs(cache, fullest, wish)
     wanted = needed if most_num_seqs is None else max(needed, seqs - 1)
     missing = _missing_bytes(fullest, wanted)
-    outside_missing = max(0.0, reserve.context_gib - card.memory_gib * (1 - wish.gpu_memory_utilization))
+    outside_missing = max(0.0, reserve.context_gib - wish.outside_gib(card))
     concurrency = fullest.num_blocks / needed if needed else float(seqs)
     request = request_bytes(arch, card, wish.max_model_len, batched, wish.kv_cache_dtype)
     found = Fit(
@@ -185,12 +193,13 @@ def _cache_bytes(stages: list[Stage], fullest: Stage) -> float:
 def _make_split(card: Card, wish: EngineWish, reserve: Reserve, fullest: Stage) -> MemorySplit:
     return MemorySplit(
         memory_gib=card.memory_gib,
-        outside_gib=card.memory_gib * (1 - wish.gpu_memory_utilization),
+        outside_gib=wish.outside_gib(card),
         weights_gib=fullest.weight_bytes / GIB,
         activations_gib=reserve.activations_gib,
         cuda_graphs_gib=reserve.cuda_graphs_gib,
         runtime_gib=reserve.runtime_gib,
         kv_cache_gib=max(0.0, fullest.room_bytes / GIB),
+        beside_gib=wish.beside_gib,
     )
 
 

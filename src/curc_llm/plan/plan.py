@@ -29,12 +29,13 @@ class MemorySplit(Frozen):
 
     Args:
         memory_gib: what CUDA reports.
-        outside_gib: what vLLM may not touch: memory_gib x (1 - gpu_memory_utilization).
+        outside_gib: what vLLM may not touch: memory_gib x (1 - gpu_memory_utilization) - beside_gib.
         weights_gib: weights on that GPU.
         activations_gib: peak of one forward pass.
         cuda_graphs_gib: captured graphs; 0 when eager.
         runtime_gib: CUDA context, NCCL buffers, libraries.
         kv_cache_gib: what is left for the KV cache.
+        beside_gib: what the other engines on that GPU have of it.
     """
 
     memory_gib: float
@@ -44,6 +45,7 @@ class MemorySplit(Frozen):
     cuda_graphs_gib: float
     runtime_gib: float
     kv_cache_gib: float
+    beside_gib: float = 0.0
 
 
 class Alternative(Frozen):
@@ -85,6 +87,9 @@ class Plan(Frozen):
         decode_tokens_per_s: of one request alone; an estimate from memory bandwidth; None for embeddings.
         unverified: what has figures that nobody could check first-hand.
         vllm_fields: vLLM's settings by their names; `flags.render_flags` makes the command line of them.
+        device_ids: of the job's GPUs on its node those that this engine runs on, counted from 0; empty: all.
+        beside: the plans of the other engines of the same job. GPUs, cores, host memory and cost of the job
+            are all in the first plan; theirs are their own GPUs and no cost.
     """
 
     fits: bool
@@ -130,3 +135,5 @@ class Plan(Frozen):
     warnings: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     why: tuple[Step, ...] = ()
+    device_ids: tuple[int, ...] = ()
+    beside: tuple[Plan, ...] = ()

@@ -13,6 +13,7 @@ from curc_llm.errors import PlanError
 from curc_llm.factfile import explain
 from curc_llm.plan.alternatives import describe_launch, make_alternatives, name_launch
 from curc_llm.plan.cautions import list_unverified, make_warnings
+from curc_llm.plan.companion import check_chats, make_companion, share_step
 from curc_llm.plan.cost import cost_steps
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.host import host_step
@@ -29,7 +30,7 @@ from curc_llm.plan.weights import checkpoint_bytes
 from curc_llm.settings import KvCacheDtype
 
 # Of a request, what the arithmetic of every launch depends on.
-_SHAPE = ("max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype")
+_SHAPE = ("embed", "max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype")
 MOST_SEARCHES = 32
 # What may stand there, for values whose rule pydantic tells in words for programmers.
 _ALLOWED = {
@@ -106,7 +107,10 @@ def _search_for(request: PlanRequest, name: str, model: Model, preset: Preset, f
     if key not in facts.worked_out:
         while len(facts.worked_out) >= MOST_SEARCHES:
             del facts.worked_out[next(iter(facts.worked_out))]
-        facts.worked_out[key] = Search(name, model, wants, facts)
+        companion = make_companion(request, facts)
+        if companion is not None:
+            check_chats(model.title, model)
+        facts.worked_out[key] = Search(name, model, wants, facts, companion)
     search: Search = facts.worked_out[key]
     return search
 
@@ -201,8 +205,39 @@ def _make_plan(
         warnings=make_warnings(request, found, facts, load_s),
         unverified=list_unverified(found),
         why=_why(found, facts) if with_why else (),
+        device_ids=() if trial.beside is None or trial.is_shared else tuple(range(trial.num_gpus - 1)),
+        beside=_plan_beside(search, request, found),
         **_numbers(trial),
     )
+
+
+def _plan_beside(search: Search, request: PlanRequest, found: Found) -> tuple[Plan, ...]:
+    """The plan of the embedding model that is served beside; the job's cost is the first model's."""
+    trial, first, facts = found.trial.beside, found.trial, search.facts
+    if trial is None or search.companion is None or request.embed is None:
+        return ()
+    weights = trial.choice.weights
+    size = checkpoint_bytes(trial.model.architecture, weights)
+    own = Plan(
+        fits=True,
+        request=PlanRequest(model=request.embed, seed=request.seed),
+        site=facts.site.name,
+        model=search.companion.name,
+        title=trial.model.title,
+        revision=weights.revision,
+        folder=trial.model.folder,
+        partition=first.offer.partition_name,
+        qos=found.term.name,
+        account=request.account or facts.site.account.default,
+        hours=found.term.hours,
+        load_time_s=round(load_time_s(size, facts.site.storage.read_gb_per_s, 1), 1),
+        su_per_h=0.0,
+        su_total=0.0,
+        vllm_fields=_vllm_fields(request, trial),
+        device_ids=(0,) if first.is_shared else (first.num_gpus - 1,),
+        **_numbers(trial),
+    )
+    return (own,)
 
 
 def _numbers(trial: Trial) -> dict[str, Any]:
@@ -261,6 +296,7 @@ def _vllm_fields(request: PlanRequest, trial: Trial) -> dict[str, str | int | fl
         "max_num_seqs": wish.max_num_seqs,
         "max_num_batched_tokens": wish.max_num_batched_tokens,
         "gpu_memory_utilization": wish.gpu_memory_utilization,
+        "kv_cache_memory_bytes": wish.kv_cache_memory_bytes,
         "tensor_parallel_size": layout.tensor_parallel_size,
         "pipeline_parallel_size": layout.pipeline_parallel_size
         if layout.pipeline_parallel_size > 1
@@ -285,7 +321,10 @@ def _why(found: Found, facts: Facts) -> tuple[Step, ...]:
     checkpoint = checkpoint_bytes(trial.model.architecture, trial.choice.weights)
     return (
         *with_steps(trial).steps,
-        host_step(trial.offer, gpus_on_node, checkpoint, found.host),
+        *_steps_beside(trial),
+        host_step(
+            trial.offer, gpus_on_node, checkpoint, found.host, num_engines=1 if trial.beside is None else 2
+        ),
         *cost_steps(
             facts.site.billing,
             found.term.qos,
@@ -295,3 +334,12 @@ def _why(found: Found, facts: Facts) -> tuple[Step, ...]:
             hours=found.term.hours,
         ),
     )
+
+
+def _steps_beside(trial: Trial) -> tuple[Step, ...]:
+    """The embedding model's own arithmetic, where there is one."""
+    if trial.beside is None:
+        return ()
+    steps = with_steps(trial.beside).steps
+    named = tuple(step.model_copy(update={"name": f"{trial.beside.title}: {step.name}"}) for step in steps)
+    return (*named, share_step(trial.beside, trial)) if trial.is_shared else named

@@ -108,7 +108,8 @@ def count_requests(concurrency: float) -> str:
 def explain_weights(trial: Trial) -> str:
     """The sentence for weights that are too large for the GPUs."""
     split = trial.fit.split
-    usable = f"{split.memory_gib - split.outside_gib:,.1f} of the {split.memory_gib:,.1f} GiB of each"
+    usable_gib = split.memory_gib - split.outside_gib - split.beside_gib
+    usable = f"{usable_gib:,.1f} of the {split.memory_gib:,.1f} GiB of each"
     return (
         f"{trial.title} in {trial.choice.quantisation} needs {trial.fit.weights_gib:,.1f} GiB for its weights"
         f" and {_overhead_gib(trial):,.1f} GiB on each GPU to work in{_for_many(trial)}, more than "

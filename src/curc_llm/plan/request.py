@@ -25,10 +25,11 @@ class PlanRequest(Frozen):
 
     Args:
         model: a catalogue name, a Hugging Face id, or a folder.
+        embed: likewise an embedding model, to be served beside it in the same job; None for none.
         quantisation: a format of the catalogue (`fp8`, `awq-int4` …), or `online-fp8`: BF16 weights that vLLM
             turns into FP8 while it loads them.
         partition, gpu_type, qos, account: Slurm's words at the site.
-        num_gpus: of the whole launch, over all nodes.
+        num_gpus: of the whole launch, over all nodes and for all its models.
         num_nodes: nodes.
         hours: wall time in hours.
         preset: a name of presets.yml.
@@ -36,13 +37,14 @@ class PlanRequest(Frozen):
         max_num_seqs: requests at once.
         tensor_parallel_size, pipeline_parallel_size, data_parallel_size: vLLM's own, where someone knows
             better.
-        gpu_memory_utilization: share of each GPU's memory that vLLM may use.
+        gpu_memory_utilization: share of each GPU's memory that vLLM may use, for all models on it together.
         kv_cache_dtype: vLLM's own, of those that work on every engine build.
         cpus_per_task: cores of each node.
         seed: vLLM's own.
     """
 
     model: str
+    embed: str | None = Field(default=None, min_length=1)
     quantisation: str | None = None
     partition: str | None = None
     gpu_type: str | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curc_llm.catalogue.model import Model
-from curc_llm.plan.candidates import Choice, make_choices, order_layouts
+from curc_llm.plan.candidates import Choice, explain_format, make_choices, order_layouts
+from curc_llm.plan.companion import Companion
 from curc_llm.plan.cost import su_per_h
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.grants import Grant, choose_offers, list_grants
@@ -16,7 +17,6 @@ from curc_llm.plan.kv_cache_dtype import judge_kv_cache_dtype
 from curc_llm.plan.layout import Layout, explain_layout
 from curc_llm.plan.limits import Term
 from curc_llm.plan.offer import Offer
-from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.ranking import choose_best, choose_faster, choose_finer, choose_smallest
 from curc_llm.plan.refusal import (
     Refusal,
@@ -73,13 +73,17 @@ class Search:
         model: what is known of it.
         wants: what is asked of every launch.
         facts: what is known of site and presets.
+        companion: an embedding model to be served beside it.
     """
 
-    def __init__(self, name: str, model: Model, wants: Wants, facts: Facts) -> None:
+    def __init__(
+        self, name: str, model: Model, wants: Wants, facts: Facts, companion: Companion | None = None
+    ) -> None:
         self.name = name
         self.model = model
         self.wants = wants
         self.facts = facts
+        self.companion = companion
         self._trials: dict[tuple[object, ...], Trial | Refusal] = {}
         self._choices: dict[str | None, tuple[Choice, ...] | Refusal] = {}
         self._found: dict[PlanRequest, Found | Refusal] = {}
@@ -161,7 +165,7 @@ class Search:
     ) -> Iterator[Found]:
         """Launches on one GPU type with the fewest GPUs that fit, up to the first with useful room."""
         offer = grants[0].offer
-        if why_not := _explain_format(choice, offer):
+        if why_not := explain_format(choice, offer):
             refusals.append(Refusal("format", f"{self.model.title} can't run on {offer.gpu_name}: {why_not}"))
             return
         if why_not := self._explain_kv_cache(choice, offer):
@@ -210,20 +214,48 @@ class Search:
         return self._trials[key]
 
     def _work_out(self, grant: Grant, choice: Choice, sizes: Sizes) -> Trial | Refusal:
+        """The best trial on these GPUs; an embedding model beside it shares them, or has one of its own.
+
+        It shares them unless that doesn't fit or leaves far less room: a GPU more costs more than memory.
+        """
+        if self.companion is None:
+            return self._best_layout(grant, choice, sizes, grant.num_gpus)
+        shared = self._beside(grant, choice, sizes, shared=True)
+        if isinstance(shared, Trial) and shared.is_roomy:
+            return shared
+        apart = self._beside(grant, choice, sizes, shared=False)
+        if isinstance(shared, Trial):
+            return apart if isinstance(apart, Trial) and _is_better(apart, shared) else shared
+        return apart if isinstance(apart, Trial) else first_of([shared, apart])
+
+    def _beside(self, grant: Grant, choice: Choice, sizes: Sizes, shared: bool) -> Trial | Refusal:
+        """The best trial with the embedding model on the first GPU too, or on the last one alone."""
+        assert self.companion is not None  # noqa: S101 - the caller looked
+        if not shared and (grant.num_gpus < 2 or grant.num_nodes > 1):
+            reason = f"{self.companion.model.title} could have a GPU of its own only where a node gives two."
+            return Refusal("place", reason)
+        beside = self.companion.on(grant.offer, shared)
+        if isinstance(beside, Refusal):
+            return beside
+        return self._best_layout(grant, choice, sizes, grant.num_gpus - (not shared), beside)
+
+    def _best_layout(
+        self, grant: Grant, choice: Choice, sizes: Sizes, num_gpus: int, beside: Trial | None = None
+    ) -> Trial | Refusal:
         """The best layout's trial: the first with useful room, else the first unless one has far more.
 
         Pipeline stages make no single request faster, so tensor parallelism that fits is never given up for
         them.
         """
-        offer, num_gpus, num_nodes = grant.offer, grant.num_gpus, grant.num_nodes
-        layouts = self._layouts(grant, choice, sizes)
+        layouts = self._layouts(grant, choice, sizes, num_gpus)
         if isinstance(layouts, Refusal):
             return layouts
         best, fewest_stages = None, num_gpus
         for layout in layouts:
             if layout.pipeline_parallel_size > fewest_stages:
                 continue
-            trial = try_launch(self.model, offer, num_gpus, num_nodes, choice, layout, self.wants)
+            base = (self.model, grant.offer, grant.num_gpus, grant.num_nodes, choice, layout, self.wants)
+            trial = try_launch(*base, beside)
             if best is None or _is_better(trial, best):
                 best = trial
             if trial.fit.fits and layout.tensor_parallel_size > 1:
@@ -233,8 +265,10 @@ class Search:
         assert best is not None  # noqa: S101 - `layouts` is never empty
         return best if best.fit.fits else self._refuse(best)
 
-    def _layouts(self, grant: Grant, choice: Choice, sizes: Sizes) -> tuple[Layout, ...] | Refusal:
-        offer, num_gpus, goal = grant.offer, grant.num_gpus, self.wants.preset.goal
+    def _layouts(
+        self, grant: Grant, choice: Choice, sizes: Sizes, num_gpus: int
+    ) -> tuple[Layout, ...] | Refusal:
+        offer, goal = grant.offer, self.wants.preset.goal
         layouts = order_layouts(self.model, offer, num_gpus, grant.num_nodes, choice.quantisation, goal)
         chosen = tuple(layout for layout in layouts if _has_sizes(layout, sizes))
         return chosen or Refusal("layout", self._explain_layouts(offer, num_gpus, sizes))
@@ -249,6 +283,13 @@ class Search:
         return why or f"{self.model.title} can't be spread so over {count_gpus(num_gpus, offer.gpu_name)}."
 
     def _refuse(self, trial: Trial) -> Refusal:
+        refusal = self._refuse_alone(trial)
+        if trial.beside is None or not trial.is_shared:
+            return refusal
+        other = f"{trial.beside.title} on the same GPU has {trial.wish.beside_gib:,.1f} GiB of it"
+        return replace(refusal, reason=f"{refusal.reason[:-1]}; {other}.")
+
+    def _refuse_alone(self, trial: Trial) -> Refusal:
         fit, wants = trial.fit, self.wants
         if fit.outside_missing_gib:
             return Refusal("share", explain_share(trial), trial)
@@ -263,7 +304,8 @@ class Search:
     def _price(self, trial: Trial, term: Term, request: PlanRequest) -> Found:
         weight_bytes = checkpoint_bytes(self.model.architecture, trial.choice.weights)
         gpus_on_node, billing = trial.num_gpus // trial.num_nodes, self.facts.site.billing
-        host = make_host(trial.offer, gpus_on_node, weight_bytes, billing, request.cpus_per_task)
+        num_engines = 1 if trial.beside is None else 2
+        host = make_host(trial.offer, gpus_on_node, weight_bytes, billing, request.cpus_per_task, num_engines)
         cores = host.cpus * trial.num_nodes
         rate, of_gpus = (
             su_per_h(billing, term.qos, trial.offer.gpu, num_gpus=trial.num_gpus, cores=number)
@@ -283,16 +325,3 @@ def _is_better(trial: Trial, best: Trial) -> bool:
 def _has_sizes(layout: Layout, sizes: Sizes) -> bool:
     own = (layout.tensor_parallel_size, layout.pipeline_parallel_size, layout.data_parallel_size)
     return all(size is None or size == value for size, value in zip(sizes, own, strict=True))
-
-
-def _explain_format(choice: Choice, offer: Offer) -> str:
-    """Why the GPU can't use the weights; empty when it can."""
-    use, why_not = use_of(choice.quantisation, offer.card)
-    if not use:
-        return why_not
-    lowest = choice.weights.min_compute_capability
-    capability = offer.card.compute_capability or 0.0
-    if lowest is None or offer.card.vendor != "nvidia" or capability >= lowest:
-        return ""
-    hub_id, title = choice.weights.hub_id, offer.card.title
-    return f"{hub_id} needs compute capability {lowest}; {title} has {capability}."

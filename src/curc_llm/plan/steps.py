@@ -108,7 +108,7 @@ def _kv_room(fit: Fit, fullest: Stage) -> Step:
     return Step(
         name="Room for the KV cache",
         formula="memory that vLLM may use - weights - reserve",
-        numbers=f"{split.memory_gib - split.outside_gib:.2f} - {split.weights_gib:.2f} - "
+        numbers=f"{split.memory_gib - split.outside_gib - split.beside_gib:.2f} - {split.weights_gib:.2f} - "
         f"{split.activations_gib + split.cuda_graphs_gib + split.runtime_gib:.2f} GiB",
         result=_gib(fullest.room_bytes / 2**30),
         source="vllm/v1/worker/gpu_worker.py, determine_available_memory",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from curc_llm.catalogue.model import Model
@@ -11,6 +12,7 @@ from curc_llm.plan.memory import EngineWish, Fit, fit
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.presets import batched_tokens
 from curc_llm.plan.refusal import count_gpus
+from curc_llm.plan.reserve import make_reserve
 from curc_llm.plan.speed import decode_tokens_per_s
 from curc_llm.plan.wants import Wants
 
@@ -36,6 +38,7 @@ class Trial:
         is_roomy: True when that is as many as a recommended launch has.
         tokens_per_s: of one request alone, an estimate; 0 for models that don't write.
         is_fast: True when that is as much as a recommended launch gives.
+        beside: an embedding model of the same launch; `num_gpus` counts its GPU too.
     """
 
     model: Model
@@ -51,6 +54,26 @@ class Trial:
     is_roomy: bool = False
     tokens_per_s: float = 0.0
     is_fast: bool = False
+    beside: Trial | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """True when the model beside it has no GPU of its own."""
+        return self.beside is not None and self.layout.num_gpus == self.num_gpus
+
+    @property
+    def held_gib(self) -> float:
+        """What an engine takes of each of its GPUs: its part, and the CUDA context, which isn't counted."""
+        layout, wish = self.layout, self.wish
+        reserve = make_reserve(
+            self.model.architecture,
+            self.offer.card,
+            layout,
+            wish.max_num_seqs,
+            wish.max_num_batched_tokens,
+            wish.enforce_eager,
+        )
+        return self.offer.card.memory_gib * wish.gpu_memory_utilization + reserve.context_gib
 
     @property
     def is_useful(self) -> bool:
@@ -84,10 +107,29 @@ class Trial:
 
 
 def try_launch(
-    model: Model, offer: Offer, num_gpus: int, num_nodes: int, choice: Choice, layout: Layout, wants: Wants
+    model: Model,
+    offer: Offer,
+    num_gpus: int,
+    num_nodes: int,
+    choice: Choice,
+    layout: Layout,
+    wants: Wants,
+    beside: Trial | None = None,
 ) -> Trial:
-    """Works one launch out. Its `fit.fits` says whether it can work."""
-    maker = _Maker(model, offer, num_gpus, num_nodes, choice, layout, wants)
+    """Works one launch out. Its `fit.fits` says whether it can work.
+
+    Args:
+        model: what is served.
+        offer: the GPUs.
+        num_gpus: of the whole launch.
+        num_nodes: nodes that have them.
+        choice: the weights.
+        layout: how they are spread.
+        wants: what is asked of the launch.
+        beside: an embedding model of the same launch. Where `layout` takes all GPUs, it has a part of the
+            first one's memory, and so much is left free on each.
+    """
+    maker = _Maker(model, offer, num_gpus, num_nodes, choice, layout, wants, beside)
     first = maker.at(wants.context_tokens)
     if wants.is_context_asked or first.fit.outside_missing_gib:
         return maker.with_room(first)
@@ -104,17 +146,21 @@ class _Maker:
     choice: Choice
     layout: Layout
     wants: Wants
+    beside: Trial | None = None
 
     def at(self, tokens: int) -> Trial:
         """The launch with a context of so many tokens."""
-        wish = make_wish(self.offer, self.wants, tokens)
+        wish = make_wish(self.offer, self.wants, tokens, self._shared())
         found = self._fit(wish)
         most = found.most_num_seqs
         if most and most < wish.max_num_seqs:  # else vLLM refuses to start: each request needs a block
             wish = replace(wish, max_num_seqs=most)
             found = self._fit(wish)
         base = (self.model, self.offer, self.num_gpus, self.num_nodes, self.choice, self.layout)
-        return Trial(*base, wish, found, self.wants.context_tokens)
+        return Trial(*base, wish, found, self.wants.context_tokens, beside=self.beside)
+
+    def _shared(self) -> Trial | None:
+        return self.beside if self.layout.num_gpus == self.num_gpus else None
 
     def _fit(self, wish: EngineWish) -> Fit:
         choice = self.choice
@@ -161,20 +207,34 @@ class _Maker:
         )
 
 
-def make_wish(offer: Offer, wants: Wants, tokens: int) -> EngineWish:
-    """The engine's settings for a context of so many tokens on this GPU."""
+def make_wish(offer: Offer, wants: Wants, tokens: int, beside: Trial | None = None) -> EngineWish:
+    """The engine's settings for a context of so many tokens on this GPU, which it may share with another."""
     card = offer.card
     step_tokens = batched_tokens(wants.preset, card.memory_gib, is_a100=card.compute_capability == 8.0)
     # A pooling model's prompt can't always be read in pieces; then a step must hold a whole one.
     step_tokens = max(step_tokens, wants.max_num_seqs, tokens if wants.is_pooling else 0)
+    beside_gib = beside.held_gib if beside is not None else 0.0
     return EngineWish(
         max_model_len=tokens,
         max_num_seqs=wants.max_num_seqs,
         max_num_batched_tokens=step_tokens,
-        gpu_memory_utilization=wants.gpu_memory_utilization,
+        gpu_memory_utilization=round_share(wants.gpu_memory_utilization - beside_gib / card.memory_gib)
+        if beside_gib
+        else wants.gpu_memory_utilization,
         kv_cache_dtype=wants.kv_cache_dtype,
         enforce_eager=wants.enforce_eager,
+        beside_gib=beside_gib,
     )
+
+
+def round_share(share: float) -> float:
+    """A clean share of a GPU's memory, not above, and not below 0.
+
+    Example:
+        >>> round_share(0.8379), round_share(-0.1)
+        (0.837, 0.0)
+    """
+    return max(0.0, math.floor(share * 1000) / 1000)
 
 
 def with_steps(trial: Trial) -> Fit:

@@ -39,6 +39,8 @@ class ApiKey:
         models: served model names it may use; empty for all.
         requests_per_minute: 0 for no limit.
         revoked_at: Unix time of its revocation, None while valid.
+        share_id: random text that tells one share from the next of the same name; empty for a plain key.
+            What a guest's browser holds is signed with it (see `shares`).
     """
 
     name: str
@@ -49,6 +51,7 @@ class ApiKey:
     models: tuple[str, ...] = ()
     requests_per_minute: int = 0
     revoked_at: float | None = None
+    share_id: str = ""
 
     def is_valid(self, now: float) -> bool:
         """True when the key is neither revoked nor expired at Unix time `now`."""
@@ -99,7 +102,9 @@ def read_keys(path: Path) -> KeyList:
 
 
 def _parse_key(entry: dict[str, Any]) -> ApiKey:
-    return ApiKey(**{**entry, "scopes": tuple(entry["scopes"]), "models": tuple(entry["models"])})
+    # A newer command line may write more than this gateway knows: that must not lock everybody out.
+    known = {name: value for name, value in entry.items() if name in ApiKey.__dataclass_fields__}
+    return ApiKey(**{**known, "scopes": tuple(entry["scopes"]), "models": tuple(entry["models"])})
 
 
 def write_keys(path: Path, keys: KeyList) -> None:
@@ -138,13 +143,22 @@ def add_key(
         raise KeyFileError(f"{unknown[0]!r} is not a scope.", f"Use one or more of: {', '.join(SCOPES)}.")
     secret = make_key()
     limits = {"expires_at": expires_at, "models": models, "requests_per_minute": requests_per_minute}
+    append_key(path, name, secret, scopes=scopes, **limits)
+    return secret
+
+
+def append_key(path: Path, name: str, secret: str, **fields: Any) -> None:
+    """Adds a key whose name and limits were checked.
+
+    Raises:
+        KeyFileError: the name is taken, or the file can't be written.
+    """
     with _locked(path):
         if read_keys(path).named(name):
             raise KeyFileError(
                 f"A key named {name!r} exists.", f"Revoke it first (curc-llm keys revoke {name})."
             )
-        _append(path, name, secret, scopes=scopes, **limits)
-    return secret
+        _append(path, name, secret, **fields)
 
 
 @contextlib.contextmanager

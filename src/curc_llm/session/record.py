@@ -90,6 +90,7 @@ class EngineRecord(_Frozen):
         max_model_len: context length in tokens, once known.
         runner: `generate` or `pooling`.
         revision: the commit that was downloaded; None for folders, and until it is known.
+        takes_images: whether images may go in, by the model's configuration; None until it is known.
     """
 
     served_model_name: str
@@ -106,6 +107,7 @@ class EngineRecord(_Frozen):
     max_model_len: int | None = None
     runner: str = "generate"
     revision: str | None = None
+    takes_images: bool | None = None
 
 
 class SessionRecord(_Frozen):
@@ -122,6 +124,8 @@ class SessionRecord(_Frozen):
         base_url: the OpenAI-compatible endpoint, ending in /v1; None until the port is bound.
         idle_stop_at: when the session ends if nobody uses it; None while in use or when off.
         ends_at: end of the wall time.
+        gives_up_at: when the session ends if none of its models, which have all failed, is started again;
+            None while there is no such question.
         warnings: sentences to show, newest last.
         reason: why the session ended, once it has.
         versions: names and versions of what the session runs.
@@ -144,6 +148,7 @@ class SessionRecord(_Frozen):
     heartbeat_at: float
     idle_stop_at: float | None = None
     ends_at: float | None = None
+    gives_up_at: float | None = None
     ended_at: float | None = None
     warnings: tuple[str, ...] = ()
     reason: Trouble | None = None

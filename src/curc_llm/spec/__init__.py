@@ -6,7 +6,9 @@ from curc_llm.spec.engine import (
     EngineSpec,
     is_demo,
     make_engine_spec,
+    place_engine,
     planned_fields,
+    share_gpus,
 )
 from curc_llm.spec.launch import SPEC_VERSION, LaunchSpec, Origin, SlurmSpec, read_launch_spec
 from curc_llm.spec.make import choose_models, make_launch_spec, make_repeat, make_session_id
@@ -29,6 +31,8 @@ __all__ = [
     "make_launch_spec",
     "make_repeat",
     "make_session_id",
+    "place_engine",
     "planned_fields",
     "read_launch_spec",
+    "share_gpus",
 ]

@@ -17,6 +17,11 @@ DEMO_EMBED_NAME = "demo-embed"
 DEFAULT_SEED = 0
 # The planner's answer doesn't decide these: who may run a model's code, what it is called, and what it is.
 NOT_PLANNED = {"model", "revision", "served_model_name", "trust_remote_code"}
+# What an engine may have of the GPUs, where it isn't alone.
+PLACED = (
+    *("gpu_memory_utilization", "kv_cache_memory_bytes"),
+    *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
+)
 # Without a GPU vLLM's CPU build sets its own limits: only what the model is counts there, and the context.
 PLANNED_ON_CPU = {"tool_call_parser", "reasoning_parser", "runner", "quantization", "max_model_len"}
 
@@ -31,6 +36,8 @@ class EngineSpec(Frozen):
         max_num_batched_tokens: tokens of one forward pass, over all requests.
         tensor_parallel_size, pipeline_parallel_size: GPUs that share each layer; groups of layers.
         data_parallel_size: copies of the model that share the requests.
+        device_ids: of the job's GPUs on its node those that it runs on, counted from 0; empty: all.
+        kv_cache_memory_bytes: size of the KV cache on each GPU; None: what the share of the memory leaves.
         enable_expert_parallel: whole experts on each GPU instead of slices of all of them.
         seed: start of vLLM's random numbers, for sampling without a seed of its own.
     """
@@ -44,12 +51,14 @@ class EngineSpec(Frozen):
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None
+    kv_cache_memory_bytes: int | None = None
     dtype: str | None = None
     quantization: str | None = None
     kv_cache_dtype: str | None = None
     tensor_parallel_size: int | None = None
     pipeline_parallel_size: int | None = None
     data_parallel_size: int | None = None
+    device_ids: tuple[int, ...] = ()
     enable_expert_parallel: bool = False
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
@@ -95,6 +104,28 @@ def make_engine_spec(
     folder = find_model_folder(model)
     name = values.pop("served_model_name", None) or (wanted if own else _default_name(wanted))
     return _build(values, name, str(folder or model), is_local=folder is not None)
+
+
+def place_engine(engine: EngineSpec, plan: Plan) -> EngineSpec:
+    """The engine with its GPUs and its part of their memory as planned, whatever settings say of it alone.
+
+    Args:
+        engine: one of several in a job.
+        plan: its own; the first engine's plan has the others in `beside`.
+    """
+    fields = {name: plan.vllm_fields.get(name) for name in PLACED}
+    return engine.model_copy(update={**fields, "device_ids": plan.device_ids})
+
+
+def share_gpus(one: EngineSpec, other: EngineSpec) -> bool:
+    """Whether two engines of a job have a GPU in common.
+
+    Example:
+        >>> first = EngineSpec(served_model_name="a", model="/a", is_local=True, device_ids=(0,))
+        >>> share_gpus(first, first.model_copy(update={"device_ids": (1,)}))
+        False
+    """
+    return not (one.device_ids and other.device_ids) or bool({*one.device_ids} & {*other.device_ids})
 
 
 def is_demo(wanted: str) -> bool:

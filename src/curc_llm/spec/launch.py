@@ -14,7 +14,9 @@ from curc_llm.plan.plan import Plan
 from curc_llm.plan.request import PlanRequest
 from curc_llm.spec.engine import EngineSpec
 
-SPEC_VERSION = 2
+SPEC_VERSION: Literal[3] = 3
+# A spec of version 2 says less: one engine on each set of GPUs. It means the same in version 3.
+READABLE = (2, SPEC_VERSION)
 
 
 class Origin(Frozen):
@@ -22,7 +24,8 @@ class Origin(Frozen):
 
     Args:
         wanted: what the person called the model.
-        request: what was asked of the planner; None for the bundled model, which needs no plan.
+        request: what was asked of the planner; None for the bundled model, which needs no plan, and for an
+            embedding model that was asked for with the first one: its request names both.
         plan: its answer, without the arithmetic's steps; None where nothing was known of the model.
         fingerprint: of a model's folder; see `fingerprint_folder`. Empty for models from the hub.
     """
@@ -72,6 +75,8 @@ class LaunchSpec(Frozen):
         wall_time_s: seconds until the session must end; None for no end.
         start_timeout_s: seconds an engine may take to become ready.
         drain_s: seconds that running requests get to finish when the session ends.
+        last_chance_s: seconds that a session waits for its owner to start a model again after the last one
+            has failed; only if it could answer before.
         origins: for each engine why it is as it is.
         site: where it was planned for; empty when nothing was planned.
         facts_digest: of the facts that were planned with; the same facts give the same digest.
@@ -82,7 +87,7 @@ class LaunchSpec(Frozen):
         mail_user: to whom; empty: the owner.
     """
 
-    version: Literal[2] = 2
+    version: Literal[2, 3] = SPEC_VERSION
     session_id: str
     session_dir: Path
     owner: str
@@ -100,6 +105,7 @@ class LaunchSpec(Frozen):
     wall_time_s: float | None = None
     start_timeout_s: float = 3600
     drain_s: float = 20
+    last_chance_s: float = 300
     max_body_mib: int = 32
     heartbeat_s: float = 15
     log_prompts: bool = False
@@ -123,7 +129,7 @@ def read_launch_spec(path: Path) -> LaunchSpec:
     try:
         text = path.read_bytes()
         _check_version(path, text)
-        return LaunchSpec.model_validate_json(text)
+        return LaunchSpec.model_validate_json(text).model_copy(update={"version": SPEC_VERSION})
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise SpecError(
@@ -137,7 +143,7 @@ def _check_version(path: Path, text: bytes) -> None:
     except ValueError:
         return  # what is wrong with it is told by who reads it
     found = values.get("version") if isinstance(values, dict) else None
-    if found != SPEC_VERSION:
+    if found not in READABLE:
         raise SpecError(
             f"{path} is a launch spec of version {found}; this curc-llm reads version {SPEC_VERSION}.",
             "Launch again with curc-llm serve.",

@@ -40,6 +40,26 @@ def fingerprint_folder(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def find_downloaded(hf_home: Path, hub_id: str, revision: str | None = None) -> Path | None:
+    """The folder of a downloaded model; None when there is none.
+
+    Args:
+        hf_home: Hugging Face's folder.
+        hub_id: the model.
+        revision: a commit; None for the one that the main branch stood for at the last download.
+    """
+    if not is_hub_id(hub_id):
+        return None
+    # As huggingface_hub lays it out (file_download.py: repo_folder_name, refs, snapshots).
+    cache = hf_home / "hub" / f"models--{hub_id.replace('/', '--')}"
+    try:
+        commit = revision or (cache / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    folder = cache / "snapshots" / commit
+    return folder if (folder / "config.json").is_file() else None
+
+
 def find_model_folder(model: str) -> Path | None:
     """The folder that a model name points to; None for a Hugging Face id."""
     path = Path(model).expanduser()

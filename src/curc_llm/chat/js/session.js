@@ -1,0 +1,88 @@
+// The session's side: copy, the key (asked of the gateway when a person wants to see it), and a word when it is ready.
+(() => {
+  "use strict";
+  // The gateway is one above the chat's page, whatever stands before it.
+  const gateway = (path) => new URL(`../${path}`, location.href.replace(/[?#].*$/, "")).href;
+  const key = async () => {
+    const reply = await fetch(gateway("key"), { method: "POST" });
+    const body = await reply.json().catch(() => ({}));
+    return body.key ?? "";
+  };
+  const say = (button, words) => {
+    const before = button.textContent;
+    button.textContent = words;
+    setTimeout(() => (button.textContent = before), 1500);
+  };
+  let shown = "";
+  const draw = () => {
+    const element = document.getElementById("curc-key");
+    if (element && shown && element.textContent !== shown) {
+      element.textContent = shown;
+      document.querySelector('[data-curc-act="key"]').textContent = "Hide";
+    }
+  };
+  curc.onChange.push(draw);
+
+  const acts = {
+    copy: async (button) => {
+      if (await curc.copy(button.dataset.curcValue)) say(button, "Copied");
+    },
+    key: async (button) => {
+      shown = shown ? "" : await key();
+      if (shown) draw();
+      else {
+        document.getElementById("curc-key").textContent = "hidden";
+        button.textContent = "Show";
+      }
+    },
+    "copy-key": async (button) => {
+      if (await curc.copy(await key())) say(button, "Copied");
+    },
+    notify: async (button) => {
+      const allowed = window.Notification && (await Notification.requestPermission()) === "granted";
+      curc.tells = allowed;
+      say(button, allowed ? "You will be told while this page is open" : "Your browser doesn't allow it");
+    },
+    "copy-chat": (button) => curc.copyChat(button),
+    path: () => curc.askPath(),
+    "save-prompt": async () => {
+      const text = document.querySelector("#curc-set-system-prompt textarea")?.value ?? "";
+      if (!text.trim()) {
+        curc.tell("Nothing to save", "Write a system prompt first, then save it under a name.", true);
+        return;
+      }
+      const name = await curc.ask("Name of this prompt (one of the same name is replaced)", "");
+      if (name?.trim()) curc.send("prompt-save", text, name);
+    },
+    upload: () => document.querySelector("#curc-composer input[type=file]").click(),
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-curc-act]");
+    if (button?.closest("#curc-session, #curc-notice, #curc-composer, #curc-dialog, #curc-prompts, #curc-copy-slot")) {
+      button.closest("details.curc-menu")?.removeAttribute("open");
+      acts[button.dataset.curcAct]?.(button);
+    }
+  });
+
+  // The model isn't the one that the settings are of: it was loaded, or another one was.
+  let askedFor = "";
+  curc.onChange.push(() => {
+    const header = document.querySelector("#curc-title .curc-header");
+    const name = header?.dataset.curcNew ? header.textContent : "";
+    if (name && name !== askedFor) document.getElementById("curc-look-again")?.click();
+    askedFor = name;
+  });
+
+  // Told once, when the model gets ready while somebody waits for it.
+  let wasReady = true;
+  curc.onChange.push(() => {
+    const dot = document.querySelector("#curc-title .curc-dot");
+    if (!dot) return;
+    const isReady = dot.classList.contains("curc-well");
+    if (isReady && !wasReady && curc.tells && document.hidden) {
+      const name = document.querySelector("#curc-title h1")?.textContent;
+      new Notification("The model is ready", { body: name, tag: "curc-llm" });
+    }
+    wasReady = isReady;
+  });
+})();

@@ -1,0 +1,68 @@
+"""A growing answer is followed to its end, unless the person reads back; the end brings them along again."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.chat.conversation import asides, send
+from tests.fakes.fake_gateway import FakeGateway, Reply
+
+pytestmark = pytest.mark.browser
+LINES = "\n\n".join(f"Line {number}." for number in range(300))
+AT_ONCE = 400
+BOX = "#curc-chat .bubble-wrap"
+LEFT = "(box) => box.scrollHeight - box.scrollTop - box.clientHeight"
+
+
+def left_px(page: Page) -> float:
+    """How far it is to the end of the conversation, in pixels."""
+    return float(page.locator(BOX).evaluate(LEFT))
+
+
+def top_px(page: Page) -> float:
+    return float(page.locator(BOX).evaluate("(box) => box.scrollTop"))
+
+
+def turn_wheel(page: Page, down_px: int) -> None:
+    page.locator(BOX).hover()
+    page.mouse.wheel(0, down_px)
+    page.wait_for_timeout(200)
+
+
+def ask_half(page: Page, site: FakeGateway, text: str) -> None:
+    """Asks; half of the answer has come, and the page shows its end."""
+    site.hold()
+    num_pieces = len(LINES) // AT_ONCE
+    site.default = Reply(LINES, piece_chars=AT_ONCE, hold_after=num_pieces // 2)
+    send(page, text)
+    expect(page.locator("#curc-chat .bot-row").last).to_contain_text("Line 100.")
+    page.wait_for_timeout(300)
+    assert left_px(page) < 80
+
+
+def come_to_the_end(page: Page, site: FakeGateway, count: int) -> None:
+    site.release()
+    expect(page.locator("#curc-chat .bot-row").last).to_contain_text("Line 299.")
+    expect(asides(page)).to_have_count(count)
+    page.wait_for_timeout(300)
+
+
+def test_who_reads_back_stays_there_and_who_comes_to_the_end_follows_again(
+    page: Page, site: FakeGateway
+) -> None:
+    ask_half(page, site, "Many lines, please")
+    turn_wheel(page, -700)
+    place = top_px(page)
+    assert left_px(page) > 500
+    come_to_the_end(page, site, 1)
+    assert top_px(page) == pytest.approx(place, abs=2)
+    assert left_px(page) > 2000
+
+    # Who asks sees the answer come, wherever they were before.
+    ask_half(page, site, "Once more")
+    turn_wheel(page, -700)
+    assert left_px(page) > 500
+    turn_wheel(page, 5000)
+    come_to_the_end(page, site, 2)
+    assert left_px(page) < 80
