@@ -24,8 +24,8 @@ IS_WITHIN = """(element) => {
 def open_context(browser: Browser, site: FakeGateway, **options: Any) -> BrowserContext:
     """A browser window of its own, of somebody who is logged in at the portal where there is one."""
     context = browser.new_context(**options)
-    context.set_default_timeout(20_000)
-    expect.set_options(timeout=20_000)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     if site.front:
         site.front.log_in(context, OWNER)
     return context
@@ -70,7 +70,10 @@ def chats(page: Page) -> Locator:
 
 def ask_and_see(page: Page, text: str, answer: str = "Hello there.") -> None:
     """Sends, and waits until the whole answer is there and saved."""
+    before = questions(page).count()
     send(page, text)
+    # Without this, the answer to the question before could be taken for this one's.
+    expect(questions(page)).to_have_count(before + 1)
     expect(answers(page).last).to_have_text(answer)
     expect(asides(page).last).to_contain_text("first token")
     # The last of the answer's updates: nothing is drawn anew after it.

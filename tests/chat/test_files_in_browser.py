@@ -122,6 +122,15 @@ def test_a_file_of_the_cluster_is_found_by_its_path(page: Page, site: FakeGatewa
     assert "3,4" in text_of(site.requests[-1]["messages"][-1])
 
 
+def test_the_attach_menu_stays_open_while_the_page_looks_at_the_session(page: Page) -> None:
+    open_attach_menu(page)
+    # As the page's own script does when another model is ready than the one it was made for.
+    page.evaluate("document.getElementById('curc-look-again').click()")
+    expect(page.get_by_role("button", name="File on the cluster")).to_be_visible()
+    page.mouse.click(750, 300)
+    expect(page.get_by_role("button", name="File on the cluster")).to_be_hidden()
+
+
 def test_a_path_that_isnt_there_is_refused_where_it_was_typed_and_can_be_mended(
     page: Page, tmp_path: Path
 ) -> None:

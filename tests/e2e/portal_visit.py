@@ -136,7 +136,7 @@ def visiting(
     context = browser.new_context(
         viewport={"width": 1280, "height": 900}, ignore_https_errors=True, **options
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     origin = portal.address(variant).replace("127.0.0.1", host)
     visit = Visit(portal, context.new_page(), user, origin)
     try:

@@ -48,7 +48,7 @@ async def page(start_gateway: StartGateway) -> AsyncIterator[tuple[Any, RunningG
     async with playwright.async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         tab = await browser.new_page(viewport={"width": 800, "height": 900})
-        tab.set_default_timeout(8000)
+        tab.set_default_timeout(30_000)
         tab.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         yield tab, gateway

@@ -21,6 +21,7 @@ from tests.e2e.conftest import Person
 from tests.job.conftest import FAKE_PYTHON, Job
 
 START_S = 90.0  # the chat's own start takes 5 s alone, a minute beside four others
+PATIENCE_MS = 90_000  # as long as a killed chat may take until it is there again
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def open_page_session(engine_options: str) -> Iterator[Opened]:
 def open_window(browser: Browser) -> Page:
     """A browser window of its own, without any past."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
-    context.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     return context.new_page()
 
 

@@ -60,8 +60,10 @@
     });
 
   document.addEventListener("click", async (event) => {
-    for (const menu of document.querySelectorAll("details.curc-menu[open]"))
-      if (!menu.contains(event.target)) menu.open = false;
+    // A person's click beside an open menu closes it; those that our scripts make themselves don't.
+    if (event.isTrusted)
+      for (const menu of document.querySelectorAll("details.curc-menu[open]"))
+        if (!menu.contains(event.target)) menu.open = false;
     const element = event.target.closest?.("[data-curc-do]");
     if (!element?.closest(OURS)) return;
     const { curcDo: name, curcValue: value = "", curcAsk: ask, curcText: text = "" } = element.dataset;
