@@ -70,7 +70,8 @@ def watch_answer(page: Page, limit_s: float) -> dict[str, Any]:
     page.evaluate(RECORD)
     began = time.monotonic()
     page.get_by_label("Your message").press("Enter")
-    page.wait_for_timeout(LOOK_MS)
+    # On a busy machine the answer may begin later than the first look.
+    page.locator("#curc-message .stop-button").wait_for()
     while page.evaluate(IS_ANSWERING):
         if time.monotonic() - began > limit_s:
             raise RuntimeError("The answer didn't end in time.")
