@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -25,9 +28,27 @@ def top_px(page: Page) -> float:
 
 
 def turn_wheel(page: Page, down_px: int) -> None:
+    """Returns once the conversation has gone, and stands still."""
     page.locator(BOX).hover()
+    before = top_px(page)
     page.mouse.wheel(0, down_px)
-    page.wait_for_timeout(200)
+    wait_for(page, lambda: top_px(page) != before)
+    wait_for_rest(page)
+
+
+def wait_for_rest(page: Page) -> None:
+    """Until nothing has moved for 300 ms."""
+    tops = [top_px(page)]
+    while len(tops) < 4 or len(set(tops[-4:])) > 1:
+        page.wait_for_timeout(100)
+        tops.append(top_px(page))
+
+
+def wait_for(page: Page, is_so: Callable[[], bool], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"{top_px(page)} px from the top, {left_px(page)} px from the end"
+        page.wait_for_timeout(50)
 
 
 def ask_half(page: Page, site: FakeGateway, text: str) -> None:
@@ -37,15 +58,14 @@ def ask_half(page: Page, site: FakeGateway, text: str) -> None:
     site.default = Reply(LINES, piece_chars=AT_ONCE, hold_after=num_pieces // 2)
     send(page, text)
     expect(page.locator("#curc-chat .bot-row").last).to_contain_text("Line 100.")
-    page.wait_for_timeout(300)
-    assert left_px(page) < 80
+    wait_for(page, lambda: left_px(page) < 80)
 
 
 def come_to_the_end(page: Page, site: FakeGateway, count: int) -> None:
     site.release()
     expect(page.locator("#curc-chat .bot-row").last).to_contain_text("Line 299.")
     expect(asides(page)).to_have_count(count)
-    page.wait_for_timeout(300)
+    wait_for_rest(page)
 
 
 def test_who_reads_back_stays_there_and_who_comes_to_the_end_follows_again(
