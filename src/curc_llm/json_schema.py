@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from curc_llm.errors import SchemaError
@@ -12,6 +12,9 @@ from curc_llm.errors import SchemaError
 MAX_NAME = 64  # the API's limit
 # Grammars of larger ones take seconds to compile, during which the engine's other answers wait.
 MAX_SCHEMA_CHARS = 100_000
+# Keywords whose values are schemas by names, and those whose values are no schemas.
+_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_DATA = ("const", "enum", "default", "examples")
 SEE_SPECIFICATION = "See https://json-schema.org/understanding-json-schema"
 
 
@@ -69,7 +72,32 @@ def check_schema(given: Mapping[str, Any]) -> dict[str, Any]:
         raise SchemaError(
             f"The schema is no JSON schema: at {where}, {error.message}.", SEE_SPECIFICATION
         ) from None
+    _refuse_remote(definition)
     return definition
+
+
+def _refuse_remote(definition: dict[str, Any]) -> None:
+    """The engine fetches nothing: what an address would say, it would let pass unchecked."""
+    remote = next((ref for ref in _list_refs(definition) if not ref.startswith("#")), None)
+    if remote is not None:
+        raise SchemaError(
+            f"The schema refers to {remote[:80]!r}, but nothing is fetched: "
+            "a $ref is to a place in the schema itself, such as '#/$defs/name'.",
+            "Copy what it refers to into the schema's $defs.",
+        )
+
+
+def _list_refs(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for one in schema:
+            yield from _list_refs(one)
+    for word, value in schema.items() if isinstance(schema, dict) else ():
+        if word in ("$ref", "$dynamicRef") and isinstance(value, str):
+            yield value
+        elif word in _BY_NAME and isinstance(value, dict):
+            yield from _list_refs(list(value.values()))
+        elif word not in _DATA:
+            yield from _list_refs(value)
 
 
 def make_response_format(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,6 +94,20 @@ def test_undo_names_what_was_deleted() -> None:
     assert 'data-curc-do="restore" data-curc-value="c1"' in shown
 
 
+def test_chats_of_one_title_length_and_minute_are_told_apart_by_their_seconds() -> None:
+    chats = [
+        make_chat("Hi", 0.5, chat_id="a"),
+        make_chat("Hi", 0.5 - 20 / HOUR_S, chat_id="b"),
+        make_chat("Hi", 3, chat_id="c"),
+    ]
+    shown = render_chat_list(chats, "", NOW)
+    assert re.findall(r'<span class="curc-when">(.*?)</span>', shown) == [
+        "08:30:00 · 2 messages",
+        "08:30:20 · 2 messages",
+        "06:00 · 2 messages",
+    ]
+
+
 def test_chats_of_one_title_are_told_apart_and_the_others_stay_as_they_are() -> None:
     chats = [
         make_chat("Hi", 0.5, chat_id="a"),

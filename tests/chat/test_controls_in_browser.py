@@ -149,7 +149,9 @@ def test_what_is_a_little_too_long_is_refused_in_the_conversation(
     assert site.requests == []
     # It lies ready to be shortened, and what is sent in its place isn't sent along with it.
     expect(box(page)).to_have_value("y" * 300)
-    ask_and_see(page, "Shorter")
+    send(page, "Shorter")
+    expect(questions(page).last).to_have_text("Shorter")
+    expect(answers(page).last).to_have_text("Hello there.")
     assert [m["content"] for m in site.requests[-1]["messages"]][-2:] == ["Yes.", "Shorter"]
     page.get_by_role("button", name="New chat").click()
     expect(page).to_have_title(fresh)

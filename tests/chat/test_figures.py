@@ -58,8 +58,22 @@ def test_an_answer_that_the_engine_died_of_can_go_on() -> None:
 def test_an_answer_that_went_on_counts_all_of_its_tokens() -> None:
     first = make_message(status="stopped", completion_tokens=67)
     second = make_message(completion_tokens=190, **describe_beginning(first))
-    assert render_figures(second) == "257 tokens"
-    assert render_figures(make_message(completion_tokens=3, **describe_beginning(second))) == "260 tokens"
+    assert render_figures(second) == "at least 257 tokens"
+    third = make_message(completion_tokens=3, **describe_beginning(second))
+    assert render_figures(third) == "at least 260 tokens"
+    cut = make_message(finish_reason="length", prompt_tokens=9, completion_tokens=67)
+    assert render_figures(make_message(completion_tokens=190, **describe_beginning(cut))) == "257 tokens"
+
+
+def test_a_broken_off_answer_whose_tokens_nobody_counted_has_at_least_as_many_as_pieces_came() -> None:
+    answer = Answer(deltas=6, sent_at=0.0, first_at=1.0, last_at=2.0)
+    message = make_message(status="stopped", **make_facts(answer))
+    assert render_figures(message) == "at least 6 tokens · first token 1.00 s · stopped"
+
+
+def test_an_answer_that_the_server_didnt_end_isnt_given_the_tokens_of_what_went_before() -> None:
+    first = make_message(status="stopped", completion_tokens=6)
+    assert render_figures(make_message(status="unfinished", **describe_beginning(first))) == "broke off"
 
 
 def test_an_imported_chat_with_strange_figures_is_shown_all_the_same() -> None:

@@ -10,7 +10,15 @@ from curc_llm.chat.page_parts import Parts
     ("name", "text", "sentence"),
     [
         ("temperature", "9", "Temperature can't be '9': it is a number from 0 to 2."),
-        ("other_temperature", "hot", "Temperature can't be 'hot': it is a number from 0 to 2."),
+        ("other_temperature", "x", "Second column: Temperature can't be 'x': it is a number from 0 to 2."),
+        (
+            "json_schema",
+            '{"properties": {"a": {"$ref": "https://h.example/a.json"}}}',
+            (
+                "The schema refers to 'https://h.example/a.json', but nothing is fetched: "
+                "a $ref is to a place in the schema itself, such as '#/$defs/name'."
+            ),
+        ),
         ("max_tokens", "-1", "Max. tokens can't be '-1': it is a whole number from 1 to 1,000,000."),
         ("stop", "\n".join(map(str, range(17))), "There are 17 stop texts; up to 16 can be."),
         ("json_schema", "[1]", "The JSON schema is '[1]', but it must be an object: {...}."),

@@ -94,9 +94,11 @@ def test_an_image_by_name_and_one_in_a_link_are_shown_as_what_was_written(
     site.default = Reply(f"{words}\n\n[p]: https://example.com/p.png")
     send(page, "Hi")
     expect(asides(page)).to_contain_text("first token")
-    assert answers(page).inner_text().replace(MARK, "").strip() == "See ![the plot][p] and ![badge](b.svg)."
+    shown = answers(page).inner_text().replace(MARK, "").strip()
+    assert shown.splitlines()[0] == "See ![the plot][p] and ![badge](b.svg)."
+    assert shown.splitlines()[-1] == "[p]: https://example.com/p.png"
     links = [link.replace(MARK, "") for link in page.locator("#curc-chat .bot a").all_inner_texts()]
-    assert links == ["![badge](b.svg)"]
+    assert links == ["![badge](b.svg)", "https://example.com/p.png"]
 
 
 def test_the_browser_has_nothing_to_complain_of(page: Page, site: FakeGateway) -> None:

@@ -29,12 +29,10 @@ def render_chat_list(
     if not chats:
         return '<p class="curc-none">No saved chats yet. Each one is kept from its first message on.</p>'
     shown = chats[:most]
-    alike = find_alike(shown)
+    whens = tell_apart(shown, now)
     parts = []
     for name, group in groupby(shown, lambda one: name_group(one, now)):
-        items = "".join(
-            _render_chat(one, current, render_when(one, now) if one.title in alike else "") for one in group
-        )
+        items = "".join(_render_chat(one, current, whens.get(one.chat_id, "")) for one in group)
         parts.append(f'<h3 class="curc-group">{name}</h3><ul class="curc-list">{items}</ul>')
     if len(chats) > most:
         parts.append(
@@ -79,12 +77,21 @@ def name_group(chat: ChatSummary, now: datetime) -> str:
     return "Older"
 
 
-def find_alike(chats: Iterable[ChatSummary]) -> set[str]:
-    """Titles that more than one chat has."""
-    return {title for title, count in Counter(chat.title for chat in chats).items() if count > 1}
+def tell_apart(chats: Sequence[ChatSummary], now: datetime) -> dict[str, str]:
+    """What tells chats of the same title from each other, by their ids; to the second where minutes don't.
+
+    Args:
+        chats: of the list.
+        now: with a time zone.
+    """
+    titles = Counter(chat.title for chat in chats)
+    whens = {chat.chat_id: render_when(chat, now) for chat in chats if titles[chat.title] > 1}
+    rows = Counter((chat.title, whens.get(chat.chat_id)) for chat in chats)
+    same = [chat for chat in chats if chat.chat_id in whens and rows[chat.title, whens[chat.chat_id]] > 1]
+    return whens | {chat.chat_id: render_when(chat, now, "%H:%M:%S") for chat in same}
 
 
-def render_when(chat: ChatSummary, now: datetime) -> str:
+def render_when(chat: ChatSummary, now: datetime, clock: str = "%H:%M") -> str:
     """What tells a chat from another one of the same title.
 
     Example:
@@ -95,7 +102,7 @@ def render_when(chat: ChatSummary, now: datetime) -> str:
     year = "" if at.year == now.year else f" {at.year}"
     day = "" if at.date() == now.date() else f"{at.day} {at:%b}{year}, "
     count = "1 message" if chat.num_messages == 1 else f"{chat.num_messages:,} messages"
-    return f"{day}{at:%H:%M} · {count}"
+    return f"{day}{at:{clock}} · {count}"
 
 
 def _render_chat(chat: ChatSummary, current: str, when: str = "", snippet: str = "") -> str:

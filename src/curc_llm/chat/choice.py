@@ -10,6 +10,7 @@ from typing import Any
 from curc_llm.chat.controls import FACT, FIELDS, Controls, parse_controls, parse_system, read_facts
 from curc_llm.chat.model_facts import ModelFacts, ModelFactsShelf
 from curc_llm.chat.session_watch import Snapshot, choose_model
+from curc_llm.errors import CurcLlmError, SettingsError
 
 # The fields of the page's settings, in the order that handlers take them.
 SETTINGS = ("model", "system_prompt", *FIELDS)
@@ -17,6 +18,8 @@ SETTINGS = ("model", "system_prompt", *FIELDS)
 OTHER = ("compare", "other_model", "other_temperature", "other_system")
 # Under which name they are kept with a chat.
 BESIDE = "beside"
+# What stands before a sentence about them: the first column's have the same names.
+OF_OTHER = "Second column: "
 NOT_BESIDE = {"other_model": None, "other_temperature": "", "other_system": ""}
 
 
@@ -67,6 +70,20 @@ async def read_choice(values: Mapping[str, Any], snapshot: Snapshot, shelf: Mode
     engine = snapshot.engine(model)
     facts = await shelf.find(engine)
     return Choice(model, system, controls, facts, engine.max_model_len if engine else None)
+
+
+async def read_other(other: Mapping[str, Any], snapshot: Snapshot, shelf: ModelFactsShelf) -> Choice:
+    """As `read_choice`, for the second column, which an error names.
+
+    Args:
+        other: as `make_other` has it.
+        snapshot: which models are served.
+        shelf: what is known of them.
+    """
+    try:
+        return await read_choice(other, snapshot, shelf)
+    except CurcLlmError as error:
+        raise SettingsError(f"{OF_OTHER}{error.message}", error.remedy) from error
 
 
 def make_other(values: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ from curc_llm.chats.message import Message
 ENDED_BY, PAGE = "ended_by", "page"
 # How an answer ended that can go on.
 CUT = ("stopped", "unfinished", "failed")
-# Tokens of the part that an answer goes on from.
-EARLIER = "earlier_tokens"
+# Tokens of the part that an answer goes on from, and whether there may be more of them.
+EARLIER, EARLIER_ROUGH = "earlier_tokens", "earlier_rough"
 # A person changed the text; the model's own is the version before.
 EDITED = "edited"
 CHANGED = "You changed this answer. The model's own is kept: the arrows lead to it."
@@ -56,6 +56,15 @@ def count_tokens(facts: Mapping[str, Any]) -> int:
     return sum(part for part in parts if isinstance(part, int))
 
 
+def is_rough(message: Message) -> bool:
+    """True where an answer's tokens weren't counted by the engine, which does so at its end alone.
+
+    What is known then are the pieces that came, of one token or several each.
+    """
+    is_uncounted = message.status in CUT and not isinstance(message.facts.get("prompt_tokens"), int)
+    return is_uncounted or bool(message.facts.get(EARLIER_ROUGH))
+
+
 def render_figures(message: Message) -> str:
     """The quiet line under an answer.
 
@@ -67,11 +76,9 @@ def render_figures(message: Message) -> str:
     facts = message.facts
     if facts.get(EDITED):
         return "edited"
-    tokens, rate, first_s = count_tokens(facts), facts.get("tokens_per_s"), facts.get("first_token_s")
-    parts = []
-    if tokens:
-        parts.append(f"{tokens:,} token" + ("" if tokens == 1 else "s"))
-    if isinstance(rate, int | float) and rate:
+    rate, first_s = facts.get("tokens_per_s"), facts.get("first_token_s")
+    parts = [_render_tokens(message)]
+    if isinstance(rate, int | float) and rate and not is_rough(message):
         parts.append(f"{rate:,.3g} tokens/s" if rate < 100 else f"{rate:,.0f} tokens/s")
     if isinstance(first_s, int | float):
         parts.append(f"first token {first_s:.2f} s")
@@ -81,7 +88,15 @@ def render_figures(message: Message) -> str:
         parts.append("broke off")
     elif facts.get("finish_reason") == "length":
         parts.append("cut off at the token limit")
-    return " · ".join(parts)
+    return " · ".join(part for part in parts if part)
+
+
+def _render_tokens(message: Message) -> str:
+    tokens = count_tokens(message.facts)
+    # Of an answer that was on its way when the server stopped, only what went before it would be counted.
+    if not tokens or not isinstance(message.facts.get("completion_tokens"), int):
+        return ""
+    return f"{'at least ' if is_rough(message) else ''}{tokens:,} token{'' if tokens == 1 else 's'}"
 
 
 def render_details(message: Message, max_model_len: int | None = None) -> str:
@@ -100,7 +115,10 @@ def render_details(message: Message, max_model_len: int | None = None) -> str:
         room = f" of {max_model_len:,}" if max_model_len else ""
         lines.append(f"Prompt: {prompt:,} tokens; context used: {prompt + tokens:,}{room}")
     else:
-        lines.append("Token counts are those of the pieces that came, as the answer didn't end by itself.")
+        lines.append(
+            "The model counts its tokens at the end of an answer, which this one didn't reach: what is known "
+            "are the pieces that came, of one token or more each."
+        )
     if message.status == "unfinished":
         lines.append("It broke off: the page was closed or loaded anew, or the chat's server stopped.")
     if facts.get("finish_reason") == "length":

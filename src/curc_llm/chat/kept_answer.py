@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from curc_llm.chat.answer import Answer
-from curc_llm.chat.figures import EARLIER, ENDED_BY, PAGE, count_tokens, make_facts
+from curc_llm.chat.figures import EARLIER, EARLIER_ROUGH, ENDED_BY, PAGE, count_tokens, is_rough, make_facts
 from curc_llm.chats.answer import AnswerWriter
 from curc_llm.chats.message import Message
 from curc_llm.chats.writer import ChatWriter
@@ -80,4 +80,5 @@ class KeptAnswer:
 
 def describe_beginning(before: Message) -> dict[str, Any]:
     """Facts of an answer that goes on from another one: its id, and how many tokens are there already."""
-    return {"continues": before.message_id, EARLIER: count_tokens(before.facts)}
+    rough = {EARLIER_ROUGH: True} if is_rough(before) else {}
+    return {"continues": before.message_id, EARLIER: count_tokens(before.facts), **rough}

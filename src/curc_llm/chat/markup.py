@@ -36,6 +36,10 @@ _DIAGRAM = re.compile(r"(?:`{3}|~{3})[ \t]*mermaid", re.IGNORECASE)
 # An image by address or by name, or what begins like one.
 _IMAGE = re.compile(r"!\[(?:(?P<text>[^\[\]]*)\](?:(?P<next>\[)|(?=\()))?")
 _CLOSED = f"{MARK}\\]{MARK}"
+# An image by name, and the line with its address: Markdown shows no such line, nor is the image shown.
+_NAMED_IMAGE = re.compile(r"!\[([^\[\]\n]*)\](?:\[([^\[\]\n]*)\])?(?!\()")
+_DEFINITION = re.compile(r"^( {0,3})\[(?=([^\[\]\n]+)\]:[ \t]*\S)", re.MULTILINE)
+_ADDRESS = f"{MARK}{MARK}\\["
 _HTML = re.compile(r"<(?=[A-Za-z/!?])(?!(?:br|/?(?:sub|sup|kbd))[ \t]*/?>|https?://[^\s<>]*>)")
 
 
@@ -51,12 +55,13 @@ def render_markdown(text: str, less_than: str = "&lt;") -> str:
         '&lt;·script> costs $5'
     """
     text = break_paragraphs(text.replace(MARK, "").replace(ASIDE, ""), BREAK)
+    images = _name_images(text)
     parts: list[str] = []
     end = 0
     for code in _CODE.finditer(text):
-        parts += [_render_prose(text[end : code.start()], less_than), code.group()]
+        parts += [_render_prose(text[end : code.start()], less_than, images), code.group()]
         end = code.end()
-    rendered = "".join([*parts, _render_prose(text[end:], less_than)])
+    rendered = "".join([*parts, _render_prose(text[end:], less_than, images)])
     # Gradio would draw diagrams, whose labels and styles are HTML and CSS again: they stay code.
     return _DIAGRAM.sub(rf"\g<0>{MARK}", rendered)
 
@@ -75,7 +80,7 @@ def parse_markdown(markdown: str) -> str:
     """
     plain = markdown.replace(BREAK, "").replace(f"&lt;{MARK}", "<").replace(f"\\<{MARK}", "<")
     plain = plain.replace(f"{_CLOSED}\\[", "][").replace(_CLOSED, "]").replace(f"!{MARK}\\[", "![")
-    return plain.replace(MARK, "")
+    return plain.replace(_ADDRESS, "[").replace(MARK, "")
 
 
 def render_json_block(text: str) -> str:
@@ -89,17 +94,33 @@ def render_json_block(text: str) -> str:
     return f"{fence}json {MARK}\n{text.strip()}\n{fence}"
 
 
-def _render_prose(text: str, less_than: str) -> str:
+def _name_images(text: str) -> set[str]:
+    """The names by which images of a text are meant, as Markdown compares them."""
+    return {_fold(name or words) for words, name in _NAMED_IMAGE.findall(text)}
+
+
+def _show_addresses(prose: str, images: set[str]) -> str:
+    def show(line: re.Match[str]) -> str:
+        return f"{line.group(1)}{_ADDRESS}" if _fold(line.group(2)) in images else line.group()
+
+    return _DEFINITION.sub(show, prose) if images else prose
+
+
+def _fold(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _render_prose(text: str, less_than: str, images: set[str]) -> str:
     parts: list[str] = []
     end = 0
     for formula in find_formulas(text):
-        parts += [_escape(text[end : formula.start], less_than), _render_formula(formula)]
+        parts += [_escape(text[end : formula.start], less_than, images), _render_formula(formula)]
         end = formula.end
-    return "".join([*parts, _escape(text[end:], less_than)])
+    return "".join([*parts, _escape(text[end:], less_than, images)])
 
 
-def _escape(text: str, less_than: str) -> str:
-    return _IMAGE.sub(_escape_image, _HTML.sub(less_than + MARK, text))
+def _escape(text: str, less_than: str, images: set[str]) -> str:
+    return _show_addresses(_IMAGE.sub(_escape_image, _HTML.sub(less_than + MARK, text)), images)
 
 
 def _escape_image(image: re.Match[str]) -> str:

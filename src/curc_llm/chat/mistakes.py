@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from curc_llm.chat.acts import render_acts
+from curc_llm.chat.choice import OF_OTHER
 from curc_llm.chat.controls import FIELDS, parse_controls, parse_system
 from curc_llm.errors import CurcLlmError
 
@@ -26,12 +27,16 @@ def find_mistakes(values: Mapping[str, Any]) -> dict[str, str]:
     """
     named = ((name, CHECKED_OTHER.get(name, name), value) for name, value in values.items())
     found = {name: _find_mistake(kind, str(value or "")) for name, kind, value in named}
-    return {name: sentence for name, sentence in found.items() if sentence}
+    return {name: f"{_name_column(name)}{sentence}" for name, sentence in found.items() if sentence}
 
 
 def render_mistakes(values: Mapping[str, Any]) -> str:
     """The same for page.js, which marks the fields and writes the sentences under them."""
     return render_acts({"act": "mistakes", "fields": find_mistakes(values)})
+
+
+def _name_column(name: str) -> str:
+    return OF_OTHER if name in CHECKED_OTHER else ""
 
 
 def _find_mistake(kind: str, text: str) -> str:

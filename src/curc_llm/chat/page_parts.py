@@ -16,12 +16,7 @@ from curc_llm.chat.markup import LATEX_DELIMITERS
 from curc_llm.session.notice import read_data_notice
 
 BUSY_POLL_S = 1.0
-SETTINGS_HELP = """<div class="curc-help">
-<p><b>Temperature</b>: 0 picks the likeliest word each time, higher is more varied.</p>
-<p><b>Top-p</b>: picks among the likeliest words that make up this share.</p>
-<p><b>Max. tokens</b>: longest answer; a token is about three quarters of a word.</p>
-<p><b>Seed</b>: the same seed mostly gives the same answer again.</p>
-<p>Empty: the model's own default. They hold for this chat and are kept with it.</p></div>"""
+SETTINGS_HELP = "<p>These hold for this chat and are kept with it. Empty: the model's own default.</p>"
 
 
 @dataclass(frozen=True)
@@ -210,8 +205,8 @@ def _make_settings() -> dict[str, Any]:
         gr.Tabs(),
     ):
         with gr.Tab("Settings"):
-            settings = _make_fields()
             _make_html("curc-help", SETTINGS_HELP)
+            settings = _make_fields()
         with gr.Tab("Session"):
             settings["session"] = _make_html("curc-session")
     return settings
@@ -232,9 +227,7 @@ def _make_fields() -> dict[str, Any]:
     }
     fields["prompts"] = _make_html("curc-prompts")
     with gr.Row():
-        fields |= {name: _make_number(name, label) for name, label in NUMBERS[:2]}
-    with gr.Row():
-        fields |= {name: _make_number(name, label) for name, label in NUMBERS[2:]}
+        fields |= {name: _make_number(name, label, info) for name, label, info in NUMBERS}
     fields["reasoning"] = gr.Dropdown(
         label="Reasoning", choices=[("model's choice", "")], value="", visible=False, allow_custom_value=True
     )
@@ -244,7 +237,7 @@ def _make_fields() -> dict[str, Any]:
         fields["other_model"] = gr.Dropdown(
             label="Other model", choices=[], visible=False, interactive=True, allow_custom_value=True
         )
-        fields["other_temperature"] = _make_number("other_temperature", "Other temperature")
+        fields["other_temperature"] = _make_number("other_temperature", "Other temperature", empty="the same")
         fields["other_system"] = gr.Textbox(
             elem_id=find_field_id("other_system"),
             label="Other system prompt",
@@ -254,14 +247,20 @@ def _make_fields() -> dict[str, Any]:
         )
     with gr.Accordion("More", open=False):
         fields["stop"] = gr.Textbox(
-            elem_id=find_field_id("stop"), label="Stop texts, one per line", lines=2, max_lines=6
+            elem_id=find_field_id("stop"),
+            label="Stop texts, one per line",
+            info="An answer ends before the first of them.",
+            lines=2,
+            max_lines=6,
+            placeholder="END\n###",
         )
         fields["json_schema"] = gr.Textbox(
             elem_id=find_field_id("json_schema"),
             label="JSON schema that answers must fit",
+            info="Each answer is then JSON with these fields.",
             lines=3,
             max_lines=12,
-            placeholder='{"type": "object", …}',
+            placeholder='{"type": "object",\n "properties": {\n  "year": {"type": "integer"}}}',
         )
     return fields
 
@@ -272,10 +271,10 @@ def find_field_id(name: str) -> str:
 
 
 NUMBERS = (
-    ("temperature", "Temperature"),
-    ("top_p", "Top-p"),
-    ("max_tokens", "Max. tokens"),
-    ("seed", "Seed"),
+    ("temperature", "Temperature", "0: the likeliest word; higher: more varied."),
+    ("top_p", "Top-p", "Only the likeliest words of this total share."),
+    ("max_tokens", "Max. tokens", "Longest answer; a token is about ¾ of a word."),
+    ("seed", "Seed", "The same one mostly gives the same answer."),
 )
 WHEN_FULL = [
     ("Tell me, and send nothing", "refuse"),
@@ -308,8 +307,8 @@ def _make_html(elem_id: str, html: str = "") -> gr.Markdown:
     return gr.Markdown(html, elem_id=elem_id, sanitize_html=False, latex_delimiters=[], container=False)
 
 
-def _make_number(name: str, label: str) -> gr.Textbox:
+def _make_number(name: str, label: str, info: str | None = None, empty: str = "default") -> gr.Textbox:
     # gr.Number can't be empty: it sends 0, which is a temperature.
     return gr.Textbox(
-        elem_id=find_field_id(name), label=label, placeholder="default", min_width=110, max_lines=1
+        elem_id=find_field_id(name), label=label, info=info, placeholder=empty, min_width=110, max_lines=1
     )

@@ -13,7 +13,15 @@ from curc_llm.chat.acts import render_acts
 from curc_llm.chat.asked import Asked
 from curc_llm.chat.asking import find_question, prepare
 from curc_llm.chat.chips import render_chips
-from curc_llm.chat.choice import OTHER, SETTINGS, keep_other, make_other, name_columns, read_choice
+from curc_llm.chat.choice import (
+    OTHER,
+    SETTINGS,
+    keep_other,
+    make_other,
+    name_columns,
+    read_choice,
+    read_other,
+)
 from curc_llm.chat.desk import Desk
 from curc_llm.chat.desks import Desks
 from curc_llm.chat.guest_room import refuse_full
@@ -234,7 +242,7 @@ class TalkActions:
             asked = prepare(desk, choice, question, begins_with)
             other, desk.asked_other = None if begins_with else make_other(values), None
             if other is not None:
-                second = await read_choice(other, snapshot, self._models)
+                second = await read_other(other, snapshot, self._models)
                 desk.asked_other = prepare(desk, second, question)
                 desk.heads = name_columns(choice, second)
             await asyncio.to_thread(refuse_full, self._desks.state_dir, desk.user)

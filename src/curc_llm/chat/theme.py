@@ -32,6 +32,7 @@ SCRIPTS = (
     "said.js",
     "commands.js",
     "menus.js",
+    "lists.js",
     "rows.js",
     "follow.js",
     "links.js",

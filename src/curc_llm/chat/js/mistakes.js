@@ -5,7 +5,9 @@
     block.querySelector(".curc-mistake")?.remove();
     const field = block.querySelector("[aria-invalid]");
     field?.removeAttribute("aria-invalid");
-    field?.removeAttribute("aria-describedby");
+    const help = block.querySelector(".info-text");
+    if (help) field?.setAttribute("aria-describedby", help.id);
+    else field?.removeAttribute("aria-describedby");
   };
   const mark = (name, sentence) => {
     const block = document.getElementById(`curc-set-${name.replaceAll("_", "-")}`);

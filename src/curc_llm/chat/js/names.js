@@ -12,6 +12,7 @@
       .replace(/\u2063\\\]\u2063\\\[/g, "][")
       .replace(/\u2063\\\]\u2063/g, "]")
       .replace(/!\u2063\\\[/g, "![")
+      .replace(/\u2063\u2063\\\[/g, "[")
       .replace(/\u2063/g, "")
       .trim();
   curc.clean = clean;
@@ -42,6 +43,7 @@
     // A list holds items; Gradio says list, and means buttons in a row.
     ["#curc-chat .examples", { role: "group", "aria-label": "Example questions" }],
     ["#curc-chat .placeholder-content", { role: "group", "aria-label": "New conversation" }],
+    ['#curc-settings [aria-label="Other model"]', { placeholder: "the same" }],
   ];
 
   const nameParts = () => {
@@ -62,7 +64,22 @@
       set(button, "aria-expanded", String(button.parentElement.classList.contains("open")));
   };
 
+  // Gradio has a field's help in its name.
+  const nameHelp = () => {
+    for (const help of document.querySelectorAll("#curc-settings .info-text")) {
+      const block = help.closest(".block");
+      const field = block.querySelector("input, textarea");
+      help.id = `${block.id}-help`;
+      set(field, "aria-label", block.querySelector('[data-testid="block-info"]').textContent.trim());
+      if (!field.hasAttribute("aria-describedby")) set(field, "aria-describedby", help.id);
+    }
+  };
+
   const nameFolds = () => {
+    for (const button of document.querySelectorAll("#curc-settings .label-wrap")) {
+      set(button, "aria-expanded", String(button.classList.contains("open")));
+      set(button.querySelector(".icon"), "aria-hidden", "true");
+    }
     for (const title of document.querySelectorAll(".thought-group > .title")) {
       set(title, "aria-expanded", String(title.classList.contains("expanded")));
       // The arrow does what the line does.
@@ -110,7 +127,7 @@
     }
   };
 
-  curc.onChange.push(nameParts, nameFolds, nameButtons, nameContent, nameScrolled);
+  curc.onChange.push(nameParts, nameHelp, nameFolds, nameButtons, nameContent, nameScrolled);
   // A fold or a sidebar changes no element, only a class.
   document.addEventListener("click", () => setTimeout(() => [nameParts, nameFolds, nameButtons].forEach((f) => f()), 50));
 })();
