@@ -25,6 +25,7 @@ from curc_llm.chat.choice import (
 from curc_llm.chat.desk import Desk
 from curc_llm.chat.desks import Desks
 from curc_llm.chat.guest_room import refuse_full
+from curc_llm.chat.head_start import give_head_start
 from curc_llm.chat.kept_answer import KeptAnswer
 from curc_llm.chat.markup import parse_markdown
 from curc_llm.chat.model_facts import ModelFactsShelf
@@ -39,6 +40,8 @@ IDLE: Update = {"message": gr.update(submit_btn=True, stop_btn=False)}
 COLUMNS = ("chatbot", "other")
 KEEP_OTHER = "Go on with this answer"
 TURN_END_S = 0.02
+# A question that is drawn so much later still seems to be there with the key that sent it.
+AT_ONCE_S = 0.05
 Steps = AsyncGenerator[Update]
 
 
@@ -154,10 +157,12 @@ class TalkActions:
         facts = {"model": asked.request.model, "parameters": asked.request.choice.controls.to_facts()}
         writer = desk.writer
         keep = KeptAnswer(writer, asked.question.message_id, facts, asked.request.begins_with)
-        yield {column: asked.rows}
-        async with contextlib.aclosing(self._turns.run(page_id, asked.request, keep)) as steps:
-            async for rows in steps:
-                yield {column: asked.rows + rows}
+        async with (
+            contextlib.aclosing(self._turns.run(page_id, asked.request, keep)) as steps,
+            contextlib.aclosing(give_head_start(steps, AT_ONCE_S)) as shown,
+        ):
+            async for rows in shown:
+                yield {column: asked.rows + (rows or [])}
         if desk.writer is not writer:
             # Another chat was opened meanwhile; Gradio sends a stream's last value once more at its end.
             yield {column: desk.make_rows(desk.path, with_options=True) if column == "chatbot" else []}
