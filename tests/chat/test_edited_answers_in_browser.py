@@ -50,3 +50,26 @@ def test_an_empty_answer_is_refused_in_the_dialog_and_escape_leaves_it_as_it_was
     expect(page.locator(".curc-versions")).to_have_count(0)
     box(page).fill("still there")
     assert len(site.requests) == 1
+
+
+def test_escape_asks_once_before_it_drops_what_was_changed(page: Page) -> None:
+    ask_and_see(page, "Hi")
+    page.get_by_role("button", name="Edit answer").click()
+    dialog = page.get_by_role("dialog")
+    field = dialog.get_by_role("textbox")
+    field.fill("A long new text.")
+    field.press("Escape")
+    expect(dialog.get_by_role("alert")).to_contain_text("press Esc once more to drop them")
+    expect(field).to_have_value("A long new text.")
+    # Who goes on writing is asked again.
+    field.press("End")
+    field.press_sequentially("!")
+    field.press("Escape")
+    expect(field).to_have_value("A long new text.!")
+    field.press("Escape")
+    expect(dialog).to_have_count(0)
+    # What wasn't changed needs no question, and a dialog can be opened again.
+    page.get_by_role("button", name="Edit answer").click()
+    expect(field).to_have_value("Hello there.")
+    field.press("Escape")
+    expect(dialog).to_have_count(0)

@@ -254,6 +254,14 @@ def test_the_title_says_what_goes_on(wide: Page, site: FakeGateway) -> None:
     expect(wide).to_have_title("… What is an SU?")
     site.release()
     expect(wide).to_have_title("What is an SU?")
+    site.record = make_record(engines=[make_engine(phase="loading", ready_at=None)])
+    expect(wide).to_have_title("Loading · What is an SU?")
+    site.record = make_record(engines=[make_engine(phase="failed", ready_at=None)])
+    expect(wide).to_have_title("Failed · What is an SU?")
+    site.record = make_record(status="ended")
+    expect(wide).to_have_title("Ended · What is an SU?")
+    site.record = make_record()
+    expect(wide).to_have_title("What is an SU?")
 
 
 def test_the_icon_is_the_pages_own_and_can_be_drawn(wide: Page, site: FakeGateway) -> None:

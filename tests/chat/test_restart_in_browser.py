@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -87,3 +88,16 @@ def test_a_guest_sees_that_it_failed_and_no_button(page: Page, site: FakeGateway
     expect(page.locator(".curc-banner")).to_contain_text("Ask the session's owner")
     expect(page.locator(".curc-banner")).to_contain_text("curc-guide has stopped.")
     expect(page.get_by_role("button", name="Start the model again")).to_have_count(0)
+
+
+def test_what_is_over_can_be_closed_and_the_next_one_is_told(page: Page, site: FakeGateway) -> None:
+    again = make_engine(restarts=1, trouble=OOM, ready_at=time.time() - 9)
+    site.record = make_record(engines=[again])
+    banner = page.locator(".curc-banner")
+    expect(banner).to_contain_text("curc-guide was started again.")
+    page.get_by_role("button", name="Close the notice").click()
+    expect(banner).to_be_hidden()
+    expect(page.locator("#curc-notice")).to_be_hidden()
+    site.record = make_record(engines=[{**again, "restarts": 2, "ready_at": time.time() - 1}])
+    expect(banner).to_be_visible()
+    expect(banner).to_contain_text("curc-guide was started again.")

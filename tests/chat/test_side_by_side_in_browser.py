@@ -85,12 +85,13 @@ def test_two_models_answer_at_once_and_the_second_answer_can_be_taken(page: Page
     page.locator(".curc-versions").first.locator("button:enabled").click()
     expect(answers(page)).to_have_text(["one two three"])
 
-    # What was set for the second column belongs to the chat, as the first one's settings do.
+    # What was set for the second column belongs to the chat, as the first one's do, and isn't hidden.
     open_tab(page, "Settings")
-    page.get_by_role("button", name="Side by side").click()
     tick = page.get_by_label("Answer twice, side by side")
     other = page.get_by_label("Other temperature")
+    expect(tick).to_be_visible()
     expect(tick).to_be_checked()
+    expect(page.locator("#curc-title h1")).to_have_text("curc-guide")
     expect(other).to_have_value("0.9")
     page.get_by_role("button", name="New chat").click()
     expect(tick).not_to_be_checked()
@@ -117,3 +118,14 @@ def test_the_second_answer_is_taken_while_the_first_is_still_written(page: Page,
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     expect(page.locator(".curc-versions")).to_contain_text("/2")
     expect(answers(page)).to_have_text("ab cd ef")
+
+
+def test_there_is_nothing_to_go_on_with_where_the_second_model_failed(page: Page, site: FakeGateway) -> None:
+    compare(page, site)
+    refusal = {"error": {"message": "The prompt is too long.", "code": "bad_request"}}
+    site.replies = {"curc-guide": Reply("one"), "qwen": Reply(status=400, body=refusal)}
+    send(page, "Hi")
+    expect(answers(page)).to_have_text("one")
+    expect(page.locator("#curc-other")).to_contain_text("The prompt is too long.")
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Go on with this answer")).to_have_count(0)

@@ -115,3 +115,11 @@ def test_the_browser_has_nothing_to_complain_of(page: Page, site: FakeGateway) -
     asides(page).last.click()
     expect(page.get_by_text("Prompt:")).to_be_visible()
     assert said == []
+
+
+def test_an_empty_page_is_read_from_its_beginning_in_a_low_window(page: Page) -> None:
+    """As with the browser's zoom at 200 %."""
+    page.set_viewport_size({"width": 640, "height": 450})
+    page.reload()
+    expect(page.locator(".example").first).to_be_visible()
+    expect(page.get_by_role("heading", name="What can I help with?")).to_be_in_viewport()

@@ -43,6 +43,8 @@ class Desk:
         # Whether the chosen model sees, None when that isn't known; and which ones of the session do.
         self.takes_images: bool | None = None
         self.models_with_eyes: list[str] = []
+        # Which models the session serves, as the page was told last.
+        self.models: list[str] = []
         self.attached: list[Attachment] = []
         self.counted: Counted | None = None
         self.asked: Asked | None = None

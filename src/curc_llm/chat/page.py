@@ -36,7 +36,10 @@ SHELF = (
     "chatbot",
     "chats",
     "meter",
-    *(name for name in (*SETTINGS, *OTHER) if name != "model"),
+    *SETTINGS,
+    *OTHER,
+    "beside",
+    "more",
     "other",
     "prompts",
 )
@@ -158,7 +161,7 @@ def _connect_panel(page: gr.Blocks, parts: Parts, panel: PanelActions) -> None:
     model: dict[str, Any] = {"inputs": inputs, "outputs": parts.list(*MODEL), **at_once}
     parts.timer.tick(_show(panel.look_again, LOOK), **look)
     parts.keep_going.click(_show(panel.keep_going, LOOK), **look)
-    for event in (page.load, parts.model.input, parts.look_again.click):
+    for event in (page.load, parts.model.change, parts.look_again.click):
         event(_show(panel.look, LOOK), **look)
         event(_show(panel.look_at_model, MODEL), **model)
 

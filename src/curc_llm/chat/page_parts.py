@@ -38,10 +38,12 @@ class Parts:
     top_p: gr.Textbox
     max_tokens: gr.Textbox
     seed: gr.Textbox
+    more: gr.Accordion
     stop: gr.Textbox
     json_schema: gr.Textbox
     reasoning: gr.Dropdown
     when_full: gr.Dropdown
+    beside: gr.Accordion
     compare: gr.Checkbox
     other_model: gr.Dropdown
     other_temperature: gr.Textbox
@@ -232,7 +234,7 @@ def _make_fields() -> dict[str, Any]:
         label="Reasoning", choices=[("model's choice", "")], value="", visible=False, allow_custom_value=True
     )
     fields["when_full"] = gr.Dropdown(label="When the context is full", choices=WHEN_FULL, value="refuse")
-    with gr.Accordion("Side by side", open=False):
+    with gr.Accordion("Side by side", open=False) as fields["beside"]:
         fields["compare"] = gr.Checkbox(label="Answer twice, side by side", value=False)
         fields["other_model"] = gr.Dropdown(
             label="Other model", choices=[], visible=False, interactive=True, allow_custom_value=True
@@ -245,7 +247,7 @@ def _make_fields() -> dict[str, Any]:
             max_lines=8,
             placeholder="the same",
         )
-    with gr.Accordion("More", open=False):
+    with gr.Accordion("More", open=False) as fields["more"]:
         fields["stop"] = gr.Textbox(
             elem_id=find_field_id("stop"),
             label="Stop texts, one per line",

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from curc_llm.chat.acts import render_acts
-from curc_llm.chat.choice import render_settings
+from curc_llm.chat.choice import BESIDE, render_settings
 from curc_llm.chat.context import measure
 from curc_llm.chat.desk import Desk
 from curc_llm.chat.messages import make_request_messages
@@ -27,8 +27,23 @@ def show_chat(desk: Desk, *acts: dict[str, Any]) -> Update:
 
 
 def show_settings(desk: Desk) -> Update:
-    """What was set for the chat, in the settings' fields."""
-    return dict(render_settings(desk.writer.chat.settings))
+    """What was set for the chat, in the settings' fields; folds that hide some of it are opened."""
+    fields = render_settings(desk.writer.chat.settings)
+    folds = {"beside": fields["compare"], "more": fields["stop"] or fields["json_schema"]}
+    opened = {name: gr.update(open=True) for name, is_used in folds.items() if is_used}
+    model = find_model(desk)
+    return {**fields, **opened, **({"model": model} if model else {})}
+
+
+def find_model(desk: Desk) -> str:
+    """The model that the chat goes on with: the one that answered last, if it is served; else empty.
+
+    One that answered beside it, in the second column, was asked for comparison.
+    """
+    beside = desk.writer.chat.settings.get(BESIDE)
+    other = beside.get("other_model") if isinstance(beside, dict) else None
+    names = [message.model for message in desk.path if message.model and message.model != other]
+    return names[-1] if names and names[-1] in desk.models else ""
 
 
 def render_desk_meter(desk: Desk) -> str:

@@ -23,10 +23,10 @@ from curc_llm.chat.housekeeping import explain_limits
 from curc_llm.chat.launched import LaunchedWith
 from curc_llm.chat.model_facts import ModelFacts, ModelFactsShelf
 from curc_llm.chat.page_parts import render_placeholder
-from curc_llm.chat.page_view import Update, find_user
+from curc_llm.chat.page_view import Update, find_model, find_user
 from curc_llm.chat.panel_html import render_banner, render_header
 from curc_llm.chat.session_html import SessionView, render_session
-from curc_llm.chat.session_panel import is_ready, make_banner, make_status_line
+from curc_llm.chat.session_panel import is_ready, make_banner, make_state_word, make_status_line
 from curc_llm.chat.session_watch import MAX_AGE_S, Snapshot, choose_model
 from curc_llm.chat.turns import Turns
 from curc_llm.session.keys import OWNER
@@ -95,11 +95,15 @@ class PanelActions:
         """Shows which models there are, and what is known of the chosen one."""
         user = find_user(request)
         snapshot = await self._turns.eyes.look(user, 0)
-        chosen = choose_model(snapshot, model)
+        desk = self._desks.find(request)
+        desk.models = snapshot.models
+        chosen = choose_model(snapshot, model or find_model(desk))
         access = describe_access(user, snapshot.record, os.environ)
         empty = gr.update(examples=self.list_examples(chosen), placeholder=render_placeholder(access.notice))
-        choices = gr.update(choices=snapshot.models, value=chosen or None, visible=len(snapshot.models) > 1)
         known = show_model(await self._models.find(snapshot.engine(chosen)))
+        # What is chosen already isn't told again: a chat that is opened meanwhile may choose another.
+        value = {} if chosen == model else {"value": chosen or None}
+        choices = gr.update(choices=snapshot.models, visible=len(snapshot.models) > 1, **value)
         others = gr.update(choices=snapshot.models, visible=len(snapshot.models) > 1)
         return {"model": choices, "other_model": others, "chatbot": empty, **known}
 
@@ -120,7 +124,13 @@ class PanelActions:
         can_keep_going = banner is not None and banner.can_keep_going and access.may_keep_going
         is_new = bool(snapshot.models) and chosen != model
         return {
-            "header": render_header(chosen or "curc-llm", make_status_line(snapshot, chosen), well, is_new),
+            "header": render_header(
+                chosen or "curc-llm",
+                make_status_line(snapshot, chosen),
+                well,
+                is_new,
+                make_state_word(snapshot, chosen),
+            ),
             "banner": render_banner(banner, is_owner=access.may_restart),
             "keep_going": gr.update(visible=can_keep_going),
             "timer": gr.update(value=choose_poll_s(well and banner is None, self._desks.count_open())),

@@ -19,11 +19,19 @@ def render_banner(banner: Banner | None, *, is_owner: bool = False) -> str:
     detail = (
         f'<div class="curc-banner-detail">{_code(escape_line(banner.detail))}</div>' if banner.detail else ""
     )
+    closes_as = f' data-curc-closes="{escape_line(banner.closes_as)}"' if banner.closes_as else ""
     return (
-        f'<div class="curc-banner curc-{escape_line(banner.level)}" role="{role}">'
+        f'<div class="curc-banner curc-{escape_line(banner.level)}" role="{role}"{closes_as}>'
+        f"{CLOSE if closes_as else ''}"
         f'<div class="curc-banner-title">{escape_line(banner.title)}</div>'
         f"{detail}{_render_way_on(banner) if is_owner else ''}{_render_bar(banner.progress)}</div>"
     )
+
+
+CLOSE = (
+    '<button type="button" class="curc-banner-close" data-curc-act="close-banner" '
+    'aria-label="Close the notice" title="Close the notice">×</button>'
+)
 
 
 def _render_way_on(banner: Banner) -> str:
@@ -44,7 +52,7 @@ def _render_way_on(banner: Banner) -> str:
 IN_PORTAL = "<br>If you launched it in the portal: launch it again from My Interactive Sessions."
 
 
-def render_header(model: str, status_line: str, is_well: bool, is_new: bool = False) -> str:
+def render_header(model: str, status_line: str, is_well: bool, is_new: bool = False, state: str = "") -> str:
     """Writes the title row: the model's name, and how it is.
 
     Args:
@@ -52,12 +60,13 @@ def render_header(model: str, status_line: str, is_well: bool, is_new: bool = Fa
         status_line: a few words.
         is_well: whether it can answer.
         is_new: whether the page's settings are still those of another model; page.js then asks for them.
+        state: what the browser's tab says of it; empty when it is ready.
     """
-    state = "well" if is_well else "waiting"
+    dot = "well" if is_well else "waiting"
     mark = ' data-curc-new="1"' if is_new else ""
     return (
-        f'<div class="curc-header"{mark}><h1>{escape_line(model)}</h1>'
-        f'<span class="curc-status"><span class="curc-dot curc-{state}" aria-hidden="true"></span>'
+        f'<div class="curc-header" data-curc-state="{escape_line(state)}"{mark}><h1>{escape_line(model)}</h1>'
+        f'<span class="curc-status"><span class="curc-dot curc-{dot}" aria-hidden="true"></span>'
         f"{escape_line(status_line)}</span></div>"
     )
 

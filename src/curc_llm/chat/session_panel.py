@@ -41,6 +41,7 @@ class Banner:
         model: served name of the model that it is about.
         again: the command that launches the session again, once it is over.
         is_job: the session is a job of Slurm, which the portal can launch again too.
+        closes_as: what tells it from another one of its kind, when a person may close it; else empty.
     """
 
     level: str
@@ -52,6 +53,7 @@ class Banner:
     model: str = ""
     again: str = ""
     is_job: bool = False
+    closes_as: str = ""
 
 
 def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
@@ -93,12 +95,31 @@ def make_status_line(snapshot: Snapshot, model: str) -> str:
     return " · ".join(words)
 
 
+def make_state_word(snapshot: Snapshot, model: str) -> str:
+    """What the browser's tab says of the model, in a word or two; empty when it is ready.
+
+    Example:
+        >>> make_state_word(Snapshot(lost_s=60), "")
+        'No connection'
+    """
+    record, engine = snapshot.record, snapshot.engine(model)
+    if snapshot.lost_s > LOST_S:
+        return "No connection"
+    if record is not None and record.status.is_over:
+        return "Ended"
+    if engine is not None and engine.phase in {EnginePhase.FAILED, EnginePhase.STOPPED}:
+        return "Failed"
+    return "" if engine is not None and engine.phase is EnginePhase.READY else "Loading"
+
+
 def make_waiting_line(snapshot: Snapshot, model: str) -> str:
     """What a message that waits for the model says."""
     engine = snapshot.engine(model)
     if engine is None:
         return "Waiting for the model"
-    return f"Waiting for the model: {_lower_first(_render_phase(engine))}"
+    # The page may talk to another one by now.
+    name = model if len(snapshot.models) > 1 else "the model"
+    return f"Waiting for {name}: {_lower_first(_render_phase(engine))}"
 
 
 def is_ready(snapshot: Snapshot, model: str) -> bool:
@@ -206,11 +227,14 @@ def _make_restarted(engine: EngineRecord | None, now: float) -> Banner | None:
         return None
     if now - engine.ready_at > RESTART_TOLD_S:
         return None
-    return Banner("warning", f"{engine.served_model_name} was started again.", engine.trouble.message)
+    name = engine.served_model_name
+    closes_as = f"{name} {engine.ready_at}"
+    return Banner("warning", f"{name} was started again.", engine.trouble.message, closes_as=closes_as)
 
 
 def _make_warning(record: SessionRecord) -> Banner | None:
-    return Banner("warning", record.warnings[-1]) if record.warnings else None
+    last = record.warnings[-1] if record.warnings else ""
+    return Banner("warning", last, closes_as=last) if last else None
 
 
 def _render_phase(engine: EngineRecord) -> str:

@@ -176,7 +176,7 @@ class TalkActions:
             if column == "chatbot" and desk.taken:
                 yield {column: desk.make_rows(desk.path, with_options=True)}
                 return
-            options = KEEP_OTHER if column == "other" else None
+            options = KEEP_OTHER if column == "other" and message.content.strip() else None
             yield {column: desk.make_rows(desk.find_path(message), with_options=True, option=options)}
 
     async def end(self, request: gr.Request) -> Update:

@@ -57,12 +57,16 @@
     }
   });
 
-  // The tab says what is open, and whether an answer is being written.
+  // The tab says what is open, and how the model is, or that an answer is being written.
+  let written = "";
   curc.onChange.push(() => {
-    const busy = document.querySelector("#curc-message .stop-button") ? "… " : "";
-    if (curc.title === undefined) home = document.title || home;
-    const text = `${busy}${curc.title || home}`;
-    if (curc.title !== undefined && document.title !== text) document.title = text;
+    const isLost = document.documentElement.classList.contains("curc-is-lost");
+    const state = isLost ? "No connection" : document.querySelector("#curc-title .curc-header")?.dataset.curcState;
+    const busy = curc.isAnswering() ? "… " : "";
+    if (document.title && document.title !== written && curc.title === undefined) home = document.title;
+    const text = `${state ? `${state} · ` : busy}${curc.title || home}`;
+    if (document.title === text || (curc.title === undefined && text === home)) return;
+    document.title = written = text;
   });
 
   // A reload opens the same chat again; so does a link to it. Gradio listens a while after it drew the page: until

@@ -28,6 +28,17 @@
       dialog.remove();
       shown = null;
     };
+    // What was written isn't lost by one press of Esc.
+    let isWarned = false;
+    const leave = (event) => {
+      event.preventDefault();
+      if (isWarned || field.value === text || !field.value.trim()) {
+        close();
+        return;
+      }
+      isWarned = true;
+      refusal.textContent = "Your changes aren't saved. Save them, or press Esc once more to drop them.";
+    };
     const save = () => {
       refusal.textContent = "";
       curc.send("answer-edit", `${chat} ${id}`, field.value);
@@ -35,7 +46,9 @@
     const end = (words) => (words ? (refusal.textContent = words) : close());
     cancel.addEventListener("click", close);
     keep.addEventListener("click", save);
-    dialog.addEventListener("cancel", close);
+    dialog.addEventListener("cancel", leave);
+    dialog.addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && leave(event));
+    field.addEventListener("input", () => (isWarned = false));
     field.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();

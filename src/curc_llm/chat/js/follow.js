@@ -21,7 +21,7 @@
   };
   // Told after the layout of each frame, when the height costs nothing.
   const grown = new ResizeObserver(() => {
-    if (!follows || !box) return;
+    if (!follows || !box?.querySelector(".message-row")) return; // an empty page is read from its beginning
     const before = box.scrollTop;
     if (before < last - 2 && !isNear()) {
       follows = false; // somebody went up between two looks

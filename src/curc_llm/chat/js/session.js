@@ -23,6 +23,14 @@
   };
   curc.onChange.push(draw);
 
+  // A notice that was closed stays away, however often the session's state is drawn anew.
+  const closed = new Set();
+  const hideClosed = () => {
+    const banner = document.querySelector("#curc-notice .curc-banner[data-curc-closes]");
+    if (banner) banner.hidden = closed.has(banner.dataset.curcCloses);
+  };
+  curc.onChange.push(hideClosed);
+
   const acts = {
     copy: async (button) => {
       if (await curc.copy(button.dataset.curcValue)) say(button, "Copied");
@@ -42,6 +50,11 @@
       const allowed = window.Notification && (await Notification.requestPermission()) === "granted";
       curc.tells = allowed;
       say(button, allowed ? "You will be told while this page is open" : "Your browser doesn't allow it");
+    },
+    "close-banner": (button) => {
+      closed.add(button.closest(".curc-banner").dataset.curcCloses);
+      hideClosed();
+      document.querySelector("#curc-message textarea")?.focus();
     },
     "copy-chat": (button) => curc.copyChat(button),
     path: () => curc.askPath(),
