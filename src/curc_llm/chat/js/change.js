@@ -8,18 +8,21 @@ const curc = { onChange: [] };
   let waiting = false;
   let timer = 0;
   let last = 0;
+  let wasAnswering = false;
 
   const look = () => {
     clearTimeout(timer);
     waiting = false;
     timer = 0;
+    wasAnswering = curc.isAnswering();
     last = performance.now();
     for (const one of curc.onChange) one();
   };
   const soon = () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(look);
+    // At an answer's end Gradio draws a good deal in this frame: what is ours comes after it.
+    requestAnimationFrame(() => (wasAnswering && !curc.isAnswering() ? setTimeout(look) : look()));
   };
   const later = () => {
     if (waiting || timer) return;
