@@ -60,7 +60,7 @@ def test_reasoning_is_offered_in_the_models_own_levels_with_its_own_defaults(
     for name, template in templates.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "chat_template.jinja").write_text(template)
-    (tmp_path / "effort" / "generation_config.json").write_text('{"temperature": 0.6}')
+    (tmp_path / "effort" / "generation_config.json").write_text('{"temperature": 0.6, "top_k": 20}')
     site.record = make_record(
         engines=[
             make_engine(model=str(tmp_path / "effort")),
@@ -72,6 +72,7 @@ def test_reasoning_is_offered_in_the_models_own_levels_with_its_own_defaults(
     levels = page.get_by_label("Reasoning", exact=True)
     temperature = page.get_by_label("Temperature", exact=True)
     expect(temperature).to_have_attribute("placeholder", "0.6 (model's default)")
+    expect(page.locator("#curc-help")).to_contain_text("The model also sets top_k 20.")
     levels.click()
     expect(page.get_by_role("option")).to_have_text(["✓ model's choice", "✓ low", "✓ medium", "✓ high"])
     page.get_by_role("option", name="high").click()

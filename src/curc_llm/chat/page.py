@@ -45,7 +45,7 @@ SHELF = (
 )
 CONVERSE = (*TALK, "chatbot", "chats", "meter")
 LOOK = ("header", "banner", "keep_going", "session", "timer")
-MODEL = ("model", "other_model", "chatbot", "reasoning", *NUMBERS)
+MODEL = ("model", "other_model", "chatbot", "reasoning", "help", *NUMBERS)
 LIST = ("chats", "meter", "told")
 FILES = ("chips", "meter", "told")
 FOUND = ("chats", "told")

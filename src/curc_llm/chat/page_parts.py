@@ -16,7 +16,7 @@ from curc_llm.chat.markup import LATEX_DELIMITERS
 from curc_llm.session.notice import read_data_notice
 
 BUSY_POLL_S = 1.0
-SETTINGS_HELP = "<p>These hold for this chat and are kept with it. Empty: the model's own default.</p>"
+SETTINGS_HELP = "These hold for this chat and are kept with it. Empty: the model's own default."
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Parts:
     other_temperature: gr.Textbox
     other_system: gr.Textbox
     prompts: gr.Markdown
+    help: gr.Markdown
     session: gr.Markdown
     attach: gr.UploadButton
     attach_menu: gr.Markdown
@@ -201,14 +202,23 @@ def _make_other() -> gr.Chatbot:
     )
 
 
+def render_settings_help(others: str = "") -> str:
+    """What holds for all settings, above their fields.
+
+    Args:
+        others: a sentence about what the model sets besides.
+    """
+    return f"<p>{html.escape(f'{SETTINGS_HELP} {others}'.strip())}</p>"
+
+
 def _make_settings() -> dict[str, Any]:
     with (
         gr.Sidebar(label="Settings", position="right", open=False, width=340, elem_id="curc-settings"),
         gr.Tabs(),
     ):
         with gr.Tab("Settings"):
-            _make_html("curc-help", SETTINGS_HELP)
-            settings = _make_fields()
+            help_line = _make_html("curc-help", render_settings_help())
+            settings = {**_make_fields(), "help": help_line}
         with gr.Tab("Session"):
             settings["session"] = _make_html("curc-session")
     return settings

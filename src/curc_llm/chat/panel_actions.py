@@ -22,7 +22,7 @@ from curc_llm.chat.gateway_client import GatewayError
 from curc_llm.chat.housekeeping import explain_limits
 from curc_llm.chat.launched import LaunchedWith
 from curc_llm.chat.model_facts import ModelFacts, ModelFactsShelf
-from curc_llm.chat.page_parts import render_placeholder
+from curc_llm.chat.page_parts import render_placeholder, render_settings_help
 from curc_llm.chat.page_view import Update, find_model, find_user
 from curc_llm.chat.panel_html import render_banner, render_header
 from curc_llm.chat.session_html import SessionView, render_session
@@ -166,5 +166,6 @@ def show_model(facts: ModelFacts) -> Update:
     """What a model chooses by itself, in the empty fields; and how it can be told to reason."""
     defaults, levels = facts.defaults, facts.reasoning.levels
     update: Update = {name: gr.update(placeholder=defaults.render_placeholder(name)) for name in NUMBERS}
+    update["help"] = render_settings_help(defaults.render_others())
     choices = [("model's choice", ""), *((level, level) for level in levels)]
     return {**update, "reasoning": gr.update(choices=choices, visible=bool(levels))}
