@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    TimeoutError,  # noqa: A004 - Playwright's own
+    expect,
+)
 
 from curc_llm.chats.store import ChatStore
 from tests.fakes.chat_process import ChatProcess
@@ -84,6 +92,20 @@ def open_attach_menu(page: Page) -> None:
     """Opens the menu of what can be attached, once Gradio no longer draws the page anew."""
     expect(page.locator("#curc-chats").locator(".curc-none, .curc-item").first).to_be_visible()
     page.get_by_label("Attach files").click()
+
+
+def choose_option(page: Page, field: Locator, name: str) -> None:
+    """Chooses in a field's list; once more where the list closed itself.
+
+    What is known of the models comes a moment after the page, and Gradio draws the lists anew for it.
+    """
+    option = page.get_by_role("option", name=name)
+    for _ in range(10):
+        field.click()
+        with contextlib.suppress(TimeoutError):
+            option.click(timeout=5000)
+            return
+    raise AssertionError(f"{name} couldn't be chosen")
 
 
 def choose_in_menu(page: Page, title: str, action: str) -> None:

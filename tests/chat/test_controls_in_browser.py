@@ -15,6 +15,7 @@ from tests.chat.conversation import (
     ask_and_see,
     box,
     chats,
+    choose_option,
     open_tab,
     questions,
     save,
@@ -80,11 +81,9 @@ def test_reasoning_is_offered_in_the_models_own_levels_with_its_own_defaults(
     assert site.requests[-1]["reasoning_effort"] == "high"
 
     # Another model is told in its own way, and what was chosen is the chat's.
-    page.get_by_label("Model", exact=True).click()
-    page.get_by_role("option", name="qwen").click()
+    choose_option(page, page.get_by_label("Model", exact=True), "qwen")
     expect(temperature).to_have_attribute("placeholder", "1 (vLLM's default)")
-    levels.click()
-    page.get_by_role("option", name="off").click()
+    choose_option(page, levels, "off")
     send(page, "And now?")
     site.wait_for(lambda g: len(g.requests) == 2)
     assert site.requests[-1]["chat_template_kwargs"] == {"enable_thinking": False}
@@ -104,8 +103,7 @@ def test_of_several_models_one_can_be_chosen(page: Page, site: FakeGateway) -> N
     site.record = make_record(engines=[make_engine(), make_engine(served_model_name="qwen")])
     page.reload()
     open_tab(page, "Settings")
-    page.get_by_label("Model", exact=True).click()
-    page.get_by_role("option", name="qwen").click()
+    choose_option(page, page.get_by_label("Model", exact=True), "qwen")
     expect(page.locator("h1")).to_have_text("qwen")
     expect(page.locator(".example").first).to_contain_text("segmentation fault")
     ask_and_see(page, "Hi")
@@ -121,8 +119,7 @@ def fill_context(page: Page, site: FakeGateway, chat: ChatProcess, num_chars: in
     open_tab(page, "Settings")
     chats(page).first.click()
     expect(answers(page)).to_have_text("Yes.")
-    page.get_by_label("When the context is full").click()
-    page.get_by_role("option", name=when_full).click()
+    choose_option(page, page.get_by_label("When the context is full"), when_full)
 
 
 def test_what_is_far_too_long_is_refused_before_it_is_sent(

@@ -22,6 +22,13 @@ def test_an_answers_figures_are_kept_and_shown_in_one_line() -> None:
     )
 
 
+def test_reasoning_that_was_stopped_says_how_long_it_went_on() -> None:
+    thought = Answer(reasoning="Hm, hm", sent_at=0.0, first_at=1.0, last_at=3.5)
+    assert make_facts(thought)["reasoning_s"] == 2.5
+    answered = Answer(reasoning="Hm", text="Yes", first_at=1.0, reasoned_until=2.0, last_at=3.5)
+    assert make_facts(answered)["reasoning_s"] == 1.0
+
+
 def test_one_token_is_one_token_and_has_no_speed() -> None:
     answer = Answer(deltas=1, sent_at=0.0, first_at=0.25, last_at=0.25)
     assert render_figures(make_message(**make_facts(answer))) == "1 token · first token 0.25 s"

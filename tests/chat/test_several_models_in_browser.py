@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat.conversation import answers, asides, ask_and_see, chats, open_tab, send
+from tests.chat.conversation import answers, asides, ask_and_see, chats, choose_option, open_tab, send
 from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine, make_record
 
 pytestmark = pytest.mark.browser
@@ -20,8 +20,7 @@ def serve_two(page: Page, site: FakeGateway) -> None:
 
 
 def choose(page: Page, name: str) -> None:
-    page.get_by_label("Model", exact=True).click()
-    page.get_by_role("option", name=name).click()
+    choose_option(page, page.get_by_label("Model", exact=True), name)
     expect(page.locator("#curc-title h1")).to_have_text(name)
 
 
@@ -29,6 +28,7 @@ def test_a_chat_goes_on_with_the_model_that_answered_last(page: Page, site: Fake
     serve_two(page, site)
     ask_and_see(page, "first", "I guide.")
     page.get_by_role("button", name="New chat").click()
+    expect(page.locator(".example").first).to_be_visible()
     choose(page, "qwen")
     ask_and_see(page, "second", "I am qwen.")
     page.reload()
@@ -36,7 +36,7 @@ def test_a_chat_goes_on_with_the_model_that_answered_last(page: Page, site: Fake
     ask_and_see(page, "third", "I am qwen.")
     # The other chat has its own.
     chats(page).filter(has_text="first").click()
-    expect(answers(page)).to_have_text("I guide.")
+    expect(answers(page)).to_have_text(["I guide."])
     expect(page.locator("#curc-title h1")).to_have_text("curc-guide")
     ask_and_see(page, "fourth", "I guide.")
     assert [one["model"] for one in site.requests] == ["curc-guide", "qwen", "qwen", "curc-guide"]

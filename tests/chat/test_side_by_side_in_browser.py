@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.chat.conversation import answers, ask_and_see, open_tab, questions, send
+from tests.chat.conversation import answers, ask_and_see, choose_option, open_tab, questions, send
 from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine, make_record
 
 pytestmark = pytest.mark.browser
@@ -26,8 +26,7 @@ def compare(page: Page, site: FakeGateway) -> None:
     open_tab(page, "Settings")
     page.get_by_role("button", name="Side by side").click()
     page.get_by_label("Answer twice, side by side").check()
-    page.get_by_label("Other model").click()
-    page.get_by_role("option", name="qwen").click()
+    choose_option(page, page.get_by_label("Other model"), "qwen")
     page.get_by_label("Other temperature").fill("0.9")
 
 
@@ -66,6 +65,7 @@ def test_two_models_answer_at_once_and_the_second_answer_can_be_taken(page: Page
     page.get_by_role("button", name="Go on with this answer").click()
     expect(answers(page)).to_have_text("ab cd ef")
     expect(other_answers(page)).to_have_count(0)
+    expect(page.locator("#curc-other")).to_be_hidden()  # and the answer that was taken has all the room
     expect(page.locator(".curc-versions")).to_contain_text("/2")
 
     # Both are told what was taken; Esc stops both.

@@ -60,6 +60,20 @@ def test_reasoning_says_how_long_it_took_where_that_is_known() -> None:
     assert "(" not in title(reasoning_s="long")
 
 
+def test_each_answer_names_its_model_where_more_than_one_answered() -> None:
+    def titles(*models: str) -> list[str]:
+        lines = [ask("q0", None)]
+        for number, model in enumerate(models):
+            lines.append(answer(f"a{number}", f"q{number}", model=model, completion_tokens=2))
+            lines.append(ask(f"q{number + 1}", f"a{number}"))
+        rows = make_transcript(make_chat(*lines).path).rows
+        return [str(row["metadata"]["title"]) for row in rows if row.get("metadata")]
+
+    assert ["big" in title for title in titles("small", "big")] == [False, True]
+    assert ["small" in title for title in titles("small", "big")] == [True, False]
+    assert not any("small" in title for title in titles("small", "small"))
+
+
 def test_what_went_wrong_stands_below_what_came() -> None:
     trouble = {"message": "The GPU is full.", "remedy": "Use a shorter context."}
     chat = make_chat(ask("q", None), answer("a", "q", status="failed", trouble=trouble))

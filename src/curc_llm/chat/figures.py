@@ -34,7 +34,7 @@ def make_facts(answer: Answer) -> dict[str, Any]:
         "completion_tokens": answer.tokens,
         "tokens_per_s": _round(answer.tokens_per_s),
         "first_token_s": _round(answer.first_token_s),
-        "reasoning_s": _round(answer.reasoning_s),
+        "reasoning_s": _round(_find_reasoning_s(answer)),
     }
     if answer.problem is not None:
         facts["trouble"] = {
@@ -43,6 +43,13 @@ def make_facts(answer: Answer) -> dict[str, Any]:
             "code": answer.problem.code,
         }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _find_reasoning_s(answer: Answer) -> float | None:
+    """Also of an answer that ended before its first word: it reasoned until the last piece that came."""
+    if answer.reasoning and not answer.text and answer.first_at is not None and answer.last_at is not None:
+        return answer.last_at - answer.first_at
+    return answer.reasoning_s
 
 
 def count_tokens(facts: Mapping[str, Any]) -> int:

@@ -70,8 +70,9 @@ def make_transcript(
     """
     rows: list[ChatMessage] = []
     ids: list[str] = []
+    names_model = len({message.model for message in path if message.model}) > 1
     for message in path:
-        new = make_rows(message, max_model_len)
+        new = make_rows(message, max_model_len, names_model=names_model)
         if with_options and message is path[-1] and can_continue(message):
             new[-1] = {**new[-1], "options": [{"value": CONTINUE, "label": "Continue the answer"}]}
         rows += new
@@ -79,8 +80,16 @@ def make_transcript(
     return Transcript(rows, ids)
 
 
-def make_rows(message: Message, max_model_len: int | None = None) -> list[ChatMessage]:
-    """The rows of one message: of an answer its reasoning, text, figures and what went wrong."""
+def make_rows(
+    message: Message, max_model_len: int | None = None, *, names_model: bool = False
+) -> list[ChatMessage]:
+    """The rows of one message: of an answer its reasoning, text, figures and what went wrong.
+
+    Args:
+        message: a question or an answer.
+        max_model_len: context length of the model in tokens, once known.
+        names_model: whether the figures begin with the model, since others answered in this conversation.
+    """
     if message.role == "user":
         return [make_user_message(message.content)]
     note = message.facts.get("note")
@@ -90,7 +99,8 @@ def make_rows(message: Message, max_model_len: int | None = None) -> list[ChatMe
     if message.content or not message.reasoning:
         rows += make_text_messages(message.content, is_json=is_json(message))
     if figures := render_figures(message):
-        rows.append(make_aside(figures, render_details(message, max_model_len)))
+        name = f"{render_markdown(message.model)} · " if names_model and message.model else ""
+        rows.append(make_aside(name + figures, render_details(message, max_model_len)))
     if (trouble := find_trouble(message.facts)) is not None:
         rows.append(make_notice(*trouble))
     return rows
