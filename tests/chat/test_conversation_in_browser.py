@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from curc_llm.chats.timing import MIN_STREAM_S
 from tests.browser import wait_for_clipboard
 from tests.chat.conversation import answers, asides, ask_and_see, box, questions, send
 from tests.fakes.chat_process import ChatProcess
@@ -43,6 +44,7 @@ def test_an_answer_streams_and_gets_its_figures(page: Page, site: FakeGateway) -
     send(page, "Hi")
     expect(answers(page)).to_have_text("one two")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.wait_for_timeout(1000 * MIN_STREAM_S)  # of a shorter answer no speed is told
     site.release()
     expect(answers(page)).to_have_text("one two three")
     expect(asides(page)).to_contain_text(re.compile(r"4 tokens.* tokens/s.*first token"))
