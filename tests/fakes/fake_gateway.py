@@ -174,13 +174,14 @@ class FakeGateway:
     async def _stop(self) -> None:
         self._private.close()
         self._public.close()
+        # Connections that were just accepted come to their handlers, which close them.
+        await _turn_loop()
         tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Transports close one turn of the loop later.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        # Transports close a turn of the loop later.
+        await _turn_loop()
 
     def _note(self, **changes: Any) -> None:
         with self._changed:
@@ -320,6 +321,11 @@ class FakeGateway:
                 task.cancel()
             await asyncio.gather(gone, pump, return_exceptions=True)
             sink.close()
+
+
+async def _turn_loop() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def _pump(source: asyncio.StreamReader, sink: Writer) -> None:
