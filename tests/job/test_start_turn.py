@@ -84,7 +84,7 @@ def test_a_job_starts_the_second_engine_of_a_gpu_when_the_first_is_ready(
     told = job.wait_for(lambda r: all(engine.ready_at for engine in r.engines))
     second = job.find("fake_engine.py", "--model two")
     assert told.engines[0].ready_at is not None
-    # The system tells when it booted in whole seconds, and a process's start from there; the first engine took
-    # two seconds to get ready.
+    # The system tells when it booted in whole seconds, and a process's start from there; the first engine
+    # took two seconds to get ready.
     assert second.create_time() >= told.engines[0].ready_at - 1
     assert told.engines[1].detail == ""
