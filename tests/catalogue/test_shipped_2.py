@@ -220,7 +220,7 @@ def test_vllm_knows_each_architecture_and_parser_and_computes_the_same_states() 
         env=without_coverage(os.environ),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(done.stdout.split("RESULT ")[1])

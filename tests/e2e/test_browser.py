@@ -27,14 +27,14 @@ def log_in(page: Page, running: Running) -> list[str]:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(running.person.run("endpoint", "--login-link").stdout.strip())
-    page.wait_for_url("**/chat/**", timeout=30_000)
+    page.wait_for_url("**/chat/**", timeout=60_000)
     return asked
 
 
 def ask(page: Page, text: str) -> None:
     """Sends a message in the chat."""
     box = page.get_by_label("Your message")
-    expect(box).to_be_visible(timeout=30_000)
+    expect(box).to_be_visible(timeout=60_000)
     box.fill(text)
     box.press("Enter")
 
@@ -53,7 +53,7 @@ def test_the_chat_answers_a_question_word_for_word(page: Page, running: Running)
     asked = log_in(page, running)
     ask(page, FIRST["question"])
     expect(page.locator("body")).to_contain_text(
-        FIRST["answer"].split(".")[0].replace("`", ""), timeout=30_000
+        FIRST["answer"].split(".")[0].replace("`", ""), timeout=60_000
     )
     assert {url.split("/")[2] for url in asked if url.startswith("http")} == {running.root.split("//")[1]}
     assert "token" not in page.url
@@ -64,11 +64,11 @@ def test_after_a_reload_the_conversation_is_there(page: Page, running: Running) 
     log_in(page, running)
     ask(page, FIRST["question"])
     answer = page.locator(ANSWER)
-    expect(answer).to_contain_text(FIRST["answer"].split(".")[0].replace("`", ""), timeout=30_000)
-    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=30_000)
+    expect(answer).to_contain_text(FIRST["answer"].split(".")[0].replace("`", ""), timeout=60_000)
+    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=60_000)
     told = answer.inner_text()
     page.reload()
-    expect(answer).to_have_text(told, timeout=30_000, use_inner_text=True)
+    expect(answer).to_have_text(told, timeout=60_000, use_inner_text=True)
 
 
 def test_what_was_seen_is_there_after_the_gateway_was_killed_in_the_middle(
@@ -78,7 +78,7 @@ def test_what_was_seen_is_there_after_the_gateway_was_killed_in_the_middle(
     process = running.find_process("curc-llm gateway")
     ask(page, FIRST["question"])
     answer = page.locator(ANSWER)
-    expect(answer).not_to_be_empty(timeout=30_000)
+    expect(answer).not_to_be_empty(timeout=60_000)
     seen = answer.inner_text().strip()
     page.wait_for_timeout(100)
     process.kill()
@@ -91,7 +91,7 @@ def test_what_was_seen_is_there_after_the_gateway_was_killed_in_the_middle(
 def test_a_login_link_works_once(page: Page, running: Running) -> None:
     link = running.person.run("endpoint", "--login-link").stdout.strip()
     page.goto(link)
-    page.wait_for_url("**/chat/**", timeout=30_000)
+    page.wait_for_url("**/chat/**", timeout=60_000)
     page.context.clear_cookies()
     page.goto("about:blank")
     page.goto(link)

@@ -141,7 +141,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         input=asked,
         text=True,
         capture_output=True,
-        timeout=300,
+        timeout=900,
         env=ENVIRONMENT,
         check=False,
     )
@@ -308,7 +308,7 @@ def read_log(kind: str, folder: Path) -> str:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=600,
+        timeout=900,
         # In one process: what a second one imports takes as long as the engine itself.
         env=ENVIRONMENT | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"},
         check=False,
