@@ -100,7 +100,7 @@ def test_stop_keeps_what_came_and_frees_the_chat(chat: ChatWidget, fake: FakeSes
         time.sleep(0.01)
     assert act(chat, "stop") == {"result": {}}
     assert not chat.is_busy
-    assert fake.aborted.wait(30)
+    assert fake.aborted.wait(1)
     assert chat.state["messages"][-1]["phase"] == "stopped"
     ask(chat, "Next")
     assert "word2" in fake.requests[-1]["body"]["messages"][1]["content"]

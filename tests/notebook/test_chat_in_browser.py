@@ -76,7 +76,7 @@ def test_the_kernel_is_free_while_an_answer_comes_and_stop_ends_the_generation(
     expect(panel.get_by_label("Stop", exact=True)).to_be_visible()
     began = time.monotonic()
     panel.get_by_label("Stop", exact=True).click()
-    assert lab_session.aborted.wait(30)
+    assert lab_session.aborted.wait(1)
     assert time.monotonic() - began < 1
     expect(replies(panel)).to_contain_text("stopped")
     ask(panel, "Next")
@@ -93,7 +93,7 @@ def test_stop_and_send_work_while_another_cell_runs(
     ask(panel, "[slow]")
     expect(panel).to_contain_text("word3")
     panel.get_by_label("Your message").press("Escape")
-    assert lab_session.aborted.wait(30)
+    assert lab_session.aborted.wait(1)
     expect(notebook.cell(1).locator(".jp-InputPrompt")).to_contain_text("*")  # it is still running
     expect(replies(panel)).to_contain_text("stopped")
 
@@ -249,7 +249,7 @@ def test_the_magics_answer_has_a_button_to_stop_it(
     run(notebook, 1)
     expect(notebook.cell(1)).to_contain_text("word3")
     notebook.cell(1).get_by_role("button", name="Stop", exact=True).last.click()
-    assert lab_session.aborted.wait(30)
+    assert lab_session.aborted.wait(1)
     notebook.wait_until_idle()
     run(notebook, 2)
     expect(notebook.output(2)).to_contain_text("done True")

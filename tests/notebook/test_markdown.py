@@ -78,4 +78,4 @@ def test_the_pages_stop_ends_it(session: Session, fake: FakeSession) -> None:
         time.sleep(0.01)
     view._act("stop", None)
     assert view.wait(0)
-    assert fake.aborted.wait(30)
+    assert fake.aborted.wait(1)

@@ -109,7 +109,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 def _scale_grey(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits: from its darkest to its brightest, or everything would be white."""
     values = image.convert("F")
-    low, high = (float(value) for value in values.getextrema())  # type: ignore[arg-type]
+    low, high = (float(value) for value in values.getextrema())  # type: ignore[arg-type] # one band
     spread = (high - low) or 1.0
     return values.point(lambda value: (value - low) * (255.0 / spread)).convert("L")
 

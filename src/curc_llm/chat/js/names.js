@@ -121,8 +121,7 @@
       element.dataset.curcWatched = "yes";
       watcher.observe(element);
     }
-    // After the next frame the page is laid out anyhow, and sizes cost nothing. Asked for at once they take 20 ms at
-    // the end of an answer of 20,000 tokens.
+    // After the next frame the page is laid out anyhow, and sizes cost nothing.
     if (shown.size) requestAnimationFrame(() => setTimeout(measureShown));
   };
   const measureShown = () => {

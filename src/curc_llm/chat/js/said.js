@@ -44,8 +44,7 @@
       if (answering) say("The answer is being written.");
       owedUntil = answering ? 0 : performance.now() + DRAWN_MS;
     }
-    // After the next frame the page is laid out anyhow, and its text costs nothing. Asked for at once it takes 50 ms at
-    // the end of an answer of 20,000 tokens.
+    // After the next frame the page is laid out anyhow, and its text costs nothing.
     if (performance.now() <= owedUntil) requestAnimationFrame(() => setTimeout(sayLast));
   });
 })();
