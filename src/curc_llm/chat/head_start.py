@@ -13,8 +13,8 @@ async def give_head_start(steps: AsyncGenerator[T], wait_s: float) -> AsyncGener
     """Gives what the steps give, and `None` before it when nothing comes within `wait_s` seconds.
 
     A question and the first word of its answer are one picture for the browser then, not two: the word is on
-    the screen 118 ms after Enter instead of 147 (medians of 8, an engine that answers at once, Chromium on the
-    same 2 cores, 2026-11-22).
+    the screen 118 ms after Enter instead of 147 (medians of 8, an engine that answers at once, Chromium on
+    the same 2 cores, 2026-11-22).
 
     Args:
         steps: closed by whoever opened it.
