@@ -49,8 +49,11 @@ def test_the_words_on_the_wire_are_those_of_the_contract() -> None:
         "config", "state", "bound", "failed", "activity", "keep_going", "restart",
     ]  # fmt: skip
     assert json.loads(render_message(MESSAGES[1]))["engines"] == [
-        {"served_model_name": "m", "socket": "/r/e.sock", "phase": "ready"}
-    ]
+        {
+            "served_model_name": "m", "socket": "/r/e.sock", "phase": "ready",
+            "id": "", "url": "", "key_file": "", "adapters": [], "max_num_seqs": 0,
+        }
+    ]  # fmt: skip
 
 
 def test_a_newer_supervisor_may_say_more() -> None:

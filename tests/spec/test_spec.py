@@ -193,16 +193,17 @@ def test_a_spec_holds_what_was_asked_and_planned_and_what_slurm_is_asked_for(tmp
     again = read_launch_spec(path)
     assert again.slurm == slurm
     assert again.origins == (origin,)
-    assert again.version == 3
+    assert again.version == 4
 
 
-def test_a_spec_of_the_version_before_is_read_as_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_spec_of_an_earlier_version_is_read_as_the_same(tmp_path: Path, version: int) -> None:
     spec = make_spec(make_settings(tmp_path), "demo")
     values = json.loads(spec.model_dump_json())
     for engine in values["engines"]:
         del engine["device_ids"], engine["kv_cache_memory_bytes"]
     path = tmp_path / "spec.json"
-    path.write_text(json.dumps({**values, "version": 2}))
+    path.write_text(json.dumps({**values, "version": version}))
     assert read_launch_spec(path) == spec
 
 
@@ -228,7 +229,7 @@ def test_a_changed_model_folder_is_noticed(model_dir: Path) -> None:
     assert fingerprint_folder(model_dir / "gone") == ""
 
 
-@pytest.mark.parametrize("version", [1, 4, None])
+@pytest.mark.parametrize("version", [1, 5, None])
 def test_a_spec_of_another_version_is_told_in_one_sentence(tmp_path: Path, version: int | None) -> None:
     values = json.loads(make_spec(make_settings(tmp_path), "demo").model_dump_json())
     path = tmp_path / "spec.json"
@@ -236,7 +237,7 @@ def test_a_spec_of_another_version_is_told_in_one_sentence(tmp_path: Path, versi
     with pytest.raises(SpecError) as caught:
         read_launch_spec(path)
     assert caught.value.message == (
-        f"{path} is a launch spec of version {version}; this curc-llm reads version 3."
+        f"{path} is a launch spec of version {version}; this curc-llm reads version 4."
     )
     assert "curc-llm serve" in caught.value.remedy
 

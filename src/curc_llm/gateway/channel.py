@@ -93,11 +93,27 @@ class GatewayConfig:
 
 @dataclass(frozen=True)
 class EngineTarget:
-    """Where one engine listens (path of its unix socket), and its phase, as in the record."""
+    """One engine: where it is reached, and its phase as in the record.
+
+    Args:
+        served_model_name: what it serves; engines that serve the same are replicas of each other.
+        socket: path of its unix socket; empty for one in another job.
+        phase: as in the record.
+        id: tells replicas apart, and stays over restarts; empty: the socket's or the other gateway's address.
+        url: of an engine in another job its gateway's address, without `/v1`; empty for one of this job.
+        key_file: file with the key of that gateway, 0600; empty for none.
+        adapters: LoRA adapters that it has loaded; each is a model name of its own.
+        max_num_seqs: requests that it works on at once; 0 when not known.
+    """
 
     served_model_name: str
     socket: str
     phase: str
+    id: str = ""
+    url: str = ""
+    key_file: str = ""
+    adapters: tuple[str, ...] = ()
+    max_num_seqs: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,6 +229,8 @@ def _make(cls: type[Any], values: dict[str, Any]) -> Any:
         known["limits"] = _make(Limits, known["limits"])
     if "engines" in known:
         known["engines"] = tuple(_make(EngineTarget, engine) for engine in known["engines"])
+    if "adapters" in known:
+        known["adapters"] = tuple(known["adapters"])
     if "models" in known:
         known["models"] = tuple(known["models"])
     return cls(**known)

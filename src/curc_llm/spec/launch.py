@@ -14,9 +14,9 @@ from curc_llm.plan.plan import Plan
 from curc_llm.plan.request import PlanRequest
 from curc_llm.spec.engine import EngineSpec
 
-SPEC_VERSION: Literal[3] = 3
-# A spec of version 2 says less: one engine on each set of GPUs. It means the same in version 3.
-READABLE = (2, SPEC_VERSION)
+SPEC_VERSION: Literal[4] = 4
+# Specs of versions 2 and 3 say less: one engine on each set of GPUs, each on one node. They mean the same now.
+READABLE = (2, 3, SPEC_VERSION)
 
 
 class Origin(Frozen):
@@ -87,7 +87,7 @@ class LaunchSpec(Frozen):
         mail_user: to whom; empty: the owner.
     """
 
-    version: Literal[2, 3] = SPEC_VERSION
+    version: Literal[2, 3, 4] = SPEC_VERSION
     session_id: str
     session_dir: Path
     owner: str
