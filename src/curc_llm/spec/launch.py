@@ -15,7 +15,7 @@ from curc_llm.plan.request import PlanRequest
 from curc_llm.spec.engine import EngineSpec
 
 SPEC_VERSION: Literal[4] = 4
-# Specs of versions 2 and 3 say less: one engine on each set of GPUs, each on one node. They mean the same now.
+# Specs of versions 2 and 3 say less: one engine on each set of GPUs, on one node. They mean the same now.
 READABLE = (2, 3, SPEC_VERSION)
 
 
