@@ -106,6 +106,7 @@ def make_slurm_spec(
         "site": facts.site.name,
         "facts_digest": digest_facts(settings.catalogue),
         "slurm": job.to_spec(),
+        "network": facts.site.network_of(plan.partition),
         "mail_on_ready": request.mail_on_ready,
         "mail_user": request.mail_user,
         "advertise_host": advertise_host,
@@ -152,6 +153,7 @@ def make_repeated_spec(old: LaunchSpec, settings: Settings, facts: Facts | None 
         "session_dir": settings.state_dir / "sessions" / session_id,
         "bind_host": settings.bind_host or ALL_ADDRESSES,
         "advertise_host": "",
+        "network": facts.site.network_of(old.slurm.partition),
     }
     return spec.model_copy(update=place)
 
