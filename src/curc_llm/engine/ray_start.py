@@ -24,7 +24,9 @@ OBJECT_STORE_BYTES = 256 * 2**20
 def render_start(options: argparse.Namespace) -> list[str]:
     """The `ray start` of this node. Every port but the head's is left to the system (0): others collide."""
     if options.place == 0:
-        role = ["--head", f"--port={options.port}", "--include-dashboard=false", "--ray-client-server-port=0"]
+        # Ray starts its client server always, and takes no 0 for it; its own choice may be in use.
+        client = f"--ray-client-server-port={find_free_port(options.address)}"
+        role = ["--head", f"--port={options.port}", "--include-dashboard=false", client]
     else:
         role = [f"--address={options.head}:{options.port}"]
     return [
@@ -40,6 +42,13 @@ def render_start(options: argparse.Namespace) -> list[str]:
         *("--min-worker-port=0", "--max-worker-port=0"),
         *("--disable-usage-stats", "--include-log-monitor=false", "--block"),
     ]
+
+
+def find_free_port(address: str) -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for_head(options: argparse.Namespace, ray: subprocess.Popen[bytes] | None) -> None:

@@ -34,6 +34,7 @@ from curc_llm.errors import CurcLlmError
 from curc_llm.job.board import Board
 from curc_llm.job.engine_step import STOP_GRACE_S as STEP_GRACE_S
 from curc_llm.job.engine_step import EngineStep
+from curc_llm.job.node_watch import NodeSilentError
 from curc_llm.job.restart import RestartPolicy
 from curc_llm.job.start_turn import StartTurn
 from curc_llm.session.paths import SessionPaths
@@ -56,6 +57,8 @@ TRANSIENT = {
     "hub_unreachable",
     "download_broken",
     "nccl",
+    "rank_lost",
+    "node_silent",
 }
 
 
@@ -137,6 +140,8 @@ class EngineKeeper:
                 await self._watch(run)
             except _EngineFailedError as failure:
                 trouble = failure.trouble
+                # Ending what is left may take a while, and people should know at once.
+                self._show(phase=EnginePhase.RESTARTING, trouble=trouble, ready_at=None)
             except CurcLlmError as error:
                 trouble = Trouble(code=_code_of(error), message=error.message, remedy=error.remedy)
             except OSError as error:
@@ -312,9 +317,20 @@ class EngineKeeper:
                 raise _EngineFailedError(Trouble(code="engine_hung", message=text, remedy=remedy))
 
     def _raise_if_ended(self, run: _Run, ended: asyncio.Task[int]) -> None:
+        if self._step is not None:
+            self._raise_if_silent(self._step)
         if ended.done():
             judge = diagnose if self._step is None else diagnose_ranks
             raise _EngineFailedError(judge(run.log.read_tail(), ended.result(), read_host_memory()))
+
+    @staticmethod
+    def _raise_if_silent(step: EngineStep) -> None:
+        try:
+            step.check_nodes()
+        except NodeSilentError as error:
+            raise _EngineFailedError(
+                Trouble(code=error.code, message=error.message, remedy=error.remedy)
+            ) from error
 
     async def _stop(self, run: _Run) -> None:
         """Ends the process and its whole tree, whatever state it is in."""

@@ -15,7 +15,9 @@ from curc_llm.engine.machine import choose_cpu_kv_cache_gib, read_engine_version
 from curc_llm.engine.network import find_node_network, make_network_arguments
 from curc_llm.engine.process import EngineProcess
 from curc_llm.engine.topology import Meeting, choose_kind, make_ranks
+from curc_llm.job.node_watch import NodeWatch
 from curc_llm.job.rank_plan import RankPlan, write_rank_plan
+from curc_llm.job.sweep import SWEPT
 from curc_llm.plan.flags import render_flags
 from curc_llm.session.files import write_private
 from curc_llm.session.paths import SessionPaths
@@ -26,6 +28,7 @@ from curc_llm.spec import DEMO_MODEL_DIR, EngineSpec, LaunchSpec
 # More than a rank gives vLLM to finish (RankPlan.patience_s), so that every node can say how it ended.
 STOP_GRACE_S = 15.0
 SWEEP_S = 20.0
+PROGRAM = (sys.executable, "-P", "-m")
 
 
 class EngineStep:
@@ -47,6 +50,8 @@ class EngineStep:
         self._name = f"engine-{index}"
         self._plan_path = paths.root / f"ranks-{index}.json"
         self._ray_token = paths.root / f"ray-{index}.token"
+        self._is_clear = True
+        self._nodes: NodeWatch | None = None
         self.run_id = f"{spec.session_id}.{index}"
 
     async def start(
@@ -66,12 +71,18 @@ class EngineStep:
             pass_fds: descriptors that the guard inherits.
 
         Raises:
-            EngineError: the engine can't be spread over these nodes.
+            EngineError: the engine can't be spread over these nodes, or one of them can't be reached.
             LaunchError: this node has no network that the others could reach.
         """
+        if not self._is_clear:
+            await self.clear()
+        self._is_clear = False
+        self._nodes = NodeWatch(await list_nodes())
+        await self._nodes.start(self._render([*PROGRAM, "curc_llm.job.pulse"], name="pulse", gres=""))
+        await self._nodes.wait_for_all()
         await asyncio.to_thread(write_rank_plan, self._plan_path, await self._make_plan(arguments))
         environment = {name: value for name, value in os.environ.items() if not is_secret(name)}
-        command = self._render([sys.executable, "-P", "-m", "curc_llm.job.rank", str(self._plan_path)])
+        command = self._render([*PROGRAM, "curc_llm.job.rank", str(self._plan_path)])
         return await EngineProcess.start(
             [*guard_prefix, *command], environment=environment, log=log, pass_fds=pass_fds
         )
@@ -115,17 +126,30 @@ class EngineStep:
             gres=self._slurm.gres if gres is None else gres,
         )
 
+    def check_nodes(self) -> None:
+        """Looks whether all nodes are still there.
+
+        Raises:
+            NodeSilentError: one isn't.
+        """
+        if self._nodes is not None:
+            self._nodes.check()
+
     async def clear(self) -> tuple[str, ...]:
         """Ends what is left of the engine on any node, whatever has become of srun.
 
         Returns:
             What could not be ended, in sentences.
         """
+        if self._nodes is not None:
+            await self._nodes.close()
         self._ray_token.unlink(missing_ok=True)
         await self._cancel_steps()
-        sweep = [sys.executable, "-P", "-m", "curc_llm.job.sweep", self.run_id]
-        said = await run_question(self._render(sweep, name="sweep", gres=""), timeout_s=SWEEP_S)
-        return tuple(line.partition(": ")[2] for line in said.splitlines() if "could not be ended" in line)
+        sweep = self._render([*PROGRAM, "curc_llm.job.sweep", self.run_id], name="sweep", gres="")
+        said = (await run_question(sweep, timeout_s=SWEEP_S)).splitlines()
+        # A node that can't be reached now is swept before the next start.
+        self._is_clear = sum(line.endswith(SWEPT) for line in said) == self._slurm.nodes
+        return tuple(line.partition(": ")[2] for line in said if "could not be ended" in line)
 
     async def _cancel_steps(self) -> None:
         """An srun that was killed leaves its step behind."""
@@ -135,6 +159,12 @@ class EngineStep:
             step_id, _, name = line.strip().partition(" ")
             if name == self._name:
                 await run_question(["scancel", "--signal=KILL", step_id])
+
+
+async def list_nodes() -> list[str]:
+    """The names of the job's nodes, in its order."""
+    listed = os.environ.get("SLURM_JOB_NODELIST", "")
+    return (await run_question(["scontrol", "show", "hostnames", listed])).split()
 
 
 def find_free_port(address: str) -> int:

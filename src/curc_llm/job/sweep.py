@@ -18,6 +18,7 @@ from curc_llm.engine.tree import ProcessFacts, read_process
 
 # By this variable the processes of an engine are found on any node.
 RUN_VARIABLE = "CURC_ENGINE_RUN"
+SWEPT = "swept"
 PATIENCE_S = 10.0
 LOOK_S = 0.1
 
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for facts in sweep(arguments[0]):
         node = socket.gethostname()
         sys.stdout.write(f"Process {facts.pid} ({facts.name}) on {node} could not be ended.\n")
+    sys.stdout.write(f"{SWEPT}\n")
     return 0
 
 
