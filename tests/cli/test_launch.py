@@ -69,6 +69,22 @@ def test_every_option_reaches_slurm_or_the_spec(run: Run, slurm: FakeSlurm, stat
     assert spec["engines"][0]["max_model_len"] == 8192
 
 
+def test_a_launch_over_two_nodes_reaches_slurm_with_a_task_on_each(
+    run: Run, slurm: FakeSlurm, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURC_LLM_SITE", "capella")
+    result = run("launch", "llama-3.1-405b-instruct", "--account", "p_lm", "--shared", "--json")
+    assert result.exit_code == 0, result.stderr
+    spec = json.loads((sessions(state_dir)[0] / "spec.json").read_text())
+    assert (spec["slurm"]["nodes"], spec["slurm"]["gres"], spec["slurm"]["exclusive"]) == (2, "gpu:4", False)
+    engine = spec["engines"][0]
+    assert (engine["tensor_parallel_size"], engine["pipeline_parallel_size"]) == (4, 2)
+    usual = run("launch", "llama-3.1-405b-instruct", "--account", "p_lm", "--dry-run")
+    assert {"#SBATCH --nodes=2", "#SBATCH --ntasks-per-node=1", "#SBATCH --exclusive"} <= set(
+        usual.stdout.splitlines()
+    )
+
+
 def test_mail_without_an_address_goes_to_the_owner(run: Run, slurm: FakeSlurm, state_dir: Path) -> None:
     assert run("launch", "demo", "--mail").exit_code == 0
     spec = json.loads((sessions(state_dir)[0] / "spec.json").read_text())

@@ -69,9 +69,13 @@ def test_every_kind_and_number_of_gpus_is_taken_with_every_qos(slurm_bed: Bed) -
 
 def test_the_second_site_takes_what_its_form_asks_for(second_bed: Bed, capella: Path) -> None:
     table = read_table(capella / "ood_app" / "launch_table.local.json")
-    launches = list_launches(table, most=table["gpus"]["h100"]["gpus_per_node"])
+    launches = list_launches(table, most=4 * table["gpus"]["h100"]["gpus_per_node"])  # portal.yml: max_nodes
     assert list_refused(second_bed, launches, capella) == []
-    assert len(launches) == 8
+    assert len(launches) == 14
+    over_nodes = [values for values in launches if values["llm_gpus"] in ("h100-x8", "h100-x12", "h100-x16")]
+    answers = submit([{"values": values} for values in over_nodes], root=capella)
+    assert len(answers) == 6
+    assert all("--exclusive" in answer["arguments"] for answer in answers)
 
 
 def test_your_own_model_is_taken_on_every_gpu_that_runs_models(slurm_bed: Bed) -> None:

@@ -9,8 +9,10 @@ from curc_llm.plan.layout import (
     cuts_expert_block,
     expert_inner_size,
     explain_layout,
+    explain_spread,
     make_layouts,
     stage_layers,
+    straddles_nodes,
 )
 from tests.plan.by_hand import A100, DEEPSEEK_V3, GPT_OSS_20B, LLAMA_8B, MIG, QWEN3_NEXT
 
@@ -112,3 +114,29 @@ def test_copies_of_a_moe_model_share_the_experts() -> None:
     copies = [layout for layout in make_layouts(DEEPSEEK_V3, A100, 8, 8) if layout.data_parallel_size > 1]
     assert copies
     assert all(layout.enable_expert_parallel for layout in copies)
+
+
+@pytest.mark.parametrize(
+    ("layout", "nodes", "told"),
+    [
+        (Layout(4, 2), 2, ""),
+        (Layout(4, 1, 2), 2, ""),
+        (Layout(2, 1, 4), 2, ""),
+        (Layout(4, 2, 2), 1, ""),
+        (Layout(4, 2, 2), 4, "would each span 2, which only Ray starts"),
+        (Layout(4, 1, 3), 2, "3 copies of the model (data_parallel_size) can't be dealt evenly to 2 nodes."),
+    ],
+)
+def test_over_nodes_one_copy_is_a_pipeline_and_several_are_dealt_whole(
+    layout: Layout, nodes: int, told: str
+) -> None:
+    found = explain_spread(layout, nodes)
+    assert told in found
+    assert bool(told) == bool(found)
+    assert explain_spread(layout, nodes, uses_ray=True) == ""
+
+
+def test_gpus_that_share_a_layer_stay_on_one_node() -> None:
+    assert straddles_nodes(Layout(2, 3), 3)
+    assert not straddles_nodes(Layout(3, 2), 3)
+    assert not straddles_nodes(Layout(2, 1), 3)

@@ -111,7 +111,8 @@ def test_gpu_jobs_on_alpine_stay_on_one_node() -> None:
     found = refusal(explain_place(SITE, offer_of("a100_80gb"), 4, None))
     assert found.kind == "nodes"
     assert found.reason == (
-        "A GPU job may have 1 node of aa100, with 3 a100_80gb each; 4 x a100_80gb on 2 nodes were asked for."
+        "A GPU job may have 1 node of aa100, with 3 a100_80gb each (the rule is `max_nodes_per_job` in its "
+        "site file); 4 x a100_80gb on 2 nodes were asked for."
     )
 
 

@@ -465,7 +465,10 @@ def test_unknown_names_are_errors_that_name_the_nearest(
         ),
         (
             {"num_gpus": 2, "num_nodes": 2},
-            "At CURC Alpine a GPU job may have 1 node; 2 were asked for.",
+            (
+                "At CURC Alpine a GPU job may have 1 node (the rule is `max_nodes_per_job` in its site "
+                "file); 2 were asked for."
+            ),
             "on 1 node instead of 2",
         ),
     ],
@@ -631,3 +634,53 @@ def test_more_memory_never_makes_a_fitting_launch_unfit(
 def test_a_number_that_nobody_can_count_with_is_told_with_the_largest_allowed(name: str, most: str) -> None:
     with pytest.raises(PlanError, match=f"`{name}` can't be 9{{26}}: it must be at most {most}"):
         make_request({"model": "qwen3-8b", name: int("9" * 26)})
+
+
+# -- Several nodes ----------------------------------------------------------------------------------------
+
+
+def test_405b_is_tensor_parallel_within_nodes_and_a_pipeline_over_them() -> None:
+    made = plan("llama-3.1-405b-instruct", "capella")
+    assert (made.num_nodes, made.tensor_parallel_size, made.pipeline_parallel_size) == (2, 4, 2)
+
+
+def test_copies_are_dealt_to_the_nodes_whole() -> None:
+    made = plan("llama-3.1-8b-instruct", "capella", num_gpus=8, preset="high-throughput")
+    assert (made.num_nodes, made.data_parallel_size, made.tensor_parallel_size) == (2, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [((4, 2, 2), "would each span 2, which only Ray starts"), ((4, 1, 3), "")],
+)
+def test_copies_over_several_nodes_each_are_refused_unless_ray_was_asked_for(
+    sizes: tuple[int, int, int], told: str
+) -> None:
+    names = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+    asked = dict(zip(names, sizes, strict=True))
+    made = plan("llama-3.1-70b-instruct", "capella", **asked)
+    assert told in made.reason
+    assert made.fits == (not told)
+    assert plan("llama-3.1-70b-instruct", "capella", **asked, distributed_executor_backend="ray").fits
+
+
+def test_tensor_parallelism_over_nodes_is_had_by_its_name_alone_and_warned_of() -> None:
+    made = plan("llama-3.1-70b-instruct", "capella", tensor_parallel_size=8)
+    assert (made.fits, made.num_nodes) == (True, 2)
+    assert any("crosses the network in each layer" in warning for warning in made.warnings)
+    usual = plan("llama-3.1-70b-instruct", "capella", num_gpus=8)
+    assert usual.tensor_parallel_size == 4
+    assert not any("crosses the network" in warning for warning in usual.warnings)
+
+
+def test_where_only_the_sites_rule_stands_in_the_way_it_is_named() -> None:
+    made = plan("llama-3.1-70b-instruct", gpu_type="a100-40gb", quantisation="bf16")
+    assert not made.fits
+    rule = "CURC Alpine lets a GPU job have 1 node of aa100 (`max_nodes_per_job` in its site file)."
+    assert made.reason.endswith(f"6 x a100-40gb on 2 nodes would do, but {rule}")
+    assert made.alternatives
+
+
+def test_nodes_are_not_held_out_where_they_would_not_help() -> None:
+    made = plan("llama-3.1-405b-instruct", gpu_type="l40", num_gpus=1)
+    assert "max_nodes_per_job" not in made.reason

@@ -26,6 +26,34 @@ def test_a_site_without_gpu_types_is_asked_for_a_number_alone() -> None:
     assert (request.gres, request.num_nodes) == ("gpu:4", 2)
 
 
+def whole_nodes(exclusive: bool | None = None, su_per_core_h: float = 0, **asked: int) -> bool:
+    """Whether a job at the second site asks for whole nodes, were its file to say this."""
+    site = facts_of("capella").site
+    partition = site.partitions["capella"].model_copy(update={"exclusive": exclusive})
+    billing = site.billing.model_copy(update={"su_per_core_h": su_per_core_h})
+    site = site.model_copy(update={"partitions": {"capella": partition}, "billing": billing})
+    return make_job_request(plan("llama-3.1-70b-instruct", site="capella", **asked), site).exclusive
+
+
+def test_several_nodes_are_had_whole_where_that_costs_nothing() -> None:
+    assert whole_nodes(num_gpus=8)
+    assert not whole_nodes(num_gpus=4)
+    assert not whole_nodes(num_gpus=8, su_per_core_h=1)
+    assert not whole_nodes(num_gpus=4, num_nodes=2)
+
+
+def test_the_site_says_whether_several_nodes_are_had_whole() -> None:
+    assert not whole_nodes(exclusive=False, num_gpus=8)
+    assert whole_nodes(exclusive=True, num_gpus=4, num_nodes=2, su_per_core_h=1)
+
+
+def test_a_person_has_the_last_word_on_whole_nodes_in_a_repeat_too() -> None:
+    made = plan("llama-3.1-70b-instruct", site="capella", num_gpus=8)
+    assert not make_job_request(made, facts_of("capella").site, exclusive=False).exclusive
+    asked = make_job_request(made, facts_of("capella").site, exclusive=True).to_spec()
+    assert make_repeated_request(asked, job_name="x", time_s=60).exclusive
+
+
 def test_a_refusal_is_never_launched() -> None:
     made = plan("llama-3.1-405b-instruct", gpu_type="l40", num_gpus=1)
     with pytest.raises(PlanError, match="can't be launched"):

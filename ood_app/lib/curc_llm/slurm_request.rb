@@ -43,12 +43,19 @@ module CurcLlm
     # are, without a shell, after its own options.
     def native
       nodes = @launch.row.num_nodes
-      ["--nodes=#{nodes}", "--ntasks=#{nodes}", *("--ntasks-per-node=1" if nodes > 1),
+      ["--nodes=#{nodes}", "--ntasks=#{nodes}", *over_nodes(nodes),
        "--cpus-per-task=#{@launch.row.cpus}", "--gres=#{gres(nodes)}", "--mem=#{@launch.row.memory_gib}G",
        "--signal=B:USR1@#{WARN_BEFORE_END_S}"]
     end
 
     private
+
+    # Of several nodes each one runs one task, and nobody else's job where that is the site's rule or costs nothing.
+    def over_nodes(nodes)
+      return [] if nodes == 1
+
+      ['--ntasks-per-node=1', *('--exclusive' if @launch.place.gpu['exclusive'])]
+    end
 
     def gres(nodes)
       "#{@launch.place.gpu['gres']}:#{@launch.place.count / nodes}"

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     help="Write an e-mail when the session is ready, to you or to ADDRESS.",
 )
 @click.option("--requeue", is_flag=True, help="Let Slurm start it again when it loses its node.")
+@click.option(
+    "--exclusive/--shared",
+    "exclusive",
+    default=None,
+    help="Nobody else's job on the nodes, or whoever fits; as the site says if left out.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the batch script and the cost; submit nothing.")
 @click.option("--wait", is_flag=True, help="Stay until it is ready, and show how it gets there.")
 @verb_options
@@ -94,7 +100,7 @@ def _make_request(settings: Settings, model: str | None, asked: dict[str, Any]) 
     from curc_llm.factfile import explain
     from curc_llm.launch.request import SessionRequest
 
-    own = {name: asked.pop(name) for name in ("reservation", "idle_stop_min", "mail", "requeue")}
+    own = {name: asked.pop(name) for name in ("reservation", "idle_stop_min", "mail", "requeue", "exclusive")}
     wanted = read_request(model, asked, settings)
     mail = own.pop("mail")
     named = model or settings.active_model

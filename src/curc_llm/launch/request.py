@@ -44,6 +44,7 @@ class SessionRequest(Frozen):
         mail_on_ready: whether the job writes an e-mail once the session is ready.
         mail_user: to whom; empty for the owner's own mailbox.
         requeue: whether Slurm may start the session again after a preemption or a lost node.
+        exclusive: whether nobody else's job may be on the nodes; None: as the site says.
 
     Example:
         >>> SessionRequest(plan=PlanRequest(model="demo", hours=1)).idle_stop_min is None
@@ -56,6 +57,7 @@ class SessionRequest(Frozen):
     mail_on_ready: bool = False
     mail_user: str = Field(default="", pattern=r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190})?$")
     requeue: bool = False
+    exclusive: bool | None = None
 
 
 def make_slurm_spec(
@@ -103,7 +105,13 @@ def make_slurm_spec(
         given={"max_model_len": asked.max_model_len, "seed": asked.seed} if is_demo(wanted) else None,
         origins=(Origin(wanted=wanted, request=asked, plan=plan), *others),
     )
-    job = make_job_request(plan, facts.site, reservation=request.reservation, requeue=request.requeue)
+    job = make_job_request(
+        plan,
+        facts.site,
+        reservation=request.reservation,
+        requeue=request.requeue,
+        exclusive=request.exclusive,
+    )
     for engine in spec.engines:
         choose_kind(engine, job.num_nodes)  # raises for what could not be spread so
     more: dict[str, Any] = {

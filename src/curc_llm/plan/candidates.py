@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from curc_llm.catalogue.model import Model, Weights
 from curc_llm.errors import PlanError
-from curc_llm.plan.layout import Layout, make_layouts
+from curc_llm.plan.layout import Layout, make_layouts, straddles_nodes
 from curc_llm.plan.limits import max_gpus
 from curc_llm.plan.names import nearest
 from curc_llm.plan.offer import Offer
@@ -184,7 +184,12 @@ def order_layouts(
     when the copies of a mixture-of-experts model would have to exchange tokens; pipeline stages last.
     """
     arch = model.architecture
-    layouts = make_layouts(arch, offer.card, num_gpus, num_gpus // num_nodes, quantisation)
+    on_node = num_gpus // num_nodes
+    layouts = tuple(
+        layout
+        for layout in make_layouts(arch, offer.card, num_gpus, on_node, quantisation)
+        if not straddles_nodes(layout, on_node)
+    )
     if goal == "throughput":
         return tuple(
             sorted(layouts, key=lambda lay: (lay.pipeline_parallel_size > 1, -lay.data_parallel_size))

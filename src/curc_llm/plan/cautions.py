@@ -166,6 +166,12 @@ def _about_site(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[s
     link = offer.partition.node_link
     if launch.trial.num_nodes > 1 and link not in ("infiniband", "roce"):
         yield f"Nodes of {offer.partition_name} are joined by {link}: expect slow answers."
+    tp, on_node = launch.trial.layout.tensor_parallel_size, launch.trial.num_gpus // launch.trial.num_nodes
+    if on_node % tp:
+        yield (
+            f"Tensor parallelism over {tp} GPUs crosses the network in each layer: a size of at most "
+            f"{on_node} and pipeline stages over the nodes are faster."
+        )
 
 
 def _more_memory(launch: Found) -> str:

@@ -67,6 +67,41 @@ def explain_layout(arch: Architecture, layout: Layout, card: Card, gpus_per_node
     return ""
 
 
+def explain_spread(layout: Layout, num_nodes: int, *, uses_ray: bool = False) -> str:
+    """Why vLLM can't be spread so over the nodes, in one sentence; empty when it can.
+
+    Over nodes one copy takes tensor parallelism within a node and a pipeline from node to node; several
+    copies are dealt to the nodes whole, each within one. Ray places a copy over nodes beside others.
+
+    Args:
+        layout: the layout.
+        num_nodes: nodes of the job.
+        uses_ray: whether Ray starts the processes.
+
+    Sources: https://docs.vllm.ai/en/latest/serving/, parallelism_scaling.html and
+    data_parallel_deployment.html.
+
+    Example:
+        >>> explain_spread(Layout(4, 1, 3), 2)
+        "3 copies of the model (data_parallel_size) can't be dealt evenly to 2 nodes."
+    """
+    copies = layout.data_parallel_size
+    if num_nodes == 1 or copies == 1 or uses_ray or copies % num_nodes == 0:
+        return ""
+    if num_nodes % copies == 0:
+        return (
+            f"{copies} copies of the model (data_parallel_size) over {num_nodes} nodes would each span "
+            f"{num_nodes // copies}, which only Ray starts (--distributed-executor-backend ray); or use one "
+            "copy, or one session for each."
+        )
+    return f"{copies} copies of the model (data_parallel_size) can't be dealt evenly to {num_nodes} nodes."
+
+
+def straddles_nodes(layout: Layout, gpus_per_node: int) -> bool:
+    """Whether some GPUs that share each layer would be on different nodes."""
+    return layout.num_gpus > gpus_per_node and gpus_per_node % layout.tensor_parallel_size != 0
+
+
 def make_layouts(
     arch: Architecture, card: Card, num_gpus: int, gpus_per_node: int, format_: str = ""
 ) -> tuple[Layout, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from curc_llm.errors import SiteError
 from curc_llm.plan.names import fold, nearest
+from curc_llm.plan.node_limit import name_switch
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.refusal import Refusal, count_gpus, count_hours
 from curc_llm.sites.site import Qos, QosLimit, Site
@@ -51,7 +52,7 @@ def explain_place(site: Site, offer: Offer, num_gpus: int, num_nodes: int | None
         return Refusal("place", reason)
     nodes = num_nodes or nodes_for(offer, num_gpus)
     if nodes > offer.max_nodes:
-        return Refusal("nodes", _explain_nodes(offer, num_gpus, nodes), limit=max_gpus(site, offer))
+        return Refusal("nodes", _explain_nodes(site, offer, num_gpus, nodes), limit=max_gpus(site, offer))
     if num_gpus > nodes * offer.gpus_per_node:
         reason = (
             f"{nodes} {_plural(nodes, 'node')} of {offer.partition_name} {_plural(nodes, 'has', 'have')} "
@@ -68,11 +69,11 @@ def explain_place(site: Site, offer: Offer, num_gpus: int, num_nodes: int | None
     return None
 
 
-def _explain_nodes(offer: Offer, num_gpus: int, nodes: int) -> str:
-    most = offer.max_nodes
+def _explain_nodes(site: Site, offer: Offer, num_gpus: int, nodes: int) -> str:
+    most, rule = offer.max_nodes, name_switch(site, offer.partition)
     return (
         f"A GPU job may have {most} {_plural(most, 'node')} of {offer.partition_name}, with "
-        f"{offer.gpus_per_node} {offer.gpu_name} each; {count_gpus(num_gpus, offer.gpu_name)} on "
+        f"{offer.gpus_per_node} {offer.gpu_name} each{rule}; {count_gpus(num_gpus, offer.gpu_name)} on "
         f"{nodes} {_plural(nodes, 'node')} were asked for."
     )
 

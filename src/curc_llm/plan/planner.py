@@ -17,6 +17,7 @@ from curc_llm.plan.companion import check_chats, make_companion, share_step
 from curc_llm.plan.cost import cost_steps
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.host import host_step
+from curc_llm.plan.node_limit import tell_what_nodes_would_give
 from curc_llm.plan.plan import Alternative, Plan, Step
 from curc_llm.plan.presets import Preset, find_preset
 from curc_llm.plan.quantisation import use_of
@@ -30,8 +31,13 @@ from curc_llm.plan.weights import checkpoint_bytes
 from curc_llm.settings import KvCacheDtype
 
 # Of a request, what the arithmetic of every launch depends on.
-_SHAPE = ("embed", "max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype")
+_SHAPE = (
+    *("embed", "max_model_len", "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype"),
+    "distributed_executor_backend",
+)
 MOST_SEARCHES = 32
+# More GPUs help where these are in the way.
+ABOUT_ROOM = ("weights", "context")
 # What may stand there, for values whose rule pydantic tells in words for programmers.
 _ALLOWED = {
     "account": "Slurm's names have letters, digits and . _ + - only.",
@@ -80,7 +86,17 @@ def make_plan(request: PlanRequest, facts: Facts, with_why: bool = False) -> Pla
         (True, 1)
     """
     search, request = make_search(request, facts)
-    return plan_with(search, request, with_why=with_why)
+    plan = plan_with(search, request, with_why=with_why)
+    answer = search.find(request) if not plan.fits and not search.model.vllm_refusal else None
+    if isinstance(answer, Refusal) and answer.kind in ABOUT_ROOM:
+        return tell_what_nodes_would_give(plan, facts, _plan_alone)
+    return plan
+
+
+def _plan_alone(request: PlanRequest, facts: Facts) -> Plan:
+    """The plan without others beside it."""
+    search, request = make_search(request, facts)
+    return plan_with(search, request, with_others=False)
 
 
 def make_search(request: PlanRequest, facts: Facts) -> tuple[Search, PlanRequest]:

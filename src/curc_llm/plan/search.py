@@ -14,7 +14,7 @@ from curc_llm.plan.facts import Facts
 from curc_llm.plan.grants import Grant, choose_offers, list_grants
 from curc_llm.plan.host import GIB, Host, make_host
 from curc_llm.plan.kv_cache_dtype import judge_kv_cache_dtype
-from curc_llm.plan.layout import Layout, explain_layout
+from curc_llm.plan.layout import Layout, explain_layout, explain_spread
 from curc_llm.plan.limits import Term
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.ranking import choose_best, choose_faster, choose_finer, choose_smallest
@@ -273,7 +273,11 @@ class Search:
         num_nodes = 1 if sizes[0] else grant.num_nodes
         layouts = order_layouts(self.model, offer, num_gpus, num_nodes, choice.quantisation, goal)
         chosen = tuple(layout for layout in layouts if _has_sizes(layout, sizes))
-        return chosen or Refusal("layout", self._explain_layouts(offer, num_gpus, sizes))
+        uses_ray = self.wants.uses_ray
+        spread = tuple(c for c in chosen if not explain_spread(c, grant.num_nodes, uses_ray=uses_ray))
+        if chosen and not spread:
+            return Refusal("layout", explain_spread(chosen[0], grant.num_nodes))
+        return spread or Refusal("layout", self._explain_layouts(offer, num_gpus, sizes))
 
     def _explain_layouts(self, offer: Offer, num_gpus: int, sizes: Sizes) -> str:
         tp, pp, dp = (size or 1 for size in sizes)

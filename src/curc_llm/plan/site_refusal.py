@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from curc_llm.plan.node_limit import name_switch
 from curc_llm.plan.offer import Offer
 from curc_llm.plan.refusal import Kind, Refusal, count_hours, first_of
 from curc_llm.plan.request import PlanRequest, all_gpus
@@ -69,7 +70,8 @@ def _explain_count(request: PlanRequest, site: Site, offers: Sequence[Offer], mo
     most_nodes = max(offer.max_nodes for offer in offers)
     if request.num_nodes is not None and request.num_nodes > most_nodes:
         nodes = "1 node" if most_nodes == 1 else f"{most_nodes:,} nodes"
-        return f"At {site.title} a GPU job may have {nodes}; {request.num_nodes:,} were asked for."
+        rule = name_switch(site, max(offers, key=lambda offer: offer.max_nodes).partition)
+        return f"At {site.title} a GPU job may have {nodes}{rule}; {request.num_nodes:,} were asked for."
     num_gpus = all_gpus(request)
     if num_gpus is not None and num_gpus > most_gpus:
         gpus = f"{most_gpus:,} GPUs of one type at most; {num_gpus:,} were asked for."

@@ -126,6 +126,7 @@ def _describe_gpu(offer: Offer, facts: Facts) -> dict[str, Any]:
         "counts": list(make_counts(facts.site, offer, PlanRequest(model=""))),
         "qos": {name: limit.max_gpus_per_user for name, limit in limits.items()},
         "on_request": offer.gpu.on_request,
+        "exclusive": offer.partition.keeps_others_away(facts.site.billing),
         "is_mig": offer.card.is_mig,
     }
 

@@ -25,6 +25,7 @@ class Wants:
         least_tokens: context below which a launch is useless.
         room_tokens, room_requests: what a recommended GPU has room for.
         default_hours: wall time when none is asked for, in hours.
+        uses_ray: whether Ray was asked for.
     """
 
     preset: Preset
@@ -39,6 +40,7 @@ class Wants:
     enforce_eager: bool
     is_pooling: bool
     default_hours: float
+    uses_ray: bool = False
 
 
 def make_wants(request: PlanRequest, model: Model, preset: Preset, defaults: Wishes) -> Wants:
@@ -69,4 +71,5 @@ def make_wants(request: PlanRequest, model: Model, preset: Preset, defaults: Wis
         enforce_eager=preset.enforce_eager,
         is_pooling=is_pooling,
         default_hours=preset.hours or defaults.hours,
+        uses_ray=request.distributed_executor_backend == "ray",
     )

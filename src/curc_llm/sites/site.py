@@ -63,6 +63,7 @@ class Partition(Fact):
         gpu_link: how the GPUs of one node are joined.
         node_link: how nodes are joined.
         max_nodes_per_job: nodes that one GPU job may have; None: no limit.
+        exclusive: whether a job over several nodes asks for whole nodes; None: where that costs nothing.
         features: what `--constraint` takes.
         network: what differs here from the site's `network`.
     """
@@ -77,9 +78,14 @@ class Partition(Fact):
     gpu_link: Literal["nvlink", "pcie", "none"] = "pcie"
     node_link: Literal["infiniband", "roce", "ethernet", "none"] = "ethernet"
     max_nodes_per_job: int | None = Field(default=None, ge=1)
+    exclusive: bool | None = None
     features: tuple[str, ...] = ()
     network: Network = Network()
     gpu_types: dict[str, GpuType]
+
+    def keeps_others_away(self, billing: Billing) -> bool:
+        """Whether a job that has all GPUs of several nodes asks for the whole nodes."""
+        return billing.su_per_core_h == 0 if self.exclusive is None else self.exclusive
 
 
 class Qos(Fact):

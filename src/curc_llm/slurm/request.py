@@ -35,6 +35,7 @@ class JobRequest:
         time_s: wall time in seconds.
         warn_before_end_s: seconds before the end at which the job gets SIGUSR1; 0 for never.
         requeue: whether Slurm may start the job again after a preemption or a lost node.
+        exclusive: whether nobody else's job may be on its nodes.
         output: where the job's output goes; None leaves it to Slurm.
 
     Raises:
@@ -59,6 +60,7 @@ class JobRequest:
     memory_gib: int | None = None
     warn_before_end_s: int = WARN_BEFORE_END_S
     requeue: bool = False
+    exclusive: bool = False
     output: Path | None = None
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ class JobRequest:
             constraint=self.constraint,
             reservation=self.reservation,
             requeue=self.requeue,
+            exclusive=self.exclusive,
         )
 
 
@@ -102,6 +105,7 @@ def make_job_request(
     output: Path | None = None,
     reservation: str = "",
     requeue: bool = False,
+    exclusive: bool | None = None,
 ) -> JobRequest:
     """What Slurm is asked for so that a plan can run.
 
@@ -115,6 +119,7 @@ def make_job_request(
         output: where the job's output goes.
         reservation: Slurm's reservation.
         requeue: whether Slurm may start the job again.
+        exclusive: whether nobody else's job may be on its nodes; None: as `choose_exclusive` says.
 
     Raises:
         PlanError: the plan is a refusal.
@@ -140,8 +145,27 @@ def make_job_request(
         memory_gib=plan.memory_gib,
         time_s=math.ceil(plan.hours * 3600),
         requeue=requeue,
+        exclusive=choose_exclusive(plan, site) if exclusive is None else exclusive,
         output=output,
     )
+
+
+def choose_exclusive(plan: Plan, site: Site) -> bool:
+    """Whether a plan's nodes are asked for whole when nobody said so.
+
+    vLLM's sockets between nodes know no password (docs/security.md), so a job over several nodes keeps others
+    away where the site says so, or where it costs nothing: it has all GPUs anyway, and cores are free.
+
+    Args:
+        plan: a plan that fits.
+        site: where it was planned for.
+    """
+    nodes = plan.num_nodes or 1
+    if nodes == 1:
+        return False
+    gpu = find_gpu(site, plan.gpu_type, plan.partition)
+    has_all = (plan.num_gpus or 0) // nodes == gpu.gpus_per_node
+    return gpu.partition.keeps_others_away(site.billing) and (has_all or gpu.partition.exclusive is True)
 
 
 def make_repeated_request(
@@ -173,5 +197,6 @@ def make_repeated_request(
         memory_gib=slurm.mem_gib,
         time_s=math.ceil(time_s),
         requeue=slurm.requeue,
+        exclusive=slurm.exclusive,
         output=output,
     )

@@ -103,6 +103,8 @@ def _manners(request: JobRequest) -> Iterator[tuple[str, str]]:
     """How the job is to be treated, rather than what it gets."""
     if request.warn_before_end_s:
         yield "signal", f"B:USR1@{request.warn_before_end_s}"
+    if request.exclusive:
+        yield "exclusive", ""
     yield ("requeue" if request.requeue else "no-requeue"), ""
 
 

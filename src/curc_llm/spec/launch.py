@@ -46,6 +46,7 @@ class SlurmSpec(Frozen):
         mem_gib: host memory of each node in GiB.
         reservation: Slurm's; empty for none.
         requeue: whether Slurm may start the session again after a preemption or a lost node.
+        exclusive: whether nobody else's job may be on the nodes.
     """
 
     partition: str
@@ -58,6 +59,7 @@ class SlurmSpec(Frozen):
     constraint: str = ""
     reservation: str = ""
     requeue: bool = False
+    exclusive: bool = False
 
 
 class LaunchSpec(Frozen):
