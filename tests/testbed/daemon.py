@@ -30,13 +30,13 @@ def start(ground: Ground, name: str, command: Sequence[str | Path], environment:
 
 def is_running(ground: Ground, name: str) -> bool:
     """Whether the process of the pid file lives and is the bed's."""
-    pid = _pid(ground, name)
+    pid = pid_of(ground, name)
     return pid is not None and _is_ours(pid, ground)
 
 
 def stop(ground: Ground, name: str, *, patience_s: float = 10) -> None:
     """TERM, then KILL."""
-    pid = _pid(ground, name)
+    pid = pid_of(ground, name)
     if pid is not None and _is_ours(pid, ground):
         stop_pids([pid], patience_s=patience_s)
     _pid_file(ground, name).unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def stop(ground: Ground, name: str, *, patience_s: float = 10) -> None:
 
 def send(ground: Ground, name: str, number: signal.Signals) -> None:
     """Sends a daemon a signal; nothing happens when it doesn't run."""
-    pid = _pid(ground, name)
+    pid = pid_of(ground, name)
     if pid is not None and _is_ours(pid, ground):
         _signal(pid, number)
 
@@ -72,7 +72,8 @@ def _pid_file(ground: Ground, name: str) -> Path:
     return ground.run / f"{name}.pid"
 
 
-def _pid(ground: Ground, name: str) -> int | None:
+def pid_of(ground: Ground, name: str) -> int | None:
+    """The daemon's process; None when it was never started."""
     try:
         return int(_pid_file(ground, name).read_text())
     except (OSError, ValueError):

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.testbed import daemon
 from tests.testbed.bed import Bed
@@ -59,3 +60,36 @@ def lost(bed: Bed, node: Node) -> Iterator[None]:
     finally:
         bed.run("scontrol", "update", f"nodename={node.name}", "state=resume", check=False)
         bed.up()
+
+
+@contextmanager
+def deaf(bed: Bed, device: str, *addresses: str) -> Iterator[None]:
+    """Nodes whose packets to each other come to nothing, though each one's link is up.
+
+    Args:
+        bed: the Slurm.
+        device: the interface, of the same name on all nodes.
+        addresses: theirs there.
+    """
+    nowhere = ("lladdr", "02:00:00:00:00:01", "nud", "permanent", "dev", device)
+    for node in bed.ground.nodes:
+        for address in addresses:
+            bed.run("ip", "-n", node.namespace, "neigh", "replace", address, *nowhere)
+    try:
+        yield
+    finally:
+        for node in bed.ground.nodes:
+            bed.run(
+                "ip", "-n", node.namespace, "neigh", "flush", "dev", device, "nud", "permanent", check=False
+            )
+
+
+@contextmanager
+def without_folder(bed: Bed, node: Node, folder: Path) -> Iterator[None]:
+    """A node that has nothing in a folder which the others see: a file system that isn't mounted there."""
+    inside = ("nsenter", "-m", "-t", str(daemon.pid_of(bed.ground, f"slurmd.{node.name}")))
+    bed.run(*inside, "mount", "-t", "tmpfs", "tmpfs", folder)
+    try:
+        yield
+    finally:
+        bed.run(*inside, "umount", "-l", folder, check=False)

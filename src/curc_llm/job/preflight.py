@@ -35,13 +35,21 @@ from curc_llm.slurm.step import render_step
 from curc_llm.spec import LaunchSpec
 from curc_llm.spec.model_folder import find_downloaded
 
-# Seconds for each part. A node that is well needs one or two for its facts, when the file system that Python
-# lives on is cold perhaps ten.
-FACTS_S = 30.0
-LINKS_S = 12.0
-REDUCE_S = 30.0
 # vLLM's default share of a GPU's memory (vllm/config/cache.py).
 GPU_MEMORY_UTILIZATION = 0.92
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds for each part until it goes on without an answer.
+
+    A node that is well needs one or two for its facts; where the file system that Python lives on is cold,
+    perhaps ten.
+    """
+
+    facts_s: float = 30.0
+    links_s: float = 12.0
+    reduce_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -109,13 +117,16 @@ def make_request(spec: LaunchSpec, shared: tuple[str, ...] = ()) -> PreflightReq
     )
 
 
-async def look_at_nodes(request: PreflightRequest, size: StepSize, request_path: Path) -> PreflightReport:
+async def look_at_nodes(
+    request: PreflightRequest, size: StepSize, request_path: Path, patience: Patience | None = None
+) -> PreflightReport:
     """The whole look: facts, ways between the nodes, an all-reduce.
 
     Args:
         request: what each node is asked.
         size: of the step.
         request_path: where the nodes read it; on a file system that they share.
+        patience: how long each part may take.
 
     Raises:
         OSError: it can't be written, or there is no srun.
@@ -129,7 +140,7 @@ async def look_at_nodes(request: PreflightRequest, size: StepSize, request_path:
     )  # fmt: skip
     step = await NodeStep.start(line, size.num_nodes)
     try:
-        look = _Look(step, request, size.num_nodes)
+        look = _Look(step, request, size.num_nodes, patience or Patience())
         await look.run()
     finally:
         await step.end()
@@ -140,8 +151,9 @@ async def look_at_nodes(request: PreflightRequest, size: StepSize, request_path:
 class _Look:
     """One look at the nodes, and what came of it so far."""
 
-    def __init__(self, step: NodeStep, request: PreflightRequest, num_nodes: int) -> None:
+    def __init__(self, step: NodeStep, request: PreflightRequest, num_nodes: int, patience: Patience) -> None:
         self._step = step
+        self._patience = patience
         self._request = request
         self._num_nodes = num_nodes
         self._nodes: list[NodeFacts] = []
@@ -157,7 +169,7 @@ class _Look:
         if any(finding.is_fatal for finding in self._findings):
             return
         self._step.say({"reduce": True})
-        heard = await self._step.hear("reduce", within_s=REDUCE_S)
+        heard = await self._step.hear("reduce", within_s=self._patience.reduce_s)
         told = {task: said.value for task, said in heard.items()}
         self._findings += judge_reduce(self._nodes, told)
         self._figures = list_figures(links, told)
@@ -165,21 +177,21 @@ class _Look:
 
     async def _gather(self) -> None:
         """What each node tells of itself."""
-        heard = await self._step.hear("facts", "blind", within_s=FACTS_S)
+        heard = await self._step.hear("facts", "blind", within_s=self._patience.facts_s)
         told = {task: said for task, said in sorted(heard.items()) if said.kind == "facts"}
         self._nodes = [NodeFacts.model_validate(said.value) for said in told.values()]
         self._findings += [_blind(said.value) for said in heard.values() if said.kind == "blind"]
         if len(heard) < self._num_nodes:
             names = await asyncio.to_thread(list_nodes)
             silent = [name for task, name in enumerate(names) if task not in heard]
-            self._findings.append(_silent(silent, self._step.complaint))
+            self._findings.append(_silent(silent, self._patience.facts_s, self._step.complaint))
         self._findings += compare_nodes(self._nodes, self._request)
         self._findings += judge_clocks(self._nodes, [said.at_s for said in told.values()])
 
     async def _try_links(self) -> dict[int, Links]:
         peers = [{"node": n.node, "address": n.address, "ports": n.ports} for n in self._nodes]
         self._step.say({"peers": peers, "token": secrets.token_hex(16)})
-        heard = await self._step.hear("links", within_s=LINKS_S)
+        heard = await self._step.hear("links", within_s=self._patience.links_s)
         links = {task: parse_links(said.value) for task, said in heard.items()}
         self._findings += judge_links(self._nodes, links)
         return links
@@ -234,10 +246,10 @@ def _blind(value: dict[str, str]) -> PreflightFinding:
     )
 
 
-def _silent(names: list[str], complaint: str) -> PreflightFinding:
+def _silent(names: list[str], within_s: float, complaint: str) -> PreflightFinding:
     who = " and ".join(names) or "A node"
     said = f" Slurm said: {complaint}" if complaint else ""
-    message = f"{who} gave no answer within {FACTS_S:.0f} s.{said}"
+    message = f"{who} gave no answer within {within_s:.0f} s.{said}"
     remedy = "Launch it again for other nodes; if it happens twice, tell your centre which ones they were."
     return PreflightFinding(
         code="node_silent", is_fatal=True, message=message, remedy=remedy, nodes=tuple(names)
