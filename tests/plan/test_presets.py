@@ -6,6 +6,7 @@ import pytest
 
 from curc_llm.errors import FactFileError, PlanError
 from curc_llm.plan.presets import NO_PRESET, batched_tokens, find_preset, load_presets
+from tests.plan.presets_page import PAGE, write_page
 from tests.plan.shipped import facts_of, plan
 
 PRESETS = load_presets()
@@ -78,3 +79,15 @@ def test_a_slip_in_a_presets_file_names_line_and_field(tmp_path: Path) -> None:
         load_presets(file)
     assert "line 6" in error.value.message
     assert "Did you mean `goal`?" in error.value.remedy
+
+
+def test_the_page_of_presets_is_up_to_date_and_knows_why_each_flag_is_there() -> None:
+    told = "write it anew: python -m tests.plan.presets_page"
+    assert PAGE.read_text(encoding="utf-8") == write_page(), told
+
+
+def test_every_preset_stands_on_the_page_with_a_recommendation_for_each_site() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    sections = dict(part.split("\n", 1) for part in text.split("\n## ")[1:])
+    for preset in load_presets().presets.values():
+        assert sections[preset.title].count("| **") == 2, preset.title

@@ -20,6 +20,9 @@ from curc_llm.plan.planner import make_plan
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings, load_settings
 from curc_llm.spec import EngineSpec, make_engine_spec, place_engine
+from tests.plan.presets_page import list_lines, list_plans
+from tests.plan.shipped import facts_of
+from tests.plan.shipped import plan as plan_at
 from tests.tracing import without_coverage
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -122,8 +125,24 @@ def test_vllm_takes_every_planned_command_line_and_understands_it(
         spec = make_spec(settings, plan)
         planned = {k: v for k, v in plan.vllm_fields.items() if k != "trust_remote_code"}
         cases.append({"arguments": render_engine(spec), "values": planned})
+    cases += [{"arguments": line, "values": {}} for line in list_more_lines()]
     assert len(cases) > 500
     assert ask_vllm(cases) == []
+
+
+def list_more_lines() -> list[list[str]]:
+    """Those of the page of presets; and whole copies and experts over two nodes, of which it has none."""
+    presets = facts_of("alpine").presets.presets
+    made = [found for preset in presets for found, _ in list_plans(preset)]
+    models = ("qwen3-30b-a3b-instruct-2507", "llama-3.1-8b-instruct")
+    copies = [plan_at(model, "capella", num_gpus=8, preset="high-throughput") for model in models]
+    return [line for found in (*made, *copies) for line in list_lines(found)]
+
+
+def test_lines_of_all_kinds_of_topologies_are_among_them() -> None:
+    used = {part for line in list_more_lines() for part in line}
+    assert used >= {"--nnodes", "--headless", "--pipeline-parallel-size", "--enforce-eager"}
+    assert used >= {"--data-parallel-size-local", "--data-parallel-start-rank", "--enable-expert-parallel"}
 
 
 def test_layouts_and_presets_of_all_kinds_were_among_them(plans: list[Plan]) -> None:
