@@ -67,7 +67,8 @@ async def measure(place: Place, seconds: float, *, is_loaded: bool) -> dict[str,
 
 async def _keep_asking(place: Place, stop: asyncio.Event, counts: list[int]) -> None:
     while not stop.is_set():
-        counts[0] += await _ask_batch(place)
+        tokens = await _ask_batch(place)
+        counts[0] += tokens
 
 
 def _render(place: Place, tokens: int, headers: str, fields: dict[str, Any]) -> bytes:
