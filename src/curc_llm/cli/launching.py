@@ -44,6 +44,7 @@ class Start:
         repeats: the session that is done again; then `models` and `engine_flags` are empty.
         idle_stop_min: minutes without a request until it ends; None for the settings' or the old session's.
         lab: run JupyterLab beside it, with the notebooks; it goes on when the session has ended.
+        adapters: LoRA adapters, as people name them.
     """
 
     models: tuple[str, ...]
@@ -54,6 +55,7 @@ class Start:
     repeats: str | None = None
     idle_stop_min: float | None = None
     lab: bool = False
+    adapters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
     """The spec of new engines, each planned for this machine first."""
     from curc_llm.engine.versions import read_versions
     from curc_llm.launch import detect_device, find_engine_python
+    from curc_llm.launch.adapters import add_adapters
     from curc_llm.launch.planning import plan_engines
     from curc_llm.spec import choose_models, make_launch_spec
 
@@ -156,6 +159,7 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
         given=start.engine_flags,
         origins=planned.origins,
     )
+    spec = add_adapters(spec, start.adapters, settings)
     more = {"site": planned.site, "facts_digest": planned.facts_digest}
     return spec.model_copy(update={**more, "versions": read_versions(python, device)})
 

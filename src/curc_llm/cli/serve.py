@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.options import adapter_options, load, verb_options
 from curc_llm.cli.output import Output
 
 
@@ -45,6 +45,7 @@ from curc_llm.cli.output import Output
     metavar="SESSION",
     help="Do an earlier session again: its id, or a spec.json; the same models, revisions and settings.",
 )
+@adapter_options
 @click.option("--detach", is_flag=True, help="Return when the session is ready, and leave it running.")
 @verb_options
 def serve(
@@ -55,6 +56,7 @@ def serve(
     idle_stop_min: float | None,
     repeats: str | None,
     detach: bool,
+    adapters: tuple[str, ...],
     config: Path | None,
     as_json: bool,
     **engine_flags: Any,
@@ -67,9 +69,9 @@ def serve(
     """
     from curc_llm.cli.launching import Start, run_session
 
-    _check_repeat(repeats, models, engine_flags)
+    _check_repeat(repeats, models, {**engine_flags, "adapter": adapters or None})
     settings = load(config, {"idle_stop_min": idle_stop_min, "device": device})
-    start = Start(models, engine_flags, port, time_h, detach, repeats, idle_stop_min)
+    start = Start(models, engine_flags, port, time_h, detach, repeats, idle_stop_min, adapters=adapters)
     run_session(settings, start, Output(as_json))
 
 

@@ -73,11 +73,12 @@ class LiveSession:
                 (503).
         """
         engine = self._named(model)
-        if models and engine.name not in models:
+        name = model or engine.name  # an adapter is a model of its own, also for keys
+        if models and name not in models:
             raise RequestError(
                 403,
                 "permission_denied",
-                f"This key may not use the model {engine.name!r}. It may use: {', '.join(models)}.",
+                f"This key may not use the model {name!r}. It may use: {', '.join(models)}.",
                 param="model",
             )
         if engine.target.phase != READY:
@@ -89,7 +90,8 @@ class LiveSession:
             raise RequestError(
                 503, "model_loading", "The session is starting; no model is there yet.", retry_after_s=2
             )
-        known = ", ".join(self.engines)
+        adapters = [name for engine in self.engines.values() for name in engine.target.adapters]
+        known = ", ".join(dict.fromkeys([*self.engines, *adapters]))
         if model is None and len(self.engines) == 1:
             return next(iter(self.engines.values()))
         if model is None:
@@ -99,14 +101,20 @@ class LiveSession:
                 f"The request names no model. Models of this session: {known}.",
                 param="model",
             )
-        if model not in self.engines:
+        found = self.engines.get(model) or self._with_adapter(model)
+        if found is None:
             raise RequestError(
                 404,
                 "model_not_found",
                 f"There is no model {model[:200]!r}. Models of this session: {known}.",
                 param="model",
             )
-        return self.engines[model]
+        return found
+
+    def _with_adapter(self, name: str) -> Engine | None:
+        """The engine that has loaded a LoRA adapter, the one that can answer first."""
+        having = [engine for engine in self.engines.values() if name in engine.target.adapters]
+        return next((e for e in having if e.target.phase == READY), next(iter(having), None))
 
     def engine_record(self, name: str) -> dict[str, Any]:
         """The engine's part of the session's record, empty when there is none."""

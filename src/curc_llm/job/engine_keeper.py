@@ -30,6 +30,7 @@ from curc_llm.engine.phases import PhaseReader
 from curc_llm.engine.probe import check_completion, check_health, read_context_length
 from curc_llm.engine.process import EngineProcess
 from curc_llm.errors import CurcLlmError
+from curc_llm.job.adapter_files import FoundAdapters, find_adapters, make_adapter_fields
 from curc_llm.job.board import Board
 from curc_llm.job.restart import RestartPolicy
 from curc_llm.job.start_turn import StartTurn
@@ -195,12 +196,14 @@ class EngineKeeper:
         sees = read_takes_images(Path(model_path))
         self._show(phase=EnginePhase.ENVIRONMENT, max_model_len=context, takes_images=sees)
         self.socket.unlink(missing_ok=True)
+        adapters = await self._find_adapters(Path(model_path))
         arguments = render_arguments(
-            self._engine,
+            adapters.engine,
             socket=self.socket,
             device=self._spec.device,
             model_path=model_path,
             max_model_len=context,
+            adapter_paths=adapters.paths,
         )
         await self._wait_for_turn()
         command = [*self._guard_prefix, *render_command(self._spec.engine_python, arguments)]
@@ -209,6 +212,23 @@ class EngineKeeper:
             command, environment=environment, log=log, pass_fds=(self._liveness_fd,)
         )
         return _Run(process, log)
+
+    async def _find_adapters(self, model_folder: Path) -> FoundAdapters:
+        """What is loaded with the model; an adapter that can't be is told of, and left out."""
+        if not self._engine.has_lora:
+            return FoundAdapters(self._engine)
+        spec = self._spec
+        found = await find_adapters(
+            self._engine,
+            model_folder,
+            hf_home=spec.hf_home,
+            offline=spec.offline,
+            tell=lambda detail: self._show(phase=EnginePhase.DOWNLOADING, detail=detail),
+        )
+        for trouble in found.troubles:
+            self._board.warn(trouble)
+        self._show(**make_adapter_fields(found.engine))
+        return found
 
     async def _wait_for_turn(self) -> None:
         if not self._turn.is_free:
@@ -229,6 +249,7 @@ class EngineKeeper:
             cores=cores,
             has_nvcc=find_nvcc(os.environ) is not None,
             device_ids=self._engine.device_ids,
+            has_lora=self._engine.has_lora,
         )
 
     async def _find_model(self) -> str:

@@ -234,7 +234,10 @@ class Supervisor:
         record = self._board.record
         targets = [
             EngineTarget(
-                record.engines[i].served_model_name, str(keeper.socket), record.engines[i].phase.value
+                record.engines[i].served_model_name,
+                str(keeper.socket),
+                record.engines[i].phase.value,
+                adapters=tuple(adapter.name for adapter in record.engines[i].adapters),
             )
             for i, keeper in enumerate(self._engines)
         ]

@@ -72,6 +72,22 @@ class Trouble(_Frozen):
     remedy: str = ""
 
 
+class AdapterRecord(_Frozen):
+    """A LoRA adapter of an engine.
+
+    Args:
+        name: what the API calls it.
+        source: its folder, or a Hugging Face id.
+        rank: the largest of its ranks; None while its files haven't been looked at.
+        target_modules: the layers that it changes.
+    """
+
+    name: str
+    source: str
+    rank: int | None = None
+    target_modules: tuple[str, ...] = ()
+
+
 class EngineRecord(_Frozen):
     """One engine of a session.
 
@@ -91,6 +107,10 @@ class EngineRecord(_Frozen):
         runner: `generate` or `pooling`.
         revision: the commit that was downloaded; None for folders, and until it is known.
         takes_images: whether images may go in, by the model's configuration; None until it is known.
+        adapters: LoRA adapters that can be used now; each is a model name of its own.
+        max_loras: adapters that one batch may use; 0 when it was started without LoRA, so that none can be
+            added.
+        max_lora_rank: the largest rank that can be added; 0 likewise.
     """
 
     served_model_name: str
@@ -108,6 +128,9 @@ class EngineRecord(_Frozen):
     runner: str = "generate"
     revision: str | None = None
     takes_images: bool | None = None
+    adapters: tuple[AdapterRecord, ...] = ()
+    max_loras: int = 0
+    max_lora_rank: int = 0
 
 
 class SessionRecord(_Frozen):
@@ -161,3 +184,9 @@ class SessionRecord(_Frozen):
     def engine(self, served_model_name: str) -> EngineRecord | None:
         """The engine that serves a model name, or None."""
         return next((e for e in self.engines if e.served_model_name == served_model_name), None)
+
+    def engine_of(self, model: str) -> EngineRecord | None:
+        """The engine that serves a model or has the adapter of that name, or None."""
+        return self.engine(model) or next(
+            (e for e in self.engines if model in {adapter.name for adapter in e.adapters}), None
+        )
