@@ -61,6 +61,15 @@ class LiveSession:
             e for e in self.engines.values() if e.target.phase == READY and (not models or e.name in models)
         ]
 
+    def list_ready(self, models: tuple[str, ...] = ()) -> dict[str, Engine]:
+        """The models that can answer, adapters among them, with their engines; of those a key may use."""
+        found: dict[str, Engine] = {}
+        for engine in self.ready_engines():
+            for name in (engine.name, *engine.target.adapters):
+                if not models or name in models:
+                    found.setdefault(name, engine)
+        return found
+
     def find_engine(self, model: str | None, models: tuple[str, ...] = ()) -> Engine:
         """The engine that serves a model.
 

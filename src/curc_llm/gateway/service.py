@@ -116,13 +116,14 @@ class Service:
 
     async def _answer_models(self, request: Request, caller: Caller) -> None:
         """The models that can answer now: those who poll this route wait for just that."""
-        engines = self._live.ready_engines(caller.models)
-        if not engines:
+        models = self._live.list_ready(caller.models)
+        if not models:
             raise self._none_ready(caller)
-        await request.answer_json(200, {"object": "list", "data": [self._model(e) for e in engines]})
+        data = [self._model(engine, name) for name, engine in models.items()]
+        await request.answer_json(200, {"object": "list", "data": data})
 
     async def _answer_model(self, request: Request, caller: Caller, name: str) -> None:
-        await request.answer_json(200, self._model(self._live.find_engine(name, caller.models)))
+        await request.answer_json(200, self._model(self._live.find_engine(name, caller.models), name))
 
     def _none_ready(self, caller: Caller) -> RequestError:
         for engine in self._live.engines.values():
@@ -132,15 +133,15 @@ class Service:
             503, "model_loading", "The session is starting; no model is there yet.", retry_after_s=2
         )
 
-    def _model(self, engine: Engine) -> dict[str, Any]:
+    def _model(self, engine: Engine, name: str) -> dict[str, Any]:
         record = self._live.engine_record(engine.name)
         return {
-            "id": engine.name,
+            "id": name,
             "object": "model",
             "created": int(record.get("started_at") or 0),
             "owned_by": "curc-llm",
-            "root": engine.name,
-            "parent": None,
+            "root": name,
+            "parent": engine.name if name != engine.name else None,
             "max_model_len": record.get("max_model_len"),
         }
 

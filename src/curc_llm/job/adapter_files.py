@@ -110,14 +110,16 @@ async def fetch_adapter(
     return path
 
 
-def look_at(adapter: Adapter, folder: Path, engine: EngineSpec, model_folder: Path, *known: str) -> Adapter:
+def look_at(
+    adapter: Adapter, folder: Path, engine: EngineSpec, model_folder: Path | None, *known: str
+) -> Adapter:
     """The adapter with what its files say, once it is sure that it belongs to the engine's model.
 
     Args:
         adapter: which one.
         folder: its folder.
         engine: what is to serve it.
-        model_folder: the folder of the engine's model.
+        model_folder: the folder of the engine's model; None where it isn't known.
         known: what else the engine's model is called.
 
     Raises:

@@ -36,7 +36,7 @@ from curc_llm.job.restart import RestartPolicy
 from curc_llm.job.start_turn import StartTurn
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import EnginePhase, EngineRecord, Trouble
-from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec
+from curc_llm.spec import DEMO_MODEL_DIR, Adapter, EngineSpec, LaunchSpec
 
 WATCH_S = 0.2
 HEALTH_EVERY_S = 5.0
@@ -154,6 +154,23 @@ class EngineKeeper:
     def name(self) -> str:
         """Its served model name."""
         return self._engine.served_model_name
+
+    @property
+    def index(self) -> int:
+        """Its place in the spec and in the record."""
+        return self._index
+
+    @property
+    def engine(self) -> EngineSpec:
+        """What it serves, and how."""
+        return self._engine
+
+    def keep_adapters(self, adapters: tuple[Adapter, ...]) -> None:
+        """Notes the adapters that are loaded now: the next start loads them too, with the same room."""
+        record = self._board.record.engines[self._index]
+        room = {"max_loras": record.max_loras, "max_lora_rank": record.max_lora_rank}
+        self._engine = self._engine.model_copy(update={"adapters": adapters, **room})
+        self._show(**make_adapter_fields(self._engine))
 
     def restart(self) -> bool:
         """Starts an engine that was given up as if it never had been; False when it wasn't given up."""

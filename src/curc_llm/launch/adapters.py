@@ -12,7 +12,7 @@ from curc_llm.catalogue.lookup import find_model
 from curc_llm.catalogue.model import Catalogue, Model
 from curc_llm.errors import AdapterError, ModelNotFoundError
 from curc_llm.launch.hub_cache import find_downloaded
-from curc_llm.settings import Settings
+from curc_llm.settings import Settings, load_settings
 from curc_llm.spec import Adapter, EngineSpec, LaunchSpec, Origin, choose_lora_rank, make_adapter
 from curc_llm.spec.adapter import LORA_RANKS, check_rank
 
@@ -63,6 +63,12 @@ def find_entry(engine: EngineSpec, wanted: str, catalogue: Catalogue) -> tuple[s
             continue
         return found.name, found.model
     return None
+
+
+def find_catalogue_entry(engine: EngineSpec) -> tuple[str, Model] | None:
+    """The same for a session that runs already, by the catalogues of its owner; reads files."""
+    catalogue = load_catalogue(load_settings(flags={"offline": True}).catalogue)
+    return find_entry(engine, (engine.known_as or (engine.model,))[0], catalogue)
 
 
 def _name_base(engine: EngineSpec, known: tuple[str, Model] | None) -> EngineSpec:

@@ -88,6 +88,26 @@ class AdapterRecord(_Frozen):
     target_modules: tuple[str, ...] = ()
 
 
+class SwapRecord(_Frozen):
+    """Another model takes an engine's place.
+
+    Args:
+        from_model, to_model: their served model names.
+        phase: `planned`, `downloading` (the old one still answers), `stopping`, `starting`, or `going back`
+            when the new one failed and the old one is started again.
+        progress: 0 to 1 of the download, None when it can't be told.
+        detail: the same in words.
+        since: Unix time of its beginning.
+    """
+
+    from_model: str
+    to_model: str
+    phase: str = "planned"
+    progress: float | None = None
+    detail: str = ""
+    since: float = 0.0
+
+
 class EngineRecord(_Frozen):
     """One engine of a session.
 
@@ -111,6 +131,8 @@ class EngineRecord(_Frozen):
         max_loras: adapters that one batch may use; 0 when it was started without LoRA, so that none can be
             added.
         max_lora_rank: the largest rank that can be added; 0 likewise.
+        swap: another model is taking its place; None while none is.
+        swap_trouble: why the latest exchange failed, so that the old model serves on; None after a good one.
     """
 
     served_model_name: str
@@ -131,6 +153,8 @@ class EngineRecord(_Frozen):
     adapters: tuple[AdapterRecord, ...] = ()
     max_loras: int = 0
     max_lora_rank: int = 0
+    swap: SwapRecord | None = None
+    swap_trouble: Trouble | None = None
 
 
 class SessionRecord(_Frozen):
