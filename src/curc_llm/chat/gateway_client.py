@@ -18,7 +18,7 @@ from curc_llm.errors import ApiError
 USER_HEADER = "X-Curc-Llm-User"
 END_OF_STREAM = "[DONE]"
 COUNT_S = 3.0
-NOT_READY_CODES = frozenset({"model_loading", "engine_restarting"})
+NOT_READY_CODES = frozenset({"model_loading", "engine_restarting", "model_swapping"})
 
 
 class GatewayError(ApiError):

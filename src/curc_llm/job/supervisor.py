@@ -265,6 +265,8 @@ class Supervisor:
                 str(keeper.socket),
                 record.engines[i].phase.value,
                 adapters=tuple(adapter.name for adapter in record.engines[i].adapters),
+                id=keeper.id,
+                max_num_seqs=keeper.max_num_seqs,
             )
             for i, keeper in enumerate(self._slots.keepers)
         ]

@@ -84,14 +84,16 @@ def _place(
 ) -> None:
     """Gives an adapter to the engine whose model it fits; with one engine there is no choice."""
     troubles: list[AdapterError] = []
-    for place, (engine, entry) in enumerate(zip(engines, known, strict=True)):
+    for engine, entry in zip(engines, known, strict=True):
         try:
             adapter = resolve_adapter(text, entry)
             looked = check_adapter(adapter, engine, settings.hf_home)
         except AdapterError as error:
             troubles.append(error)
             continue
-        engines[place] = engine.model_copy(update={"adapters": (*engine.adapters, looked)})
+        for other, one in enumerate(engines):  # replicas of a model have the same adapters
+            if one.served_model_name == engine.served_model_name:
+                engines[other] = one.model_copy(update={"adapters": (*one.adapters, looked)})
         return
     raise troubles[0]
 
@@ -158,7 +160,8 @@ def check_adapter(adapter: Adapter, engine: EngineSpec, hf_home: Path) -> Adapte
 def check_adapter_names(engines: Sequence[EngineSpec]) -> None:
     """Raises AdapterError when an adapter is called as a model or another adapter is."""
     models = [engine.served_model_name for engine in engines]
-    names = [adapter.name for engine in engines for adapter in engine.adapters]
+    distinct = {engine.served_model_name: engine for engine in engines}.values()
+    names = [adapter.name for engine in distinct for adapter in engine.adapters]
     for name in names:
         if name in models or names.count(name) > 1:
             what = "a model" if name in models else "another adapter"

@@ -95,7 +95,7 @@ def plan_swap(
     planned, origin = _plan(settings, wanted, given, spec)
     engine = make_engine_spec(settings, wanted, given=given, plan=origin.plan, device=spec.device)
     engine = _keep_place(engine, old, spec, place)
-    _check_name(spec, place, engine)
+    _check_name(spec, place, engine, more)
     alone = spec.model_copy(update={"engines": (engine,), "origins": (origin,)})
     engine = add_adapters(alone, (), settings).engines[0]
     return SwapPlan(engine, origin, planned, is_here(engine, settings))
@@ -165,7 +165,7 @@ def _keep_place(engine: EngineSpec, old: EngineSpec, spec: LaunchSpec, place: in
     return engine.model_copy(update=update)
 
 
-def _check_name(spec: LaunchSpec, place: int, engine: EngineSpec) -> None:
+def _check_name(spec: LaunchSpec, place: int, engine: EngineSpec, more: Mapping[str, Any]) -> None:
     """Raises SwapError when the name is another's in the session, or when nothing would change."""
     old, name = spec.engines[place], engine.served_model_name
     others = [one for one in spec.engines if one.served_model_name != old.served_model_name]
@@ -175,8 +175,8 @@ def _check_name(spec: LaunchSpec, place: int, engine: EngineSpec) -> None:
         )
     if name in {adapter.name for one in others for adapter in one.adapters}:
         raise SwapError(f"An adapter of the session is called {name!r} already.", "Remove it first.")
-    same = ("served_model_name", "model", "revision", "max_loras", "max_lora_rank", "max_model_len")
-    if all(getattr(engine, field) == getattr(old, field) for field in same):
+    same = ("served_model_name", "model", "revision")
+    if not more and all(getattr(engine, field) == getattr(old, field) for field in same):
         raise SwapError(f"The session serves {name} already.", SEE_WHAT_FITS)
 
 
@@ -199,7 +199,8 @@ def list_candidates(spec: LaunchSpec, place: int, settings: Settings) -> list[Ca
     served = {engine.served_model_name for engine in spec.engines}
     names = [*settings.models, DEMO_MODEL_NAME, *facts.models]
     found = [_try(name, room, facts, settings) for name in dict.fromkeys(names) if name not in served]
-    return sorted((one for one in found if one is not None), key=lambda one: not one.is_here)
+    fitting = [one for one in found if one is not None]
+    return sorted(fitting, key=lambda one: (not one.is_here, "embeddings" in one.uses))
 
 
 def _try(name: str, room: Mapping[str, Any], facts: Facts, settings: Settings) -> Candidate | None:
