@@ -50,7 +50,7 @@ def swap(
         raise click.UsageError("Name a model, or ask for the --list of those that fit.")
     source, output = LocalSource(find(config, session).paths), Output(as_json)
     if model is None:
-        _list(source, output)
+        _list(source, engine, output)
         return
     more = {"max_loras": str(max_loras)} if max_loras else {}
     told = swap_model(source, model, engine, **more)
@@ -62,10 +62,10 @@ def swap(
     output.data("", {"session_id": source.name, **told, "status": "swapping" if no_wait else "swapped"})
 
 
-def _list(source: LocalSource, output: Output) -> None:
+def _list(source: LocalSource, engine: str | None, output: Output) -> None:
     from curc_llm.client.managing import list_swaps
 
-    told = list_swaps(source)
+    told = list_swaps(source, engine)
     models = told.get("models") or []
     table = render_table(HEADS, [_row(one) for one in models])
     foot = f"Exchange {told.get('engine')} with: curc-llm swap MODEL" if models else "Nothing else fits here."

@@ -68,9 +68,10 @@ def swap_model(source: Source, model: str, engine: str | None = None, **more: st
     return _ask(source, lambda url: post_json(f"{url}/swap", source.secret(), body, timeout_s=PATIENCE_S))
 
 
-def list_swaps(source: Source) -> dict[str, Any]:
+def list_swaps(source: Source, engine: str | None = None) -> dict[str, Any]:
     """The models that fit in this session: `models`, and `engine`, whose place they would take."""
-    return _ask(source, lambda url: get_json(f"{url}/swap", source.secret(), timeout_s=PATIENCE_S))
+    query = f"?engine={quote(engine, safe='')}" if engine else ""
+    return _ask(source, lambda url: get_json(f"{url}/swap{query}", source.secret(), timeout_s=PATIENCE_S))
 
 
 def resolve_path(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Caller
@@ -44,12 +44,13 @@ class Management:
         if request.method == "GET" and path == "/adapters":
             await request.answer_json(200, {"adapters": self._list_adapters()})
         elif request.method == "GET" and path == "/swap":
-            await self._order(request, caller, "list_fits", engine="")
+            asked = dict(parse_qsl(request.query.decode("latin-1")))
+            await self._order(request, caller, "list_fits", engine=asked.get("engine", ""))
         elif request.method == "POST" and path == "/adapters":
             fields = await _read_fields(request, ("name", "source"), ("model",))
             await self._order(request, caller, "add_adapter", **fields)
         elif request.method == "POST" and path == "/swap":
-            fields = await _read_fields(request, ("model",), ("engine",))
+            fields = await _read_fields(request, ("model",), ("engine", "max_loras"))
             await self._order(request, caller, "swap", **fields)
         elif request.method == "DELETE" and path.startswith(_ONE_ADAPTER):
             await self._order(

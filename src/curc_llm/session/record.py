@@ -156,6 +156,11 @@ class EngineRecord(_Frozen):
     swap: SwapRecord | None = None
     swap_trouble: Trouble | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the API calls its model and its adapters."""
+        return (self.served_model_name, *(adapter.name for adapter in self.adapters))
+
 
 def _rank(engine: EngineRecord) -> int:
     """How near an engine is to answering: 0 when it can."""
@@ -227,5 +232,4 @@ class SessionRecord(_Frozen):
 
     def engine_of(self, model: str) -> EngineRecord | None:
         """The engine that serves a model or has the adapter of that name, as `engine` does; or None."""
-        having = (e for e in self.models if model in {adapter.name for adapter in e.adapters})
-        return self.engine(model) or next(having, None)
+        return self.engine(model) or next((e for e in self.models if model in e.names), None)
