@@ -43,7 +43,9 @@ class Start:
         detach: return when the session is ready, and leave it running.
         repeats: the session that is done again; then `models` and `engine_flags` are empty.
         idle_stop_min: minutes without a request until it ends; None for the settings' or the old session's.
+        replicas: engines for each model.
         lab: run JupyterLab beside it, with the notebooks; it goes on when the session has ended.
+        adapters: LoRA adapters, as people name them.
     """
 
     models: tuple[str, ...]
@@ -54,6 +56,8 @@ class Start:
     repeats: str | None = None
     idle_stop_min: float | None = None
     lab: bool = False
+    adapters: tuple[str, ...] = ()
+    replicas: int = 1
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,8 @@ def run_session(settings: Settings, start: Start, output: Output) -> None:
     spec = make_spec(settings, start, output)
     paths = SessionPaths(spec.session_dir)
     with _signals_as_interrupt():
-        output.say(
-            f"Starting session {spec.session_id} ({', '.join(e.served_model_name for e in spec.engines)}) …"
-        )
+        names = ", ".join(dict.fromkeys(e.served_model_name for e in spec.engines))
+        output.say(f"Starting session {spec.session_id} ({names}) …")
         pid = launch_local(spec)
         try:
             record = _wait(paths, spec, pid)
@@ -139,6 +142,7 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
     """The spec of new engines, each planned for this machine first."""
     from curc_llm.engine.versions import read_versions
     from curc_llm.launch import detect_device, find_engine_python
+    from curc_llm.launch.adapters import add_adapters
     from curc_llm.launch.planning import plan_engines
     from curc_llm.spec import choose_models, make_launch_spec
 
@@ -155,7 +159,9 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
         engine_python=python,
         given=start.engine_flags,
         origins=planned.origins,
+        replicas=start.replicas,
     )
+    spec = add_adapters(spec, start.adapters, settings)
     more = {"site": planned.site, "facts_digest": planned.facts_digest}
     return spec.model_copy(update={**more, "versions": read_versions(python, device)})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.options import adapter_options, load, verb_options
 from curc_llm.cli.output import Output
 
 
@@ -28,6 +28,13 @@ from curc_llm.cli.output import Output
 )
 @click.option("--pipeline-parallel-size", type=click.IntRange(min=1), help="Groups of layers, each on GPUs.")
 @click.option("--data-parallel-size", type=click.IntRange(min=1), help="Copies of each model.")
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Engines for each model; the gateway shares requests among them.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Start of vLLM's random numbers.")
 @click.option(
     "--device", type=click.Choice(["cuda", "cpu"]), help="What to run on; found out when not given."
@@ -45,6 +52,7 @@ from curc_llm.cli.output import Output
     metavar="SESSION",
     help="Do an earlier session again: its id, or a spec.json; the same models, revisions and settings.",
 )
+@adapter_options
 @click.option("--detach", is_flag=True, help="Return when the session is ready, and leave it running.")
 @verb_options
 def serve(
@@ -55,6 +63,8 @@ def serve(
     idle_stop_min: float | None,
     repeats: str | None,
     detach: bool,
+    adapters: tuple[str, ...],
+    replicas: int,
     config: Path | None,
     as_json: bool,
     **engine_flags: Any,
@@ -67,9 +77,11 @@ def serve(
     """
     from curc_llm.cli.launching import Start, run_session
 
-    _check_repeat(repeats, models, engine_flags)
+    more = {"replicas": None if replicas == 1 else replicas, "adapter": adapters or None}
+    _check_repeat(repeats, models, engine_flags | more)
     settings = load(config, {"idle_stop_min": idle_stop_min, "device": device})
-    start = Start(models, engine_flags, port, time_h, detach, repeats, idle_stop_min)
+    times = (port, time_h, detach, repeats, idle_stop_min)
+    start = Start(models, engine_flags, *times, replicas=replicas, adapters=adapters)
     run_session(settings, start, Output(as_json))
 
 

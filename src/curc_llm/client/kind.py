@@ -40,11 +40,11 @@ def explain_refusal(error: ApiError, source: Source, model: str | None, kind: Ki
 
 def _explain_kind(error: ApiError, source: Source, model: str, kind: Kind) -> ApiError | None:
     try:
-        engines = source.record().engines
+        engines = source.record().models
     except CurcLlmError:
         return None
     wanted, lacks, others = kind.value
-    runner = next((e.runner for e in engines if e.served_model_name == model), wanted)
+    runner = next((e.runner for e in engines if model in e.names), wanted)
     if runner == wanted:
         return None
     able = ", ".join(e.served_model_name for e in engines if e.runner == wanted) or "none"

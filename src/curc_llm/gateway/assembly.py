@@ -6,24 +6,28 @@ from pathlib import Path
 
 from curc_llm.gateway.accesslog import Entry
 from curc_llm.gateway.activity import ActivityReporter
+from curc_llm.gateway.admission import Admission
 from curc_llm.gateway.app import PrivateApplication, PublicApplication
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Gatekeeper
-from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Restart
+from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Outcome, Restart
 from curc_llm.gateway.chat_relay import ChatRelay
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.generation import Caretaker
 from curc_llm.gateway.guests import GuestWatch
+from curc_llm.gateway.key_limits import KeyLimits
 from curc_llm.gateway.key_safe import KeySafe
 from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.logfile import JsonlFile, LogWriter
 from curc_llm.gateway.login import Login, UsedTokens
+from curc_llm.gateway.management import Management
 from curc_llm.gateway.metrics import Metrics
+from curc_llm.gateway.orders import Orders
 from curc_llm.gateway.relay import EngineRelay, RelayParts
 from curc_llm.gateway.restarting import Restarting
 from curc_llm.gateway.service import Service
-from curc_llm.gateway.throttle import FailureThrottle, RequestRate
+from curc_llm.gateway.throttle import FailureThrottle
 from curc_llm.session.paths import SessionPaths
 
 _ENDING = RequestError(503, "session_ending", "The session has ended, so this answer ends here.")
@@ -45,6 +49,7 @@ class Gateway:
         )
         self._writer = LogWriter([self._access, self._errors, audit_file])
         self._live = LiveSession(limits.connect_s)
+        self._admission = Admission(self._live, limits.waiting, limits.waiting_mib * 2**20)
         self._caretaker = Caretaker(config.heartbeat_s)
         self._metrics = Metrics(self._caretaker)
         self._caretaker.on_tick = self._metrics.sample
@@ -56,6 +61,7 @@ class Gateway:
         service = Service(
             self._live,
             self._metrics,
+            self._admission,
             lambda: channel.send(KeepGoing()),
             limits.metrics_s,
             KeySafe(paths.api_key, paths.login_secret),
@@ -69,20 +75,24 @@ class Gateway:
         )
         chat = ChatRelay(self._live, config.max_body_mib * 2**20, watch)
         restarting = Restarting(self._live, lambda models: channel.send(Restart(models)), audit)
+        self._orders = Orders(channel.send)
+        management = Management(self._live, self._orders, audit)
         self.public = PublicApplication(
-            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting
+            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting, management
         )
-        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring)
+        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring, management)
 
     def _make_parts(self, config: GatewayConfig, watch: GuestWatch) -> RelayParts:
         return RelayParts(
             live=self._live,
             activity=self._activity,
             caretaker=self._caretaker,
-            rate=RequestRate(),
+            admission=self._admission,
+            limits=KeyLimits(),
             watch=watch,
             max_body_bytes=config.max_body_mib * 2**20,
             log_prompts=config.log_prompts,
+            heartbeat_s=config.heartbeat_s,
             on_done=self._log,
         )
 
@@ -98,6 +108,11 @@ class Gateway:
     def apply(self, state: GatewayState) -> None:
         """Takes a new state from the supervisor."""
         self._live.apply(state)
+        self._admission.refresh()
+
+    def take_outcome(self, outcome: Outcome) -> None:
+        """Takes what came of an order from the supervisor."""
+        self._orders.take(outcome)
 
     def end_all(self) -> None:
         """Ends what still runs; each client is told why."""

@@ -39,6 +39,9 @@ class ApiKey:
         models: served model names it may use; empty for all.
         requests_per_minute: 0 for no limit.
         revoked_at: Unix time of its revocation, None while valid.
+        concurrency: requests that may run or wait at once; 0 for no limit.
+        tokens_per_minute: of prompts and answers together; 0 for no limit.
+        priority: `interactive` or `batch`; empty: batch for a key that may do nothing but batch work.
         share_id: random text that tells one share from the next of the same name; empty for a plain key.
             What a guest's browser holds is signed with it (see `shares`).
     """
@@ -52,6 +55,9 @@ class ApiKey:
     requests_per_minute: int = 0
     revoked_at: float | None = None
     share_id: str = ""
+    concurrency: int = 0
+    tokens_per_minute: int = 0
+    priority: str = ""
 
     def is_valid(self, now: float) -> bool:
         """True when the key is neither revoked nor expired at Unix time `now`."""
@@ -128,6 +134,9 @@ def add_key(
     expires_at: float | None = None,
     models: tuple[str, ...] = (),
     requests_per_minute: int = 0,
+    concurrency: int = 0,
+    tokens_per_minute: int = 0,
+    priority: str = "",
 ) -> str:
     """Adds a named key and returns it; this is the only time it can be seen.
 
@@ -142,8 +151,18 @@ def add_key(
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise KeyFileError(f"{unknown[0]!r} is not a scope.", f"Use one or more of: {', '.join(SCOPES)}.")
     secret = make_key()
-    limits = {"expires_at": expires_at, "models": models, "requests_per_minute": requests_per_minute}
-    append_key(path, name, secret, scopes=scopes, **limits)
+    append_key(
+        path,
+        name,
+        secret,
+        scopes=scopes,
+        expires_at=expires_at,
+        models=models,
+        requests_per_minute=requests_per_minute,
+        concurrency=concurrency,
+        tokens_per_minute=tokens_per_minute,
+        priority=priority,
+    )
     return secret
 
 
