@@ -19,9 +19,9 @@ from curc_llm.spec import DEMO_MODEL_DIR, EngineSpec, LaunchSpec, SlurmSpec
 FIRST_ALONE = """#!/bin/sh
 echo "srun: error: Task launch for StepId=7.0 failed on node n2: Communication connection failure" >&2
 while [ "$1" != "--export=ALL" ]; do shift; done; shift
-"$@" | sed -u 's/^/0: /'
+"$@" </dev/null | sed -u 's/^/0: /'
 """
-BLIND = FIRST_ALONE.replace('"$@" |', '"$1" "$2" "$3" "$4" /no/such/request |')
+BLIND = FIRST_ALONE.replace('"$@" <', '"$1" "$2" "$3" "$4" /no/such/request <')
 NODES = '#!/bin/sh\n[ "$1 $2 $3" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n'
 
 
@@ -42,7 +42,7 @@ def put(folder: Path, name: str, text: str) -> None:
 
 def look(path: Path) -> PreflightReport:
     request = PreflightRequest(engine_python="/bin/true")
-    return asyncio.run(look_at_nodes(request, StepSize(2), path, Patience(facts_s=5)))
+    return asyncio.run(look_at_nodes(request, StepSize(2), path, Patience(facts_s=60)))
 
 
 def test_a_node_that_says_nothing_is_named_with_slurms_words(bin_dir: Path, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_node_that_says_nothing_is_named_with_slurms_words(bin_dir: Path, tmp_
     (found,) = [f for f in report.findings if f.is_fatal]
     assert (found.code, found.nodes) == ("node_silent", ("n2",))
     assert (
-        "n2 gave no answer within 5 s. Slurm said: Task launch for StepId=7.0 failed on node n2"
+        "n2 gave no answer within 60 s. Slurm said: Task launch for StepId=7.0 failed on node n2"
         in found.message
     )
     assert report.nodes == ("n1",)

@@ -27,6 +27,7 @@ REASONS = {
     "--tool-call-parser": "reads this model's tool calls; the name is vLLM's for its family",
     "--enable-auto-tool-choice": "lets the model choose a tool; vLLM refuses it without a parser",
     "--reasoning-parser": "takes the model's thoughts apart from its answer",
+    "--scheduling-policy": "who chats goes before a batch: the gateway gives each request its priority",
     "--seed": "vLLM's own default, written down for repeats",
     "--nnodes": "one copy of the model over all nodes of the job, by vLLM's own processes",
     "--node-rank": "which of the nodes this is",
