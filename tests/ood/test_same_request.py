@@ -129,10 +129,11 @@ def test_a_site_that_demands_an_account_gets_one_or_a_sentence(capella: Path) ->
     assert launched["submit"]["batch_connect"]["set_host"] == "host=$(hostname -s)"
 
 
-def test_the_form_of_the_other_site_offers_its_own_gpus_and_hours(capella: Path) -> None:
+def test_the_form_of_the_other_site_offers_its_own_gpus_over_nodes_too_and_hours(capella: Path) -> None:
     (form,) = run_ruby("form_cases.rb", [{"root": str(capella), "version": "4.2"}])
     assert [value for _, value, *_ in form["attributes"]["llm_gpus"]["options"]] == [
-        f"h100-x{n}" for n in range(1, 5)
+        f"h100-x{n}"
+        for n in (1, 2, 3, 4, 8, 12, 16)  # up to the four nodes of portal.yml
     ]
     assert form["attributes"]["bc_num_hours"]["max"] == 168
     assert form["cluster"] == "capella"
