@@ -66,6 +66,14 @@ def render_status(record: SessionRecord, now: float) -> str:
         pairs.append(("Model", render_engine(engine, now)))
         if engine.trouble is not None:
             pairs.append(("", f"{engine.trouble.message} {engine.trouble.remedy}"))
+    if record.scale is not None:
+        from curc_llm.cli.scale import summarise_scale
+
+        pairs.append(("Replicas", summarise_scale(record.scale)))
+        pairs += [
+            ("", f"{r.session_id}, job {r.job_id}: {r.phase} {r.detail}".rstrip())
+            for r in record.scale.replicas
+        ]
     if record.slurm_job_id is not None:
         pairs.append(("Slurm job", record.slurm_job_id))
     if record.pid:

@@ -11,6 +11,7 @@ from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Gatekeeper
 from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Restart
 from curc_llm.gateway.chat_relay import ChatRelay
+from curc_llm.gateway.demand import Demand
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.generation import Caretaker
 from curc_llm.gateway.guests import GuestWatch
@@ -69,10 +70,11 @@ class Gateway:
         )
         chat = ChatRelay(self._live, config.max_body_mib * 2**20, watch)
         restarting = Restarting(self._live, lambda models: channel.send(Restart(models)), audit)
+        demand = Demand(self._live, channel.send, audit)
         self.public = PublicApplication(
-            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting
+            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting, demand
         )
-        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring)
+        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring, demand)
 
     def _make_parts(self, config: GatewayConfig, watch: GuestWatch) -> RelayParts:
         return RelayParts(

@@ -159,11 +159,13 @@ class Activity:
         running: generations that are being answered.
         finished: generations finished since the gateway's start.
         last_activity_ago_s: seconds since a generation last began or ended; 0 while one runs.
+        waiting: generations that wait in the gateway for an engine.
     """
 
     running: int
     finished: int
     last_activity_ago_s: float
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,40 @@ class Restart:
     models: tuple[str, ...]
 
 
-Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing | Restart
+@dataclass(frozen=True)
+class Scale:
+    """The owner asked for replicas of this session in jobs of their own, or that there be none any more.
+
+    Args:
+        min_replicas, max_replicas: how many serve the models, this session counted; 1 and 1: no others.
+        target_queue: waiting requests for each replica that are put up with.
+        su_budget: service units that all replicas together may cost; None for no limit.
+        add_after_s: seconds for which too many requests must wait before one is added.
+        drain_after_s: seconds for which one fewer would have sufficed before one is taken away.
+        is_on: False: no replicas from now on.
+    """
+
+    min_replicas: int = 1
+    max_replicas: int = 1
+    target_queue: int = 4
+    su_budget: float | None = None
+    add_after_s: float = 15.0
+    drain_after_s: float = 300.0
+    is_on: bool = True
+
+
+@dataclass(frozen=True)
+class Extend:
+    """The owner asked that the session goes on for longer than its wall time.
+
+    Args:
+        hours: hours from now at least; 0: as long as it was launched for, in a job of its own.
+    """
+
+    hours: float = 0.0
+
+
+Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing | Restart | Scale | Extend
 
 _TYPES: dict[str, type[Any]] = {
     "config": GatewayConfig,
@@ -192,6 +227,8 @@ _TYPES: dict[str, type[Any]] = {
     "activity": Activity,
     "keep_going": KeepGoing,
     "restart": Restart,
+    "scale": Scale,
+    "extend": Extend,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 

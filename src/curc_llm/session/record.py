@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from curc_llm.session.demand import HandOverRecord, ScaleRecord
+
 RECORD_VERSION = 1
 
 
@@ -129,6 +131,11 @@ class SessionRecord(_Frozen):
         warnings: sentences to show, newest last.
         reason: why the session ended, once it has.
         versions: names and versions of what the session runs.
+        parent: id of the session that this one is a replica of; empty for one of its own.
+        predecessor: id of the session that this one takes over from; empty otherwise.
+        successor: id of the session that answers for this one since its hand-over; empty before, and without.
+        scale: its replicas; None where it never had any.
+        hand_over: how its hand-over gets on; None where none is planned.
     """
 
     version: int = RECORD_VERSION
@@ -153,6 +160,11 @@ class SessionRecord(_Frozen):
     warnings: tuple[str, ...] = ()
     reason: Trouble | None = None
     versions: dict[str, str] = {}
+    parent: str = ""
+    predecessor: str = ""
+    successor: str = ""
+    scale: ScaleRecord | None = None
+    hand_over: HandOverRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON values."""

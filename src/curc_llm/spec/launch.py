@@ -85,6 +85,10 @@ class LaunchSpec(Frozen):
         slurm: what Slurm is asked for; None outside Slurm.
         mail_on_ready: whether the job writes an e-mail when the session is ready.
         mail_user: to whom; empty: the owner.
+        has_chat: whether the session has a chat page; replicas have none.
+        parent: id of the session that this one is a replica of: it ends when that one does.
+        predecessor: id of the session that this one takes over from.
+        hand_over: whether it hands over to another job before its wall time is over.
     """
 
     version: Literal[2, 3, 4] = SPEC_VERSION
@@ -118,6 +122,10 @@ class LaunchSpec(Frozen):
     slurm: SlurmSpec | None = None
     mail_on_ready: bool = False
     mail_user: str = ""
+    has_chat: bool = True
+    parent: str = ""
+    predecessor: str = ""
+    hand_over: bool = False
 
 
 def read_launch_spec(path: Path) -> LaunchSpec:
