@@ -211,10 +211,12 @@ class Extend:
     """The owner asked that the session goes on for longer than its wall time.
 
     Args:
-        hours: hours from now at least; 0: as long as it was launched for, in a job of its own.
+        hours: hours after its wall time.
+        is_now: hand over to another job at once, not only when the wall time is nearly over.
     """
 
     hours: float = 0.0
+    is_now: bool = False
 
 
 Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing | Restart | Scale | Extend

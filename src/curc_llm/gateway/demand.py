@@ -19,7 +19,7 @@ from curc_llm.session.keys import OWNER
 MOST_REPLICAS = 64
 MOST_QUEUE = 100_000
 MOST_SU = 1e9
-MOST_HOURS = 31 * 24
+LEAST_HOURS, MOST_HOURS = 0.1, 31 * 24
 _MOST_BYTES = 64 * 1024
 _MOST_WAIT_S = 24 * 3600.0
 # field → whether it is a whole number, the least and the most that it may be.
@@ -59,7 +59,8 @@ class Demand:
         fields = _parse(await request.read_body(_MOST_BYTES))
         message = parse_scale(fields) if request.path == "/scale" else parse_extend(fields)
         told = asdict(message)
-        self._audit.record(request.path[1:], peer=request.peer, name=caller.name, **told)
+        event = request.path.removeprefix("/")
+        self._audit.record(event, peer=request.peer, name=caller.name, **told)
         self._send(message)
         await request.answer_json(202, {"status": "accepted", **told})
 
@@ -115,8 +116,11 @@ def parse_extend(fields: dict[str, Any]) -> Extend:
     Raises:
         RequestError: a value is not one of those allowed (400).
     """
-    _check_names(fields, ("hours",))
-    return Extend(float(_number(fields.get("hours", 0), "hours", False, 0, MOST_HOURS) or 0))
+    _check_names(fields, ("hours", "is_now"))
+    hours, is_now = fields.get("hours"), fields.get("is_now", False)
+    if not isinstance(is_now, bool):
+        raise _refuse("is_now", is_now, "true or false")
+    return Extend(float(_number(hours, "hours", False, LEAST_HOURS, MOST_HOURS) or 0), is_now)
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from curc_llm.errors import CurcLlmError
+from curc_llm.errors import CurcLlmError, LaunchError
 from curc_llm.job.other_session import OtherSession, submit
 from curc_llm.launch.other_spec import find_su_per_h
 from curc_llm.session.paths import SessionPaths
@@ -33,7 +33,7 @@ class OtherJobs:
         self.unit = "SU"
         self.may_extend = False
         # The Python that runs here is there on the nodes, whatever the site's file says.
-        self._runtime = Runtime(source="", python=sys.executable)
+        self.runtime = Runtime(source="", python=sys.executable)
         self._read_site()
 
     def _read_site(self) -> None:
@@ -44,12 +44,19 @@ class OtherJobs:
         ):  # described by a file of the person's own: its modules are loaded in this job already
             return
         self.unit, self.may_extend = site.billing.unit, site.runtime.users_may_extend
-        self._runtime = site.runtime.model_copy(update={"python": sys.executable})
+        self.runtime = site.runtime.model_copy(update={"python": sys.executable})
         if not site.runtime.jobs_may_submit:
             self.refusal = (
                 f"{site.title} takes no jobs from compute nodes, so no other job can be started here."
             )
 
     def submit(self, spec: LaunchSpec) -> OtherSession:
-        """Submits a session; raises what `launch_slurm` raises."""
-        return submit(spec, self._runtime, self.slurm)
+        """Submits a session.
+
+        Raises:
+            LaunchError: the site takes no jobs from compute nodes.
+            CurcLlmError: what `launch_slurm` raises.
+        """
+        if self.refusal:
+            raise LaunchError(self.refusal)
+        return submit(spec, self.runtime, self.slurm)

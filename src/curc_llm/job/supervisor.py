@@ -84,11 +84,7 @@ class Supervisor:
         self._board = Board(paths.record, make_first_record(spec), lambda _: self._publish())
         self._clocks = Clocks(spec, self._board, self.request_end)
         self._last_chance = LastChance(self._board, spec.last_chance_s, self.request_end)
-        self._demand = (
-            Demand(spec, paths, self._board, self._clocks, self.own_sockets, self.request_end)
-            if spec.slurm is not None
-            else None
-        )
+        self._demand = self._make_demand() if spec.slurm else None
         self._slurm = SlurmSide(spec, self._board, self._clocks, self.request_end) if spec.slurm else None
         # Children's guards hold the read end: it closes when this process is gone, however it went.
         self._children_fd, self._alive_fd = os.pipe()
@@ -114,6 +110,11 @@ class Supervisor:
             liveness_fd=self._children_fd,
             board=self._board,
             on_socket=self._chat_answers,
+        )
+
+    def _make_demand(self) -> Demand:
+        return Demand(
+            self._spec, self._paths, self._board, self._clocks, self.list_ready_sockets, self.request_end
         )
 
     def _make_engines(self, spec: LaunchSpec) -> list[EngineKeeper]:
@@ -147,6 +148,8 @@ class Supervisor:
         keeping += self._demand.start() if self._demand is not None else []
         await self._ending.wait()
         assert self._end is not None  # noqa: S101 - set before the event
+        if self._demand is not None:
+            self._end = await self._demand.close(self._end)
         await self._wind_down(self._end, parts)
         for task in (*keeping, gateway):
             task.cancel()
@@ -179,11 +182,10 @@ class Supervisor:
         deadline = time.monotonic() + end.drain_s
         while self._running and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-        if self._demand is not None:
-            await self._demand.close()
+        replicas = [self._demand.end_replicas()] if self._demand is not None else []
         for part in parts:
             part.cancel()
-        _report(await asyncio.gather(*parts, return_exceptions=True))
+        _report(await asyncio.gather(*parts, *replicas, return_exceptions=True))
         self._board.end(end.status, end.reason)
         self._board.write()
         self._audit("ended", code=end.reason.code)
@@ -242,7 +244,7 @@ class Supervisor:
         if self._demand is not None and self._end is None:
             self._demand.take(message)
 
-    def own_sockets(self) -> list[Path]:
+    def list_ready_sockets(self) -> list[Path]:
         """The sockets of this session's own engines that can answer."""
         phases = [engine.phase for engine in self._board.record.engines]
         return [
@@ -261,6 +263,7 @@ class Supervisor:
                 record.engines[i].served_model_name, str(keeper.socket), record.engines[i].phase.value
             )
             for i, keeper in enumerate(self._engines)
+            if self._demand is None or self._demand.serves_itself
         ]
         targets += self._demand.targets() if self._demand is not None else []
         chat = str(self._chat_socket) if self._chat_socket else None

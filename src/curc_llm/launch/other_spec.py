@@ -15,18 +15,24 @@ def make_replica_spec(spec: LaunchSpec, wall_time_s: float) -> LaunchSpec:
         spec: the other one's, as it was submitted.
         wall_time_s: seconds that it may run.
     """
-    more = {"parent": spec.session_id, "has_chat": False, "idle_stop_min": 0.0, "hand_over": False}
+    more = {"parent": spec.session_id, "has_chat": False, "idle_stop_min": 0.0, "hand_over_s": 0.0}
     return _make_other(spec, wall_time_s).model_copy(update=more)
 
 
-def make_successor_spec(spec: LaunchSpec, wall_time_s: float) -> LaunchSpec:
-    """A session that goes on where another one's wall time ends.
+def make_successor_spec(spec: LaunchSpec, total_s: float) -> LaunchSpec:
+    """A session that goes on where another one's wall time ends, for as long as that one could, or less.
 
     Args:
         spec: the other one's, as it was submitted.
-        wall_time_s: seconds that it may run.
+        total_s: seconds for which the models are to be served; what one job can't, its own successors do.
+
+    Example:
+        >>> make_successor_spec(spec, 3 * spec.wall_time_s).hand_over_s == 2 * spec.wall_time_s
+        True
     """
-    return _make_other(spec, wall_time_s).model_copy(update={"predecessor": spec.session_id})
+    wall_s = min(total_s, spec.wall_time_s or total_s)
+    more = {"predecessor": spec.session_id, "hand_over_s": total_s - wall_s}
+    return _make_other(spec, wall_s).model_copy(update=more)
 
 
 def _make_other(spec: LaunchSpec, wall_time_s: float) -> LaunchSpec:

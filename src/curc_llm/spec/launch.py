@@ -88,7 +88,7 @@ class LaunchSpec(Frozen):
         has_chat: whether the session has a chat page; replicas have none.
         parent: id of the session that this one is a replica of: it ends when that one does.
         predecessor: id of the session that this one takes over from.
-        hand_over: whether it hands over to another job before its wall time is over.
+        hand_over_s: seconds for which further jobs are to serve its models after its wall time; 0: none.
     """
 
     version: Literal[2, 3, 4] = SPEC_VERSION
@@ -125,7 +125,7 @@ class LaunchSpec(Frozen):
     has_chat: bool = True
     parent: str = ""
     predecessor: str = ""
-    hand_over: bool = False
+    hand_over_s: float = 0
 
 
 def read_launch_spec(path: Path) -> LaunchSpec:
