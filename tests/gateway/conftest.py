@@ -205,7 +205,7 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
     async with AsyncExitStack() as stack:
 
         async def start(**values: Any) -> RunningGateway:
-            gateway = await _start(tmp_path / "session", values)
+            gateway = await _start(values.pop("root", tmp_path / "session"), values)
             stack.push_async_callback(_end, gateway)
             return gateway
 

@@ -23,6 +23,10 @@ class Entry:
         request_id: also sent to the client and the engine.
         route: the path without prefix, or `chat` for what came by the private socket.
         key_name: the key's name.
+        replica: the engine that answered, or was the last to fail.
+        priority: the request's class.
+        queued_s: seconds that it waited for a slot of an engine.
+        retries: how often it was sent again, to another replica, since one had failed before its first byte.
     """
 
     request_id: str
@@ -30,6 +34,10 @@ class Entry:
     key_name: str
     model: str | None = None
     stream: bool = False
+    replica: str = ""
+    priority: str = ""
+    queued_s: float = 0.0
+    retries: int = 0
     usage: Usage = field(default_factory=Usage)
     status: int = 0
     bytes_sent: int = 0
@@ -70,6 +78,10 @@ class Entry:
             "total_ms": round(self.total_s * 1000, 1),
             "status": self.status,
             "bytes": self.bytes_sent,
+            "replica": self.replica,
+            "priority": self.priority,
+            "queued_ms": round(self.queued_s * 1000, 1),
+            "retries": self.retries,
         }
         if self.answered is not None:
             line |= {"asked": self.asked, "answered": b"".join(self.answered).decode("utf-8", "replace")}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from curc_llm.gateway.accesslog import Entry
 from curc_llm.gateway.activity import ActivityReporter
+from curc_llm.gateway.admission import Admission
 from curc_llm.gateway.app import PrivateApplication, PublicApplication
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Gatekeeper
@@ -15,6 +16,7 @@ from curc_llm.gateway.demand import Demand
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.generation import Caretaker
 from curc_llm.gateway.guests import GuestWatch
+from curc_llm.gateway.key_limits import KeyLimits
 from curc_llm.gateway.key_safe import KeySafe
 from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
@@ -24,7 +26,7 @@ from curc_llm.gateway.metrics import Metrics
 from curc_llm.gateway.relay import EngineRelay, RelayParts
 from curc_llm.gateway.restarting import Restarting
 from curc_llm.gateway.service import Service
-from curc_llm.gateway.throttle import FailureThrottle, RequestRate
+from curc_llm.gateway.throttle import FailureThrottle
 from curc_llm.session.paths import SessionPaths
 
 _ENDING = RequestError(503, "session_ending", "The session has ended, so this answer ends here.")
@@ -46,6 +48,7 @@ class Gateway:
         )
         self._writer = LogWriter([self._access, self._errors, audit_file])
         self._live = LiveSession(limits.connect_s)
+        self._admission = Admission(self._live, limits.waiting, limits.waiting_mib * 2**20)
         self._caretaker = Caretaker(config.heartbeat_s)
         self._metrics = Metrics(self._caretaker)
         self._caretaker.on_tick = self._metrics.sample
@@ -81,10 +84,12 @@ class Gateway:
             live=self._live,
             activity=self._activity,
             caretaker=self._caretaker,
-            rate=RequestRate(),
+            admission=self._admission,
+            limits=KeyLimits(),
             watch=watch,
             max_body_bytes=config.max_body_mib * 2**20,
             log_prompts=config.log_prompts,
+            heartbeat_s=config.heartbeat_s,
             on_done=self._log,
         )
 
@@ -100,6 +105,7 @@ class Gateway:
     def apply(self, state: GatewayState) -> None:
         """Takes a new state from the supervisor."""
         self._live.apply(state)
+        self._admission.refresh()
 
     def end_all(self) -> None:
         """Ends what still runs; each client is told why."""

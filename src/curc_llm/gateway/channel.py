@@ -47,6 +47,8 @@ class Limits:
         attempts_per_minute: failed logins and wrong keys that one address may make in a minute.
         connect_s: seconds until an engine must accept a connection.
         metrics_s: seconds an engine has to give its metrics.
+        waiting: requests of each class, interactive and batch, that may wait for a slot of an engine.
+        waiting_mib: memory for the bodies of those that wait, in MiB.
     """
 
     header_bytes: int = 64 * 1024
@@ -59,6 +61,8 @@ class Limits:
     attempts_per_minute: int = 20
     connect_s: float = 5.0
     metrics_s: float = 2.0
+    waiting: int = 1500
+    waiting_mib: int = 256
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import asyncio
 
 from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.exchange import DROPPED_HEADERS, pass_headers
 from curc_llm.gateway.guests import GuestWatch
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.pages import answer_page
-from curc_llm.gateway.relay import DROPPED_HEADERS, pass_headers
 from curc_llm.gateway.request import Request
 from curc_llm.gateway.upstream import Connection, Pool, UpstreamError
 

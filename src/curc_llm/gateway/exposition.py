@@ -11,8 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from curc_llm.gateway.live import READY, Engine
 from curc_llm.gateway.metrics import BUCKETS_S, Distribution, Metrics
+from curc_llm.gateway.replica import Replica
 from curc_llm.gateway.upstream import Pool, UpstreamError
 
 _ENGINE_REQUEST = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -21,7 +21,7 @@ _FAMILY = re.compile(r"^# (?:HELP|TYPE) (\S+)")
 _ENGINE_PREFIX = "vllm:"
 
 
-async def render_metrics(metrics: Metrics, engines: list[Engine], timeout_s: float) -> bytes:
+async def render_metrics(metrics: Metrics, engines: list[Replica], timeout_s: float) -> bytes:
     """The gateway's counts, then those of the engines that answer, in Prometheus' text format.
 
     Args:
@@ -30,7 +30,7 @@ async def render_metrics(metrics: Metrics, engines: list[Engine], timeout_s: flo
         timeout_s: seconds each engine has.
     """
     texts = await asyncio.gather(
-        *(_fetch(engine.pool, timeout_s) for engine in engines if engine.target.phase == READY)
+        *(_fetch(engine.pool, timeout_s) for engine in engines if engine.is_ready and not engine.is_remote)
     )
     registry = CollectorRegistry()
     registry.register(_GatewayCollector(metrics))

@@ -11,6 +11,7 @@ from curc_llm.gateway.errors import RequestError, engine_failed
 from curc_llm.gateway.events import EventFilter, find_death
 from curc_llm.gateway.request import Request
 from curc_llm.gateway.upstream import Connection
+from curc_llm.gateway.waiting import Ticket
 
 _SEPARATOR = b"\n\n"
 _HEARTBEAT = b": keep-alive\n\n"
@@ -30,6 +31,7 @@ class Generation:
         last_bytes: the end of what the engine has sent, to tell whether it was all.
         client_gone: the client closed its connection.
         ended_by: why the gateway itself ends it.
+        ticket: its place in the queue, or at a replica.
     """
 
     request: Request
@@ -42,24 +44,34 @@ class Generation:
     last_bytes: bytes = b""
     client_gone: bool = False
     ended_by: RequestError | None = None
+    ticket: Ticket | None = None
 
     def attach(self, connection: Connection) -> None:
         """Takes the engine's side; gives it up at once when the client has gone meanwhile."""
         self.connection = connection
-        if self.client_gone:
+        if self.is_given_up:
             connection.abort()
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the client has gone, or the gateway itself has ended it."""
+        return self.client_gone or self.ended_by is not None
 
     def leave(self) -> None:
         """The client has gone: closing the engine's side makes vLLM stop the generation."""
         self.client_gone = True
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self.connection is not None:
             self.connection.abort()
+        if self.ticket is not None and self.ticket.granted is not None:
+            self.ticket.granted.cancel()
 
     def end(self, fault: RequestError) -> None:
         """Ends it from our side; the client is told why."""
         self.ended_by = fault
-        if self.connection is not None:
-            self.connection.abort()
+        self._let_go()
 
     def take(self, data: bytes) -> None:
         """Bytes of a stream have come: they are sent on in this very moment. Every token passes here."""

@@ -48,7 +48,11 @@ class Restarting:
         if not state.accepting:
             message = f"The session is ending. {state.drain_message}".strip()
             raise RequestError(409, "session_ending", message)
-        phases = {engine.name: engine.target.phase for engine in self._live.engines.values()}
+        phases: dict[str, str] = {}
+        for replica in self._live.replicas.values():
+            # Of replicas the failed one counts: it is the one that can be started again.
+            if not replica.is_remote and phases.get(replica.name) != FAILED:
+                phases[replica.name] = replica.target.phase
         if model is not None and model not in phases:
             known = ", ".join(phases) or "none yet"
             message = f"There is no model {model[:200]!r}. Models of this session: {known}."

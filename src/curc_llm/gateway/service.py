@@ -13,7 +13,7 @@ from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.gpu_memory import GpuMemory
 from curc_llm.gateway.guest_status import render_guest_status
 from curc_llm.gateway.key_safe import KeySafe
-from curc_llm.gateway.live import Engine, LiveSession
+from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.metrics import Metrics
 from curc_llm.gateway.pages import SECURITY_HEADERS, answer_page
 from curc_llm.gateway.request import Headers, Request
@@ -109,38 +109,40 @@ class Service:
         # Prometheus' library is imported when somebody has it to use: the gateway starts without.
         from curc_llm.gateway.exposition import render_metrics
 
-        engines = list(self._live.engines.values())
+        engines = list(self._live.replicas.values())
         body = await render_metrics(self._metrics, engines, self._metrics_s)
         body += self._gpu_memory.render().encode()
         await request.answer(200, body, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
 
     async def _answer_models(self, request: Request, caller: Caller) -> None:
         """The models that can answer now: those who poll this route wait for just that."""
-        engines = self._live.ready_engines(caller.models)
-        if not engines:
+        names = self._live.ready_names(caller.models)
+        if not names:
             raise self._none_ready(caller)
-        await request.answer_json(200, {"object": "list", "data": [self._model(e) for e in engines]})
+        await request.answer_json(200, {"object": "list", "data": [self._model(name) for name in names]})
 
     async def _answer_model(self, request: Request, caller: Caller, name: str) -> None:
-        await request.answer_json(200, self._model(self._live.find_engine(name, caller.models)))
+        await request.answer_json(200, self._model(self._live.find_model(name, caller.models)))
 
     def _none_ready(self, caller: Caller) -> RequestError:
-        for engine in self._live.engines.values():
-            if not caller.models or engine.name in caller.models:
-                return self._live.phase_fault(engine)
+        for name in self._live.models:
+            if (not caller.models or name in caller.models) and (fault := self._live.find_fault(name)):
+                return fault
         return RequestError(
             503, "model_loading", "The session is starting; no model is there yet.", retry_after_s=2
         )
 
-    def _model(self, engine: Engine) -> dict[str, Any]:
-        record = self._live.engine_record(engine.name)
+    def _model(self, name: str) -> dict[str, Any]:
+        """One model as OpenAI's API shows it; an adapter's `parent` is its model, as vLLM has it."""
+        replica = next(r for r in self._live.models[name] if r.is_ready)
+        record = self._live.engine_record(replica)
         return {
-            "id": engine.name,
+            "id": name,
             "object": "model",
             "created": int(record.get("started_at") or 0),
             "owned_by": "curc-llm",
-            "root": engine.name,
-            "parent": None,
+            "root": name,
+            "parent": None if name == replica.name else replica.name,
             "max_model_len": record.get("max_model_len"),
         }
 

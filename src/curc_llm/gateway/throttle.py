@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,3 +88,40 @@ class RequestRate:
             bucket.tokens -= 1
             return 0
         return max(1, round((1 - bucket.tokens) * _MINUTE_S / per_minute))
+
+
+class TokenRate:
+    """Tokens per minute of each key: a full minute's worth at once, refilled evenly.
+
+    What a request takes is known only when it has ended, so a key may get into debt; then it waits longer.
+
+    Args:
+        clock: seconds from a clock that never jumps.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+
+    def _refill(self, key_id: str, per_minute: int) -> _Bucket:
+        now = self._clock()
+        bucket = self._buckets.setdefault(key_id, _Bucket(per_minute, now))
+        refilled = bucket.tokens + (now - bucket.filled_at) * per_minute / _MINUTE_S
+        bucket.tokens, bucket.filled_at = min(float(per_minute), refilled), now
+        return bucket
+
+    def wait_s(self, key_id: str, per_minute: int) -> int:
+        """Seconds until a key has a token left; 0 when it has.
+
+        Args:
+            key_id: what tells keys apart, such as the digest.
+            per_minute: the key's limit; 0 for none.
+        """
+        if not per_minute or (bucket := self._refill(key_id, per_minute)).tokens >= 1:
+            return 0
+        return max(1, math.ceil((1 - bucket.tokens) * _MINUTE_S / per_minute))
+
+    def charge(self, key_id: str, tokens: int, per_minute: int) -> None:
+        """Takes tokens that were used, or gives back those that weren't (below 0)."""
+        if per_minute:
+            self._refill(key_id, per_minute).tokens -= tokens

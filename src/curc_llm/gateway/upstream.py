@@ -7,6 +7,7 @@ other side of the socket is ours, so what a client must put up with from strange
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import httptools
@@ -166,6 +167,23 @@ class Connection(asyncio.Protocol):
                 raise UpstreamError(self.error, connected=True)
             await self._wait()
 
+    async def wait_body(self, limit_s: float) -> None:
+        """Waits until some of the body is there, or all that comes of it, or the time is over.
+
+        Raises:
+            UpstreamError: the connection was lost before.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while not (self._chunks or self.complete):
+                    if self.error is not None:
+                        raise UpstreamError(self.error, connected=True)
+                    await self._wait()
+
+    def peek(self) -> bytes:
+        """What has come of the body and wasn't read yet."""
+        return b"".join(self._chunks)
+
     async def read(self) -> bytes:
         """All of the body that has come, joined; b"" at its end.
 
@@ -268,12 +286,19 @@ class Pool:
         connection.write(head)
         return connection
 
-    async def request(self, head: bytes, on_open: Callable[[Connection], None] | None = None) -> Connection:
+    async def request(
+        self,
+        head: bytes,
+        on_open: Callable[[Connection], None] | None = None,
+        *,
+        may_repeat: bool = True,
+    ) -> Connection:
         """Sends a whole request and waits for the response's head.
 
         Args:
             head: the request, with its body.
             on_open: told the connection as soon as there is one, so that it can be aborted.
+            may_repeat: send it once more when an idle connection turns out to be closed.
 
         Raises:
             UpstreamError: nobody listens, or the connection was lost before the head.
@@ -286,7 +311,11 @@ class Pool:
                 # An idle connection may close in the very moment in which it is used. Then nobody has seen
                 # the request, and a fresh connection may carry it. Later it may have been seen, and nothing
                 # is ever sent twice.
-                if connection.given_up or asyncio.get_running_loop().time() - sent_at > _STALE_S:
+                if (
+                    not may_repeat
+                    or connection.given_up
+                    or asyncio.get_running_loop().time() - sent_at > _STALE_S
+                ):
                     raise
         return await self._exchange(await self._connect(), head, on_open)
 
@@ -328,13 +357,31 @@ class Pool:
         return None
 
     async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_s):
-                _, connection = await loop.create_unix_connection(lambda: Connection(loop), self.path)
+                return await self._open(asyncio.get_running_loop())
         except (OSError, TimeoutError) as error:
             reason = (
                 "it didn't accept the connection in time" if isinstance(error, TimeoutError) else str(error)
             )
             raise UpstreamError(reason, connected=False) from error
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        _, connection = await loop.create_unix_connection(lambda: Connection(loop), self.path)
         return connection
+
+    def render_headers(self, hops: int) -> bytes:  # noqa: ARG002 - an engine of this job is the last
+        """What each request's head says, beside its own headers.
+
+        Args:
+            hops: gateways that the request has come through.
+
+        Raises:
+            UpstreamError: it can't be said.
+        """
+        return b"host: localhost\r\n"
+
+    @property
+    def prefix(self) -> bytes:
+        """What stands in front of each path."""
+        return b""

@@ -39,6 +39,9 @@ class ApiKey:
         models: served model names it may use; empty for all.
         requests_per_minute: 0 for no limit.
         revoked_at: Unix time of its revocation, None while valid.
+        concurrency: requests that may run or wait at once; 0 for no limit.
+        tokens_per_minute: of prompts and answers together; 0 for no limit.
+        priority: `interactive` or `batch`; empty: batch for a key that may do nothing but batch work.
         share_id: random text that tells one share from the next of the same name; empty for a plain key.
             What a guest's browser holds is signed with it (see `shares`).
     """
@@ -52,6 +55,9 @@ class ApiKey:
     requests_per_minute: int = 0
     revoked_at: float | None = None
     share_id: str = ""
+    concurrency: int = 0
+    tokens_per_minute: int = 0
+    priority: str = ""
 
     def is_valid(self, now: float) -> bool:
         """True when the key is neither revoked nor expired at Unix time `now`."""
