@@ -39,6 +39,7 @@ VERBS = {
     "share": "Let a lab-mate into a session: a chat and a key of their own, which you can take back.",
     "restart": "Start a model again that failed for good in a session that still runs.",
     "scale": "Let a session have replicas in further jobs while requests wait, and show those that run.",
+    "extend": "Let a session go on after its wall time.",
     "stop": "End a session and everything that it started.",
     "models": "List, show and verify the models of the catalogue.",
     "plan": "Work out what a launch needs, costs and gives, or why it can't work and what can.",

@@ -74,6 +74,8 @@ def render_status(record: SessionRecord, now: float) -> str:
             ("", f"{r.session_id}, job {r.job_id}: {r.phase} {r.detail}".rstrip())
             for r in record.scale.replicas
         ]
+    if told := _hand_over(record, now):
+        pairs.append(("Goes on as", told))
     if record.slurm_job_id is not None:
         pairs.append(("Slurm job", record.slurm_job_id))
     if record.pid:
@@ -85,6 +87,12 @@ def render_status(record: SessionRecord, now: float) -> str:
         pairs.append(("Endpoint", record.base_url))
     pairs += [("Warning", warning) for warning in record.warnings]
     return f"{record.session_id}\n{render_pairs(pairs)}"
+
+
+def _hand_over(record: SessionRecord, now: float) -> str:
+    from curc_llm.cli.extend import summarise_hand_over
+
+    return summarise_hand_over(record, now)
 
 
 def _reason(record: SessionRecord) -> list[tuple[str, str]]:

@@ -91,6 +91,7 @@ class OtherSession:
                 id=f"{self.session_id}/{index}",
                 url=url,
                 key_file=str(self.paths.api_key),
+                max_num_seqs=self.spec.engines[index].max_num_seqs or 0,
             )
             for index, engine in enumerate(self.record.engines)
         ]
