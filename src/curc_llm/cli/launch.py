@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     help="Write an e-mail when the session is ready, to you or to ADDRESS.",
 )
 @click.option("--requeue", is_flag=True, help="Let Slurm start it again when it loses its node.")
+@click.option(
+    "--hand-over",
+    "hand_over_h",
+    type=click.FloatRange(0.1, 744),
+    metavar="H",
+    help="Go on for H more hours after the wall time, by handing over to further jobs.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the batch script and the cost; submit nothing.")
 @click.option("--wait", is_flag=True, help="Stay until it is ready, and show how it gets there.")
 @verb_options
@@ -94,7 +101,9 @@ def _make_request(settings: Settings, model: str | None, asked: dict[str, Any]) 
     from curc_llm.factfile import explain
     from curc_llm.launch.request import SessionRequest
 
-    own = {name: asked.pop(name) for name in ("reservation", "idle_stop_min", "mail", "requeue")}
+    own = {
+        name: asked.pop(name) for name in ("reservation", "idle_stop_min", "mail", "requeue", "hand_over_h")
+    }
     wanted = read_request(model, asked, settings)
     mail = own.pop("mail")
     named = model or settings.active_model

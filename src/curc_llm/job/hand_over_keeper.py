@@ -31,6 +31,8 @@ UNKNOWN_START_S = 900.0
 CLOSE_S = 6.0
 # Ends that the owner wanted: then nothing is to go on either.
 WANTED_ENDS = {"stopped", "idle"}
+# Ends after which Slurm starts this very session again, if it may.
+RETURNING_ENDS = {"preempted", "requeued"}
 
 
 class HandOverKeeper:
@@ -177,6 +179,7 @@ class HandOverKeeper:
             detail=successor.detail if successor is not None else _GAVE_UP if plan.gave_up else "",
             submit_at=round(submit_at) if submit_at is not None and not plan.gave_up else None,
             is_done=self.is_done,
+            base_url=successor.base_url if successor is not None else None,
         )
         if record != self._board.record.hand_over:
             self._board.update(hand_over=record)
@@ -186,7 +189,8 @@ class HandOverKeeper:
         successor = self._successor
         if successor is None or successor.phase is OtherPhase.ENDED:
             return end
-        if end.reason.code in WANTED_ENDS and not self.is_done:
+        returns = end.reason.code in RETURNING_ENDS and "by itself" in end.reason.remedy
+        if not self.is_done and (end.reason.code in WANTED_ENDS or returns):
             await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
             return end
         if not self.is_done:
@@ -206,7 +210,7 @@ class HandOverKeeper:
         """How a session ends that goes on elsewhere."""
         successor = self._successor
         name = successor.session_id if successor is not None else ""
-        url = successor.record.base_url if successor is not None and successor.record is not None else None
+        url = successor.base_url if successor is not None else None
         where = f" Its address is now {url}." if url else " It waits for its turn in Slurm's queue."
         message = f"The session goes on as {name}.{where}"
         remedy = f"Programs that ask for the address (curc-llm endpoint {name}) find it by the old name too."

@@ -74,6 +74,11 @@ class OtherSession:
         return self.record.host if self.record is not None and self.phase is not OtherPhase.QUEUED else ""
 
     @property
+    def base_url(self) -> str | None:
+        """Its endpoint; None before it has one."""
+        return self.record.base_url if self.record is not None else None
+
+    @property
     def trouble(self) -> Trouble | None:
         """Why it ended, once it has."""
         return self.record.reason if self.record is not None else None

@@ -43,6 +43,7 @@ class SessionRequest(Frozen):
         mail_on_ready: whether the job writes an e-mail once the session is ready.
         mail_user: to whom; empty for the owner's own mailbox.
         requeue: whether Slurm may start the session again after a preemption or a lost node.
+        hand_over_h: hours for which further jobs go on after its wall time; None: none.
 
     Example:
         >>> SessionRequest(plan=PlanRequest(model="demo", hours=1)).idle_stop_min is None
@@ -55,6 +56,7 @@ class SessionRequest(Frozen):
     mail_on_ready: bool = False
     mail_user: str = Field(default="", pattern=r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190})?$")
     requeue: bool = False
+    hand_over_h: float | None = Field(default=None, ge=0.1, le=31 * 24)
 
 
 def make_slurm_spec(
@@ -108,6 +110,7 @@ def make_slurm_spec(
         "slurm": job.to_spec(),
         "mail_on_ready": request.mail_on_ready,
         "mail_user": request.mail_user,
+        "hand_over_s": (request.hand_over_h or 0) * 3600,
         "advertise_host": advertise_host,
     }
     if plan.beside:

@@ -87,6 +87,7 @@ class HandOverRecord(_Frozen):
         detail: why it waits, or what its model is doing.
         submit_at: Unix time at which it is to be submitted.
         is_done: True once it answers for this session.
+        base_url: its endpoint, once it has one.
     """
 
     session_id: str = ""
@@ -95,3 +96,4 @@ class HandOverRecord(_Frozen):
     detail: str = ""
     submit_at: float | None = None
     is_done: bool = False
+    base_url: str | None = None
