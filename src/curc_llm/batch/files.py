@@ -116,7 +116,7 @@ def _first_model(session: Session) -> str:
 
 def _check_models(session: Session, survey: Survey) -> None:
     """Makes sure that the session serves all models that rows name."""
-    served = [engine.served_model_name for engine in session.status().engines]
+    served = [engine.served_model_name for engine in session.status().models]
     for model, index in survey.models.items():
         if served and model not in served:
             raise BatchInputError(

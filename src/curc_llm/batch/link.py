@@ -91,7 +91,7 @@ class Link:
         for name in sorted(missing):
             engine = record.engine(name)
             if engine is None:
-                served = ", ".join(repr(e.served_model_name) for e in record.engines)
+                served = ", ".join(repr(e.served_model_name) for e in record.models)
                 raise ApiError(f"Session {self._source.name} serves no model {name!r}.", f"Models: {served}.")
             if engine.phase in {EnginePhase.FAILED, EnginePhase.STOPPED}:
                 why = engine.trouble.message if engine.trouble else "It was given up."

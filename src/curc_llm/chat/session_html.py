@@ -57,7 +57,7 @@ def render_session(view: SessionView) -> str:
 
 def _render_notice(record: SessionRecord) -> str:
     """Offers to tell when the model is ready, while it isn't."""
-    if record.status.is_over or all(engine.phase is EnginePhase.READY for engine in record.engines):
+    if record.status.is_over or all(engine.phase is EnginePhase.READY for engine in record.models):
         return ""
     return (
         '<p class="curc-none"><button type="button" class="curc-link" data-curc-act="notify">'
@@ -68,7 +68,7 @@ def _render_notice(record: SessionRecord) -> str:
 def _list_rows(view: SessionView, record: SessionRecord) -> Iterable[tuple[str, str]]:
     snapshot, figures = view.snapshot, view.figures
     yield "Session", record.session_id
-    for engine in record.engines:
+    for engine in record.models:
         length = f", context of {engine.max_model_len:,} tokens" if engine.max_model_len else ""
         yield "Model", f"{engine.served_model_name}{length}"
     yield "Runs on", f"{record.host}{f', job {record.slurm_job_id}' if record.slurm_job_id else ''}"

@@ -99,7 +99,7 @@ def _facts(spec: LaunchSpec, settings: Settings) -> dict[str, str]:
         "Version": curc_llm.__version__,
         "Site": settings.site,
         "Session": spec.session_id,
-        "Model": ", ".join(engine.served_model_name for engine in spec.engines),
+        "Model": ", ".join(dict.fromkeys(engine.served_model_name for engine in spec.engines)),
         "Ran on": where,
         "As": spec.owner,
     }

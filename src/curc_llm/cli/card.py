@@ -31,7 +31,7 @@ def make_login_url(paths: SessionPaths, record: SessionRecord) -> str:
 
 def model_of(record: SessionRecord) -> str:
     """The served name of the first model that writes text, else of the first."""
-    writers = [e for e in record.engines if e.runner == "generate"] or list(record.engines)
+    writers = [e for e in record.models if e.runner == "generate"] or list(record.models)
     return writers[0].served_model_name if writers else ""
 
 

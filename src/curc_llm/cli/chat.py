@@ -35,7 +35,7 @@ def chat(session: str | None, model: str | None, system: str, config: Path | Non
 
     settings = load(config)
     with connect(session, state_dir=settings.state_dir) as found:
-        models = [e.served_model_name for e in found.status().engines if e.runner == "generate"]
+        models = [e.served_model_name for e in found.status().models if e.runner == "generate"]
         talk = Conversation(model or found.default_model, system)
         found.wait_until_ready(model=talk.model)
         screen = _make_screen(settings.state_dir, as_json)

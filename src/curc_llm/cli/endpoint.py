@@ -60,7 +60,7 @@ def _make_value(
 
     value = make_card(found.paths, found.record)
     value["model"] = _check_model(found, model) or value["model"]
-    value["models"] = [engine.served_model_name for engine in found.record.engines]
+    value["models"] = [engine.served_model_name for engine in found.record.models]
     if show_key:
         value["api_key"] = read_secret_file(found.paths.api_key)
     target = _make_target(found, value, _find_login(found, config))
@@ -72,7 +72,7 @@ def _check_model(found: FoundSession, model: str | None) -> str | None:
     from curc_llm.errors import ModelNotFoundError
 
     if model is not None and found.record.engine(model) is None:
-        names = ", ".join(engine.served_model_name for engine in found.record.engines)
+        names = ", ".join(engine.served_model_name for engine in found.record.models)
         raise ModelNotFoundError(
             f"Session {found.session_id} doesn't serve {model!r}.", f"Models here: {names}."
         )

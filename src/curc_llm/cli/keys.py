@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from curc_llm.session.store import FoundSession
 
 UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
-HEADS = ("NAME", "SCOPES", "MODELS", "PER MINUTE", "EXPIRES", "STATE")
+HEADS = ("NAME", "SCOPES", "MODELS", "PER MINUTE", "AT ONCE", "TOKENS/MIN", "PRIORITY", "EXPIRES", "STATE")
+PRIORITIES = ("interactive", "batch")
 
 
 def parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
@@ -51,6 +52,23 @@ def keys() -> None:
 @click.option(
     "--requests-per-minute", type=click.IntRange(min=0), default=0, help="Most requests per minute; 0: any."
 )
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Most requests at once, with those that wait.",
+)
+@click.option(
+    "--tokens-per-minute",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Most tokens per minute, of prompts and answers together; 0: any.",
+)
+@click.option(
+    "--priority",
+    type=click.Choice(PRIORITIES),
+    help="batch: others go first. When not given: batch for a key with --scope batch alone.",
+)
 @session_option
 @verb_options
 def add(
@@ -59,6 +77,9 @@ def add(
     life_s: float | None,
     models: tuple[str, ...],
     requests_per_minute: int,
+    concurrency: int,
+    tokens_per_minute: int,
+    priority: str | None,
     session: str | None,
     config: Path | None,
     as_json: bool,
@@ -70,6 +91,9 @@ def add(
         "expires_at": time.time() + life_s if life_s else None,
         "models": models,
         "requests_per_minute": requests_per_minute,
+        "concurrency": concurrency,
+        "tokens_per_minute": tokens_per_minute,
+        "priority": priority or "",
     }
     secret = add_key(found.paths.keys, name, **fields)
     audit(found, "key_added", name=name, **fields)
@@ -122,7 +146,7 @@ def find_running(config: Path | None, session: str | None, models: tuple[str, ..
     check_not_over(found.record)
     for model in models:
         if found.record.engine(model) is None:
-            names = ", ".join(engine.served_model_name for engine in found.record.engines)
+            names = ", ".join(engine.served_model_name for engine in found.record.models)
             raise ModelNotFoundError(
                 f"Session {found.session_id} doesn't serve {model!r}.", f"Models here: {names}."
             )
@@ -147,9 +171,12 @@ def _row(key: ApiKey, now: float) -> list[str]:
     from curc_llm.client.progress import render_duration
 
     expires = "never" if key.expires_at is None else f"in {render_duration(key.expires_at - now)}"
-    rate, models = str(key.requests_per_minute or "any"), ", ".join(key.models) or "all"
-    state = _state(key, now)
-    return [key.name, ", ".join(key.scopes), models, rate, expires if state == "valid" else "-", state]
+    limits = [str(n or "any") for n in (key.requests_per_minute, key.concurrency, key.tokens_per_minute)]
+    models, state = ", ".join(key.models) or "all", _state(key, now)
+    only_batch = "batch" in key.scopes and "chat" not in key.scopes
+    priority = key.priority or PRIORITIES[only_batch]
+    when = expires if state == "valid" else "-"
+    return [key.name, ", ".join(key.scopes), models, *limits, priority, when, state]
 
 
 def _to_json(key: ApiKey, now: float) -> dict[str, Any]:
@@ -158,6 +185,9 @@ def _to_json(key: ApiKey, now: float) -> dict[str, Any]:
         "scopes": list(key.scopes),
         "models": list(key.models),
         "requests_per_minute": key.requests_per_minute,
+        "concurrency": key.concurrency,
+        "tokens_per_minute": key.tokens_per_minute,
+        "priority": key.priority,
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,

@@ -43,6 +43,7 @@ class Start:
         detach: return when the session is ready, and leave it running.
         repeats: the session that is done again; then `models` and `engine_flags` are empty.
         idle_stop_min: minutes without a request until it ends; None for the settings' or the old session's.
+        replicas: engines for each model.
         lab: run JupyterLab beside it, with the notebooks; it goes on when the session has ended.
     """
 
@@ -54,6 +55,7 @@ class Start:
     repeats: str | None = None
     idle_stop_min: float | None = None
     lab: bool = False
+    replicas: int = 1
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,8 @@ def run_session(settings: Settings, start: Start, output: Output) -> None:
     spec = make_spec(settings, start, output)
     paths = SessionPaths(spec.session_dir)
     with _signals_as_interrupt():
-        output.say(
-            f"Starting session {spec.session_id} ({', '.join(e.served_model_name for e in spec.engines)}) …"
-        )
+        names = ", ".join(dict.fromkeys(e.served_model_name for e in spec.engines))
+        output.say(f"Starting session {spec.session_id} ({names}) …")
         pid = launch_local(spec)
         try:
             record = _wait(paths, spec, pid)
@@ -155,6 +156,7 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
         engine_python=python,
         given=start.engine_flags,
         origins=planned.origins,
+        replicas=start.replicas,
     )
     more = {"site": planned.site, "facts_digest": planned.facts_digest}
     return spec.model_copy(update={**more, "versions": read_versions(python, device)})

@@ -23,7 +23,11 @@ BLOCK_BYTES = 65536
 @click.command()
 @session_argument
 @click.option("--part", type=click.Choice(PARTS), default="engine", show_default=True, help="Whose log.")
-@click.option("-m", "--model", help="Which engine's log, by served model name; the first when not given.")
+@click.option(
+    "-m",
+    "--model",
+    help="Which engine's log, by served model name (of replicas NAME, NAME@2 …); the first when not given.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on showing lines until the session ends or Ctrl-C.")
 @click.option(
     "-n", "lines", type=click.IntRange(min=0), default=50, show_default=True, help="Last lines to show."
@@ -76,8 +80,9 @@ def _log_file(found: FoundSession, part: str, model: str | None) -> Path:
 
 def _engine_name(found: FoundSession, model: str | None) -> str:
     from curc_llm.errors import ModelNotFoundError
+    from curc_llm.spec import name_replicas
 
-    names = [engine.served_model_name for engine in found.record.engines]
+    names = name_replicas(engine.served_model_name for engine in found.record.engines)
     if model is not None and model not in names:
         raise ModelNotFoundError(
             f"Session {found.session_id} doesn't serve {model!r}.", f"Models here: {', '.join(names)}."

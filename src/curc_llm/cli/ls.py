@@ -42,7 +42,7 @@ def _row(found: FoundSession, *, has_job: bool) -> list[str]:
     from curc_llm.client.progress import render_duration
 
     record = found.record
-    models = ", ".join(engine.served_model_name for engine in record.engines)
+    models = ", ".join(engine.served_model_name for engine in record.models)
     age = render_duration((record.ended_at or time.time()) - record.started_at)
     job = [record.slurm_job_id or "-"] if has_job else []
     place = [record.host or "-", age, record.base_url or "-"]

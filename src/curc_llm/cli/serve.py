@@ -28,6 +28,13 @@ from curc_llm.cli.output import Output
 )
 @click.option("--pipeline-parallel-size", type=click.IntRange(min=1), help="Groups of layers, each on GPUs.")
 @click.option("--data-parallel-size", type=click.IntRange(min=1), help="Copies of each model.")
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Engines for each model; the gateway shares requests among them.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Start of vLLM's random numbers.")
 @click.option(
     "--device", type=click.Choice(["cuda", "cpu"]), help="What to run on; found out when not given."
@@ -55,6 +62,7 @@ def serve(
     idle_stop_min: float | None,
     repeats: str | None,
     detach: bool,
+    replicas: int,
     config: Path | None,
     as_json: bool,
     **engine_flags: Any,
@@ -67,9 +75,9 @@ def serve(
     """
     from curc_llm.cli.launching import Start, run_session
 
-    _check_repeat(repeats, models, engine_flags)
+    _check_repeat(repeats, models, engine_flags | {"replicas": None if replicas == 1 else replicas})
     settings = load(config, {"idle_stop_min": idle_stop_min, "device": device})
-    start = Start(models, engine_flags, port, time_h, detach, repeats, idle_stop_min)
+    start = Start(models, engine_flags, port, time_h, detach, repeats, idle_stop_min, replicas=replicas)
     run_session(settings, start, Output(as_json))
 
 

@@ -50,6 +50,8 @@ def share() -> None:
 @click.option(
     "--requests-per-minute", type=click.IntRange(min=1), help="Most requests per minute; any when not given."
 )
+@click.option("--concurrency", type=click.IntRange(min=1), help="Most requests at once, of key and chat.")
+@click.option("--tokens-per-minute", type=click.IntRange(min=1), help="Most tokens per minute.")
 @click.option("--show-key", is_flag=True, help="Also print their API key. They can see it on their own page.")
 @session_option
 @verb_options
@@ -59,6 +61,8 @@ def add(
     hours: float | None,
     models: tuple[str, ...],
     requests_per_minute: int | None,
+    concurrency: int | None,
+    tokens_per_minute: int | None,
     show_key: bool,
     session: str | None,
     config: Path | None,
@@ -72,6 +76,8 @@ def add(
         "expires_at": time.time() + hours * 3600 if hours else None,
         "models": models,
         "requests_per_minute": requests_per_minute or 0,
+        "concurrency": concurrency or 0,
+        "tokens_per_minute": tokens_per_minute or 0,
     }
     entry, is_new = _make_share(found, user, link_name, limits)
     value = make_share_value(found, entry, _find_portals(config), show_key=show_key) | {"is_new": is_new}

@@ -112,7 +112,7 @@ def _pairs(spec: LaunchSpec, site: Site, plan: Plan | None) -> list[tuple[str, s
     """What is launched, and what it costs."""
     slurm = spec.slurm
     assert slurm is not None  # noqa: S101 - it was made for Slurm
-    names = ", ".join(engine.served_model_name for engine in spec.engines)
+    names = ", ".join(dict.fromkeys(engine.served_model_name for engine in spec.engines))
     where = f"{slurm.partition} ({slurm.qos})" if slurm.qos else slurm.partition
     what = slurm.gres.removeprefix("gpu:") or "no GPU"
     pairs = [("Model", names), ("Runs on", f"{what}, {where} at {site.title}")]

@@ -40,7 +40,7 @@ def explain_refusal(error: ApiError, source: Source, model: str | None, kind: Ki
 
 def _explain_kind(error: ApiError, source: Source, model: str, kind: Kind) -> ApiError | None:
     try:
-        engines = source.record().engines
+        engines = source.record().models
     except CurcLlmError:
         return None
     wanted, lacks, others = kind.value

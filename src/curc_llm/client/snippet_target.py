@@ -45,7 +45,7 @@ def make_target(source: Source, model: str | None = None) -> Target:
         model: served model name; the first that writes text when not given.
     """
     record, paths = source.record(), source.paths
-    writers = [e for e in record.engines if e.runner == "generate"] or list(record.engines)
+    writers = [e for e in record.models if e.runner == "generate"] or list(record.models)
     name = model or (writers[0].served_model_name if writers else "MODEL")
     engine = record.engine(name)
     return Target(

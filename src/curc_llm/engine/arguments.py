@@ -93,6 +93,8 @@ def _memory(spec: EngineSpec, device: Literal["cuda", "cpu"]) -> Fields:
         "max_num_batched_tokens": spec.max_num_batched_tokens,
         "kv_cache_dtype": spec.kv_cache_dtype,
         "enforce_eager": spec.enforce_eager,
+        # The gateway tells with each request whether somebody waits for it (gateway/priority.py).
+        "scheduling_policy": "priority",
     }
 
 

@@ -12,6 +12,7 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import Any
 
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.live import LiveSession
@@ -74,6 +75,10 @@ class Admission:
         self._count(ticket, 1)
         try:
             self._grant(line)
+            if ticket.on_long is not None:
+                await asyncio.wait([ticket.granted], timeout=ticket.patience_s)
+                if not ticket.granted.done():
+                    await ticket.on_long()
             await ticket.granted
         finally:
             line.discard(ticket)
@@ -188,6 +193,28 @@ class Admission:
                 ticket.granted.set_result(None)
             else:
                 self._release(ticket)  # it was given up in this very moment
+
+    def render_waiting(self) -> dict[str, int]:
+        """How many requests wait, by class."""
+        return {priority.value: self.waiting[priority] for priority in Priority}
+
+    def list_replicas(self) -> list[dict[str, Any]]:
+        """How each replica is doing."""
+        now = self._clock()
+        return [
+            {
+                "id": replica.id,
+                "model": replica.name,
+                "phase": replica.target.phase,
+                "is_healthy": replica.is_ready and replica.load.is_healthy(now),
+                "running": replica.load.sequences,
+                "batch": replica.load.batch_sequences,
+                "slots": replica.slots,
+                "tokens": replica.load.tokens,
+                "failures": replica.load.failures,
+            }
+            for replica in self._live.replicas.values()
+        ]
 
     def refresh(self) -> None:
         """The replicas have changed: some who waited can begin, and some can't be answered any more."""

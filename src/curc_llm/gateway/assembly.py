@@ -60,6 +60,7 @@ class Gateway:
         service = Service(
             self._live,
             self._metrics,
+            self._admission,
             lambda: channel.send(KeepGoing()),
             limits.metrics_s,
             KeySafe(paths.api_key, paths.login_secret),

@@ -61,6 +61,21 @@ class Exchange:
         self._route = route
         self._wanted = wanted
         self._patience_s = patience_s
+        self._has_begun = False
+
+    async def begin_early(self) -> None:
+        """Begins the answer of a stream that waits long, so that comments keep proxies from giving it up."""
+        request = self._generation.request
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        await request.start(200, [*headers, *self._own_headers(), (b"x-accel-buffering", b"no")])
+        self._generation.events = self._make_filter()
+        self._generation.beat()
+
+    def _own_headers(self) -> Headers:
+        return [(b"x-request-id", self._generation.request.id.encode())]
+
+    def _make_filter(self) -> EventFilter:
+        return EventFilter(self._route.usage_mark, drop=self._wanted.hides_usage)
 
     async def run(self) -> None:
         """Answers the request.
@@ -101,12 +116,12 @@ class Exchange:
             await self._answer(replica, connection)
         except UpstreamError as error:
             fault = _mid_answer(replica, error)
-            if not generation.request.started:
+            if not self._has_begun:
                 raise ReplicaFailedError(fault) from error
             if not generation.client_gone:
                 if generation.ended_by is None:
                     self._blame(replica)
-                await _break_off(generation, self._route, generation.ended_by or fault)
+                await break_off(generation, self._route, generation.ended_by or fault)
         finally:
             replica.pool.give_back(connection)
 
@@ -116,20 +131,36 @@ class Exchange:
             self._judge(replica, connection)
         headers = pass_headers(connection.headers)
         is_events = any(n == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers)
-        headers.append((b"x-request-id", request.id.encode()))
-        if connection.status == 500:
-            await _relay_failure(generation, connection, headers)
+        headers += self._own_headers()
+        if connection.status == 500 or (request.started and not is_events):
+            await self._relay_failure(connection, headers)
             return
         await self._wait_for_first_byte(connection)
         replica.load.succeed()
+        self._has_begun = True
         if not is_events:
             await request.start(connection.status, headers, join=connection.has_data)
             await _relay_plain(generation, connection)
             return
-        headers = [h for h in headers if h[0] != b"content-length"]
-        await request.start(connection.status, [*headers, (b"x-accel-buffering", b"no")])
-        events = EventFilter(self._route.usage_mark, drop=self._wanted.hides_usage)
-        await _relay_events(generation, connection, events, self._route.can_force_usage)
+        if not request.started:
+            headers = [h for h in headers if h[0] != b"content-length"]
+            await request.start(connection.status, [*headers, (b"x-accel-buffering", b"no")])
+        await _relay_events(generation, connection, self._make_filter(), self._route.can_force_usage)
+
+    async def _relay_failure(self, connection: Connection, headers: Headers) -> None:
+        """Passes on what the engine says of a failure, but in our words when it says that it is dying."""
+        body, request = b"", self._generation.request
+        while data := await connection.read():
+            body += data
+        if ENGINE_DIED in body:
+            raise _died(self._generation)
+        if not request.started:
+            headers = [header for header in headers if header[0] != b"content-length"]
+            await request.answer(connection.status, body, headers)
+            return
+        self._generation.entry.status = connection.status
+        name = b"event: error\n" if self._route.names_events else b""
+        await request.write(name + b"data: " + b" ".join(body.split(b"\n")) + b"\n\n", more=False)
 
     async def _wait_for_first_byte(self, connection: Connection) -> None:
         """While another replica could answer instead, the client gets nothing until this one has begun to."""
@@ -178,17 +209,6 @@ def pass_headers(headers: Headers) -> Headers:
     return [(name, value) for name, value in headers if name not in dropped]
 
 
-async def _relay_failure(generation: Generation, connection: Connection, headers: Headers) -> None:
-    """Passes on what the engine says of its own failure, but in our words when it says that it is dying."""
-    body = b""
-    while data := await connection.read():
-        body += data
-    if ENGINE_DIED in body:
-        raise _died(generation)
-    headers = [header for header in headers if header[0] != b"content-length"]
-    await generation.request.answer(connection.status, body, headers)
-
-
 def _died(generation: Generation) -> ReplicaFailedError:
     return ReplicaFailedError(
         engine_failed(generation.entry.model, "died before it answered", retry_after_s=10)
@@ -222,7 +242,7 @@ async def _relay_events(
     await generation.request.write(events.flush(), more=False)
 
 
-async def _break_off(generation: Generation, route: Route, fault: RequestError) -> None:
+async def break_off(generation: Generation, route: Route, fault: RequestError) -> None:
     """Ends an answer that has begun: events say why; all else is cut, so that nobody takes it as whole."""
     generation.entry.status = fault.status
     if generation.events is None:

@@ -62,6 +62,8 @@ class Metrics:
         self.first_token_seconds: dict[str, Distribution] = {}
         self.people: dict[str, Person] = {}
         self.auth_failures = 0
+        self.queue_seconds: dict[str, Distribution] = {}
+        self.retries: Counter[str] = Counter()
         self._speed = Speedometer()
 
     @property
@@ -79,6 +81,9 @@ class Metrics:
         person.requests += 1
         person.prompt_tokens += usage.prompt_tokens or 0
         person.completion_tokens += usage.completion_tokens or 0
+        self.retries[model] += entry.retries
+        if entry.priority:
+            _observe(self.queue_seconds, entry.priority, entry.queued_s)
         _observe(self.request_seconds, model, entry.total_s)
         if entry.first_token_s is not None:
             _observe(self.first_token_seconds, model, entry.first_token_s)

@@ -13,7 +13,7 @@ from curc_llm.gateway.activity import ActivityReporter
 from curc_llm.gateway.admission import Admission
 from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError
-from curc_llm.gateway.exchange import Exchange
+from curc_llm.gateway.exchange import Exchange, break_off
 from curc_llm.gateway.generation import Caretaker, Generation
 from curc_llm.gateway.guests import GuestWatch, access_ended
 from curc_llm.gateway.key_limits import KeyLimits
@@ -80,9 +80,17 @@ class EngineRelay:
         generation = Generation(request, self._make_entry(request, route, caller, wanted, ticket))
         generation.ticket = ticket
         with self._attend(generation, route, caller):
-            await self._wait_for_turn(generation, ticket)
-            if not generation.client_gone:
-                await Exchange(parts.admission, generation, route, wanted, parts.heartbeat_s).run()
+            exchange = Exchange(parts.admission, generation, route, wanted, parts.heartbeat_s)
+            if wanted.stream:
+                ticket.patience_s, ticket.on_long = parts.heartbeat_s, exchange.begin_early
+            try:
+                await self._wait_for_turn(generation, ticket)
+                if not generation.client_gone:
+                    await exchange.run()
+            except RequestError as fault:
+                if not request.started:
+                    raise
+                await break_off(generation, route, fault)  # it has waited so long that its answer has begun
 
     def _check_may_begin(self, route: Route, caller: Caller) -> None:
         state = self._parts.live.state

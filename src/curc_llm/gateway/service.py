@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from curc_llm.gateway.admission import Admission
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Caller
 from curc_llm.gateway.errors import RequestError
@@ -24,6 +25,7 @@ class Service:
     """The gateway's own routes.
 
     Args:
+        admission: knows who waits, and how replicas are doing.
         keep_going: called when a person asks that the idle clock starts again.
         metrics_s: seconds an engine has to give its metrics.
         keys: finds the key that somebody may see.
@@ -34,6 +36,7 @@ class Service:
         self,
         live: LiveSession,
         metrics: Metrics,
+        admission: Admission,
         keep_going: Callable[[], None],
         metrics_s: float,
         keys: KeySafe,
@@ -43,6 +46,7 @@ class Service:
         self._audit = audit
         self._live = live
         self._metrics = metrics
+        self._admission = admission
         self._keep_going = keep_going
         self._metrics_s = metrics_s
         self._gpu_memory = GpuMemory()
@@ -87,7 +91,10 @@ class Service:
         record = self._live.state.record
         if caller.share is not None and not caller.is_private:
             return render_guest_status(record, caller.share, self._metrics.people.get(caller.name), now)
-        return {**record, "gateway": {**self._metrics.figures(), "now": now}}
+        return {**record, "gateway": {**self._metrics.figures(), **self._render_queue(), "now": now}}
+
+    def _render_queue(self) -> dict[str, Any]:
+        return {"waiting": self._admission.render_waiting(), "replicas": self._admission.list_replicas()}
 
     async def answer_key(self, request: Request, visitor: Caller) -> None:
         """A person's own key, for who asks for it on the session's own page."""
@@ -110,7 +117,7 @@ class Service:
         from curc_llm.gateway.exposition import render_metrics
 
         engines = list(self._live.replicas.values())
-        body = await render_metrics(self._metrics, engines, self._metrics_s)
+        body = await render_metrics(self._metrics, self._admission, engines, self._metrics_s)
         body += self._gpu_memory.render().encode()
         await request.answer(200, body, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 from curc_llm.gateway.priority import Priority
@@ -25,6 +25,7 @@ class Ticket:
         tried: ids of the replicas that failed it.
         granted: resolved when it has its slot, or fails when it can't get one; None unless it waits.
         tokens: what it counts for in its replica's load.
+        patience_s: seconds of waiting after which `on_long` is awaited; None for never.
     """
 
     model: str
@@ -37,6 +38,8 @@ class Ticket:
     tried: set[str] = field(default_factory=set)
     granted: asyncio.Future[None] | None = None
     tokens: int = 0
+    patience_s: float | None = None
+    on_long: Callable[[], Awaitable[None]] | None = None
 
 
 class Line:

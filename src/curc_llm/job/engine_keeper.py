@@ -35,7 +35,7 @@ from curc_llm.job.restart import RestartPolicy
 from curc_llm.job.start_turn import StartTurn
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import EnginePhase, EngineRecord, Trouble
-from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec
+from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec, name_replicas
 
 WATCH_S = 0.2
 HEALTH_EVERY_S = 5.0
@@ -110,7 +110,8 @@ class EngineKeeper:
         self._index = index
         self._spec = spec
         self._engine = spec.engines[index]
-        self._log_path = paths.log(f"engine-{self._engine.served_model_name}")
+        self.id = name_replicas(engine.served_model_name for engine in spec.engines)[index]
+        self._log_path = paths.log(f"engine-{self.id}")
         self._board = board
         self._guard_prefix = guard_prefix
         self._liveness_fd = liveness_fd
@@ -153,6 +154,11 @@ class EngineKeeper:
     def name(self) -> str:
         """Its served model name."""
         return self._engine.served_model_name
+
+    @property
+    def max_num_seqs(self) -> int:
+        """Requests that it works on at once, over all its copies; 0 when that is left to vLLM."""
+        return (self._engine.max_num_seqs or 0) * (self._engine.data_parallel_size or 1)
 
     def restart(self) -> bool:
         """Starts an engine that was given up as if it never had been; False when it wasn't given up."""

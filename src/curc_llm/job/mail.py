@@ -26,7 +26,7 @@ def make_message(record: SessionRecord, to: str) -> EmailMessage:
         record: the session's.
         to: an address, or a user's name.
     """
-    models = ", ".join(engine.served_model_name for engine in record.engines)
+    models = ", ".join(engine.served_model_name for engine in record.models)
     message = EmailMessage()
     message["To"] = to
     message["Subject"] = f"Your language model {models} is ready ({record.session_id})"

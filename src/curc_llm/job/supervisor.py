@@ -260,7 +260,11 @@ class Supervisor:
         record = self._board.record
         targets = [
             EngineTarget(
-                record.engines[i].served_model_name, str(keeper.socket), record.engines[i].phase.value
+                record.engines[i].served_model_name,
+                str(keeper.socket),
+                record.engines[i].phase.value,
+                id=keeper.id,
+                max_num_seqs=keeper.max_num_seqs,
             )
             for i, keeper in enumerate(self._engines)
             if self._demand is None or self._demand.serves_itself

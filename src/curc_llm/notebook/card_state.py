@@ -55,9 +55,9 @@ def make_card(look: Look, name: str, *, spec: LaunchSpec | None = None, unit: st
     return {
         **state,
         "status": str(record.status),
-        "title": ", ".join(engine.served_model_name for engine in record.engines),
+        "title": ", ".join(engine.served_model_name for engine in record.models),
         "place": render_place(record),
-        "models": [_model(engine) for engine in record.engines],
+        "models": [_model(engine) for engine in record.models],
         "is_over": record.status.is_over,
         "ends_at": record.ends_at,
         "ended_at": record.ended_at,
@@ -142,8 +142,8 @@ def _moving(share: float | None = None, since: float | None = None, expected_s: 
 
 def _loading(record: SessionRecord, level: str) -> State:
     """Of several engines the one that is furthest from an answer."""
-    failed = next((e for e in record.engines if e.phase is EnginePhase.FAILED), None)
-    busy = next((e for e in record.engines if e.phase not in SETTLED), None)
+    failed = next((e for e in record.models if e.phase is EnginePhase.FAILED), None)
+    busy = next((e for e in record.models if e.phase not in SETTLED), None)
     if busy is not None:
         return _phase(busy, record)
     if failed is not None:
@@ -156,7 +156,7 @@ def _loading(record: SessionRecord, level: str) -> State:
 
 def _phase(engine: EngineRecord, record: SessionRecord) -> State:
     words = PHASE_WORDS[engine.phase]
-    name = f" {engine.served_model_name}:" if len(record.engines) > 1 else ""
+    name = f" {engine.served_model_name}:" if len(record.models) > 1 else ""
     detail = f"{name} {engine.detail}".strip()
     if engine.restarts and engine.trouble is not None:
         detail = f"{engine.trouble.message} {detail}".strip()

@@ -97,6 +97,6 @@ def make_column(session: Session, value: Any) -> Column:
 
 
 def _choose_usual(session: Session) -> list[Any]:
-    engines = session.status().engines
+    engines = session.status().models
     models = [engine.served_model_name for engine in engines if engine.runner == "generate"]
     return models[:MAX_COLUMNS] if len(models) >= MIN_COLUMNS else list(USUAL)

@@ -69,7 +69,7 @@ def make_metrics_state(look: Look, history: History, name: str) -> State:
     latest, record = history.latest, look.record
     state: State = {"name": name, "figures": None, "curves": history.make_state(), "quiet": ""}
     if record is not None:
-        state["title"] = ", ".join(engine.served_model_name for engine in record.engines)
+        state["title"] = ", ".join(engine.served_model_name for engine in record.models)
         state["is_over"] = record.status.is_over
     if latest is None or look.metrics is None:
         state["quiet"] = _explain_silence(look)

@@ -77,7 +77,7 @@ def make_row(found: FoundSession) -> State:
     record = found.record
     return {
         "name": found.session_id,
-        "models": ", ".join(engine.served_model_name for engine in record.engines) or "?",
+        "models": ", ".join(engine.served_model_name for engine in record.models) or "?",
         "gpu": _name_gpu(found),
         "status": _describe(record),
         "is_ready": record.status is SessionStatus.READY,
@@ -89,7 +89,7 @@ def make_row(found: FoundSession) -> State:
 
 def _describe(record: SessionRecord) -> str:
     """How far it is, and how long it may still take."""
-    busy = next((e for e in record.engines if e.phase not in SETTLED), None)
+    busy = next((e for e in record.models if e.phase not in SETTLED), None)
     if record.status is SessionStatus.QUEUED and busy is not None and busy.detail:
         return f"{STATUS_WORDS[record.status]}: {busy.detail}"
     if busy is None or record.status is not SessionStatus.STARTING:

@@ -38,7 +38,7 @@ def look_up_served(record: SessionRecord) -> Served:
     Args:
         record: the session's.
     """
-    engines = [engine for engine in record.engines if engine.runner == "generate"]
+    engines = [engine for engine in record.models if engine.runner == "generate"]
     models = [engine.served_model_name for engine in engines]
     is_ready = not is_ending(record) and any(engine.phase is EnginePhase.READY for engine in engines)
     examples = choose_examples(models[0], _load_demo_examples()) if models else []

@@ -134,6 +134,9 @@ def add_key(
     expires_at: float | None = None,
     models: tuple[str, ...] = (),
     requests_per_minute: int = 0,
+    concurrency: int = 0,
+    tokens_per_minute: int = 0,
+    priority: str = "",
 ) -> str:
     """Adds a named key and returns it; this is the only time it can be seen.
 
@@ -148,8 +151,18 @@ def add_key(
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise KeyFileError(f"{unknown[0]!r} is not a scope.", f"Use one or more of: {', '.join(SCOPES)}.")
     secret = make_key()
-    limits = {"expires_at": expires_at, "models": models, "requests_per_minute": requests_per_minute}
-    append_key(path, name, secret, scopes=scopes, **limits)
+    append_key(
+        path,
+        name,
+        secret,
+        scopes=scopes,
+        expires_at=expires_at,
+        models=models,
+        requests_per_minute=requests_per_minute,
+        concurrency=concurrency,
+        tokens_per_minute=tokens_per_minute,
+        priority=priority,
+    )
     return secret
 
 

@@ -112,6 +112,12 @@ class EngineRecord(_Frozen):
     takes_images: bool | None = None
 
 
+def _rank(engine: EngineRecord) -> int:
+    """How near an engine is to answering: 0 when it can."""
+    hopeless = {EnginePhase.FAILED, EnginePhase.STOPPED}
+    return 0 if engine.phase is EnginePhase.READY else 2 if engine.phase in hopeless else 1
+
+
 class SessionRecord(_Frozen):
     """The one record of a session, written by its job alone (session.json). Holds no secret.
 
@@ -171,5 +177,15 @@ class SessionRecord(_Frozen):
         return self.model_dump(mode="json")
 
     def engine(self, served_model_name: str) -> EngineRecord | None:
-        """The engine that serves a model name, or None."""
-        return next((e for e in self.engines if e.served_model_name == served_model_name), None)
+        """The engine that serves a model name, of several the one that is furthest; or None."""
+        return next((e for e in self.models if e.served_model_name == served_model_name), None)
+
+    @property
+    def models(self) -> tuple[EngineRecord, ...]:
+        """One engine for each model: of replicas the first that is ready, else one that hasn't failed."""
+        best: dict[str, EngineRecord] = {}
+        for engine in self.engines:
+            known = best.setdefault(engine.served_model_name, engine)
+            if _rank(engine) < _rank(known):
+                best[engine.served_model_name] = engine
+        return tuple(best.values())

@@ -128,6 +128,8 @@ def add_share(
     expires_at: float | None = None,
     models: tuple[str, ...] = (),
     requests_per_minute: int = 0,
+    concurrency: int = 0,
+    tokens_per_minute: int = 0,
 ) -> ApiKey:
     """Shares a session.
 
@@ -138,6 +140,8 @@ def add_share(
         expires_at: Unix time in seconds; None for the session's end.
         models: served model names that the guest may use; empty for all.
         requests_per_minute: of key and chat together; 0 for no limit.
+        concurrency: requests at once, of both; 0 for no limit.
+        tokens_per_minute: of prompts and answers, of both; 0 for no limit.
 
     Raises:
         KeyFileError: there is such a share or key, or the session's files can't be read or written.
@@ -151,6 +155,8 @@ def add_share(
         expires_at=expires_at,
         models=models,
         requests_per_minute=requests_per_minute,
+        concurrency=concurrency,
+        tokens_per_minute=tokens_per_minute,
         share_id=share_id,
     )
     share = read_keys(keys_path).named(name)

@@ -13,6 +13,7 @@ from curc_llm.settings import ModelSettings, Settings
 from curc_llm.spec.engine import EngineSpec, make_engine_spec
 from curc_llm.spec.launch import LaunchSpec, Origin
 from curc_llm.spec.model_folder import fingerprint_folder
+from curc_llm.spec.replicas import check_names, make_replicas
 
 SESSION_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -46,6 +47,7 @@ def make_launch_spec(
     advertise_host: str | None = None,
     given: Mapping[str, Any] | None = None,
     origins: Sequence[Origin] = (),
+    replicas: int = 1,
 ) -> LaunchSpec:
     """Makes the spec of a session that serves `models` (served_model_names must differ).
 
@@ -60,6 +62,7 @@ def make_launch_spec(
         advertise_host: what URLs call it.
         given: values from the command line by EngineSpec's field names, for every engine.
         origins: of each model what was asked and planned; without them nothing was planned.
+        replicas: engines for each model, each with GPUs of its own.
 
     Raises:
         ModelNotFoundError: see `make_engine_spec`.
@@ -72,6 +75,8 @@ def make_launch_spec(
         for name, origin in zip(wanted, why, strict=True)
     )
     check_names(engines)
+    engines = make_replicas(engines, replicas, device)
+    why = tuple(origin for origin in why for _ in range(replicas))
     own = settings.models.get(wanted[0], ModelSettings())
     hours = time_h or own.time_h or settings.defaults.time_h
     return LaunchSpec(
@@ -84,13 +89,6 @@ def make_launch_spec(
         start_timeout_s=settings.start_timeout_min * 60,
         origins=tuple(map(_with_fingerprint, why, engines)),
     )
-
-
-def check_names(engines: Sequence[EngineSpec]) -> None:
-    """Raises SpecError when two engines would bear the same name."""
-    names = [engine.served_model_name for engine in engines]
-    if twice := next((n for n in names if names.count(n) > 1), None):
-        raise SpecError(f"Two models would be served as {twice!r}.", "Set served_model_name for one of them.")
 
 
 def _with_fingerprint(origin: Origin, engine: EngineSpec) -> Origin:

@@ -1,0 +1,316 @@
+"""Who goes first, who waits, and what each key may use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from curc_llm.gateway.channel import EngineTarget
+from curc_llm.gateway.priority import Priority
+from curc_llm.gateway.waiting import Line, Ticket
+from curc_llm.session.keys import add_key
+from tests.fakes.fake_engine import FakeEngine
+from tests.gateway.conftest import (
+    Reply,
+    RunningGateway,
+    StartGateway,
+    ask,
+    open_connection,
+    render_request,
+    wait_for,
+)
+from tests.gateway.test_routing import run_replicas
+
+BATCH = {"X-Curc-Llm-Priority": "batch"}
+
+
+@asynccontextmanager
+async def run_engine(gateway: RunningGateway, slots: int, **behaviour: Any) -> AsyncIterator[FakeEngine]:
+    """One engine with so many slots."""
+    async with run_replicas(gateway, 1, max_num_seqs=slots, **behaviour) as engines:
+        yield engines[0]
+
+
+async def chat(gateway: RunningGateway, headers: dict[str, str] | None = None, **fields: Any) -> Reply:
+    body = {"model": "fake", "messages": [{"role": "user", "content": "Hi"}], **fields}
+    return await ask(gateway.port, "POST", "/v1/chat/completions", body, gateway.auth | (headers or {}))
+
+
+async def waiting(gateway: RunningGateway) -> dict[str, int]:
+    found: dict[str, int] = (await gateway.private("GET", "/status")).json["gateway"]["waiting"]
+    return found
+
+
+async def wait_for_waiting(gateway: RunningGateway, priority: str, count: int) -> None:
+    async with asyncio.timeout(10):
+        while (await waiting(gateway))[priority] != count:
+            await asyncio.sleep(0.005)
+
+
+def auth(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "field", "sent"),
+    [
+        ({}, None, None),
+        ({}, 0, 0),
+        ({}, -5, 0),
+        ({}, 3, 10),
+        ({}, 50, 50),
+        ({}, 10**9, 1000),
+        (BATCH, None, 10),
+        (BATCH, -1, 10),
+        (BATCH, 20, 20),
+        ({"X-Curc-Llm-Priority": "interactive"}, None, None),
+    ],
+)
+async def test_vllm_is_told_who_goes_first_and_a_client_can_only_lower_itself(
+    gateway: RunningGateway, engine: FakeEngine, headers: dict[str, str], field: int | None, sent: int | None
+) -> None:
+    for stream in (True, False):
+        fields = {} if field is None else {"priority": field}
+        assert (await chat(gateway, headers, stream=stream, **fields)).status == 200
+        assert json.loads(engine.seen[-1]["body"]).get("priority") == sent
+
+
+@pytest.mark.parametrize(
+    ("fields", "priority"),
+    [
+        ({}, "interactive"),
+        ({"scopes": ("batch",)}, "batch"),
+        ({"scopes": ("chat", "batch")}, "interactive"),
+        ({"priority": "batch"}, "batch"),
+        ({"scopes": ("batch",), "priority": "interactive"}, "interactive"),
+    ],
+)
+async def test_a_key_says_whether_its_requests_are_batch_work(
+    gateway: RunningGateway, engine: FakeEngine, fields: dict[str, Any], priority: str
+) -> None:
+    key = add_key(gateway.paths.keys, "lab", **fields)
+    await chat(gateway, auth(key))
+    assert (await gateway.wait_log("access", 1))[0]["priority"] == priority
+
+
+async def test_batch_work_leaves_slots_to_those_who_wait_for_an_answer(gateway: RunningGateway) -> None:
+    async with run_engine(gateway, 8, token_s=0.02) as engine:
+        batch = [asyncio.ensure_future(chat(gateway, BATCH, max_tokens=500)) for _ in range(12)]
+        await wait_for_waiting(gateway, "batch", 5)
+        assert engine.running == 7  # of 8 slots one is kept
+        assert (await chat(gateway, max_tokens=1)).status == 200
+        line = (await gateway.wait_log("access", 1))[0]
+        assert (line["priority"], line["status"]) == ("interactive", 200)
+        assert line["queued_ms"] < 5
+        for task in batch:
+            task.cancel()
+
+
+async def test_interactive_requests_that_wait_go_before_batch_requests_that_waited_longer(
+    gateway: RunningGateway,
+) -> None:
+    async with run_engine(gateway, 1, token_s=0.01) as engine:
+        running = [asyncio.ensure_future(chat(gateway, max_tokens=30))]
+        await wait_for(lambda: engine.running)
+        batch = [asyncio.ensure_future(chat(gateway, BATCH, user="late")) for _ in range(3)]
+        await wait_for_waiting(gateway, "batch", 3)
+        hurried = [asyncio.ensure_future(chat(gateway, user="soon")) for _ in range(3)]
+        await wait_for_waiting(gateway, "interactive", 3)
+        await asyncio.gather(*running, *batch, *hurried)
+        order = [json.loads(request["body"]).get("user") for request in engine.seen[1:]]
+        assert order == ["soon"] * 3 + ["late"] * 3
+        lines = await gateway.wait_log("access", 7)
+        assert all(line["queued_ms"] > 50 for line in lines if line["priority"] == "batch")
+
+
+async def test_a_key_that_asks_for_much_doesn_t_keep_another_waiting(gateway: RunningGateway) -> None:
+    greedy, modest = (add_key(gateway.paths.keys, name) for name in ("greedy", "modest"))
+    async with run_engine(gateway, 1, token_s=0.005) as engine:
+        asked = [asyncio.ensure_future(chat(gateway, auth(greedy), user="greedy")) for _ in range(20)]
+        await wait_for_waiting(gateway, "interactive", 19)
+        asked.append(asyncio.ensure_future(chat(gateway, auth(modest), user="modest")))
+        await asyncio.gather(*asked)
+        order = [json.loads(request["body"])["user"] for request in engine.seen]
+        assert order.index("modest") < 5
+
+
+async def test_a_thousand_requests_wait_and_are_all_answered(gateway: RunningGateway) -> None:
+    async with run_engine(gateway, 32) as engine:
+        engine.behaviour.first_token_s = 0.5
+        tasks = [asyncio.ensure_future(gateway_chat(gateway)) for _ in range(1000)]
+        await wait_for_waiting(gateway, "interactive", 968)
+        assert engine.running == 32
+        engine.behaviour.first_token_s = 0
+        assert {reply.status for reply in await asyncio.gather(*tasks)} == {200}
+        assert (await waiting(gateway)) == {"interactive": 0, "batch": 0}
+
+
+async def gateway_chat(gateway: RunningGateway) -> Reply:
+    reader, writer = await open_connection(gateway.port)
+    body = {"model": "fake", "messages": [], "max_tokens": 1}
+    writer.write(render_request("POST", "/v1/chat/completions", body, gateway.auth))
+    from tests.gateway.conftest import read_reply
+
+    reply = await read_reply(reader)
+    writer.close()
+    return reply
+
+
+async def test_a_full_queue_is_told_with_the_time_to_wait_and_each_class_has_its_own(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = await start_gateway(waiting=3)
+    async with run_engine(gateway, 2, token_s=0.02):
+        tasks = [asyncio.ensure_future(chat(gateway, BATCH, max_tokens=200)) for _ in range(4)]
+        await wait_for_waiting(gateway, "batch", 3)
+        reply = await chat(gateway, BATCH)
+        assert (reply.status, reply.code) == (429, "queue_full")
+        assert 1 <= int(reply.headers["retry-after"]) <= 120
+        assert "3 batch requests wait for 'fake' already" in reply.json["error"]["message"]
+        assert (await chat(gateway, max_tokens=1)).status == 200
+        for task in tasks:
+            task.cancel()
+
+
+async def test_large_requests_that_wait_can_t_take_all_memory(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(waiting_mib=1)
+    async with run_engine(gateway, 1, token_s=0.05) as engine:
+        first = asyncio.ensure_future(chat(gateway, max_tokens=200))
+        await wait_for(lambda: engine.running)
+        reply = await chat(gateway, user="x" * 2**20)
+        assert (reply.status, reply.code) == (429, "queue_full")
+        first.cancel()
+
+
+async def test_who_leaves_while_waiting_leaves_the_queue(gateway: RunningGateway) -> None:
+    async with run_engine(gateway, 1, token_s=0.02) as engine:
+        first = asyncio.ensure_future(chat(gateway, max_tokens=20))
+        await wait_for(lambda: engine.running)
+        _, writer = await open_connection(gateway.port)
+        body = {"model": "fake", "messages": []}
+        writer.write(render_request("POST", "/v1/chat/completions", body, gateway.auth))
+        await wait_for_waiting(gateway, "interactive", 1)
+        writer.close()
+        await wait_for_waiting(gateway, "interactive", 0)
+        await first
+        assert len(engine.seen) == 1
+        assert sorted(line["status"] for line in await gateway.wait_log("access", 2)) == [200, 499]
+
+
+async def test_who_waits_for_a_model_that_stops_is_told_so(gateway: RunningGateway) -> None:
+    async with run_engine(gateway, 1, token_s=0.02) as engine:
+        first = asyncio.ensure_future(chat(gateway, max_tokens=100))
+        await wait_for(lambda: engine.running)
+        second = asyncio.ensure_future(chat(gateway))
+        await wait_for_waiting(gateway, "interactive", 1)
+        target = gateway.state.engines[0]
+        await gateway.tell(engines=(EngineTarget("fake", target.socket, "restarting", target.id),))
+        reply = await second
+        assert (reply.status, reply.code) == (503, "engine_restarting")
+        first.cancel()
+
+
+async def test_a_stream_that_waits_long_gets_comments_so_that_no_proxy_gives_up(
+    gateway: RunningGateway,
+) -> None:
+    async with run_engine(gateway, 1, token_s=0.02) as engine:
+        first = asyncio.ensure_future(chat(gateway, max_tokens=20))
+        await wait_for(lambda: engine.running)
+        reply = await chat(gateway, stream=True, max_tokens=2)
+        await first
+        assert reply.events[0] == ": keep-alive"
+        assert reply.events[-1] == "[DONE]"
+        assert reply.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_a_stream_that_waited_long_is_told_an_error_as_an_event(gateway: RunningGateway) -> None:
+    async with run_engine(gateway, 1, token_s=0.02) as engine:
+        first = asyncio.ensure_future(chat(gateway, max_tokens=20))
+        await wait_for(lambda: engine.running)
+        second = asyncio.ensure_future(chat(gateway, stream=True))
+        await wait_for_waiting(gateway, "interactive", 1)
+        await asyncio.sleep(0.15)  # longer than the heartbeat: the answer has begun
+        engine.behaviour.status = 400
+        await first
+        reply = await second
+        assert reply.status == 200
+        assert json.loads(reply.events[-1])["error"]["message"] == "The fake engine was told to refuse."
+
+
+async def test_a_key_may_make_only_so_many_requests_at_once(gateway: RunningGateway) -> None:
+    key = add_key(gateway.paths.keys, "lab", concurrency=2)
+    async with run_engine(gateway, 8, token_s=0.02) as engine:
+        tasks = [asyncio.ensure_future(chat(gateway, auth(key), max_tokens=30)) for _ in range(2)]
+        await wait_for(lambda: engine.running == 2)
+        reply = await chat(gateway, auth(key))
+        assert (reply.status, reply.code) == (429, "concurrency_exceeded")
+        assert reply.headers["retry-after"] == "1"
+        assert "The key 'lab' may make 2 requests at once" in reply.json["error"]["message"]
+        assert (await chat(gateway)).status == 200  # another's key
+        await asyncio.gather(*tasks)
+        assert (await chat(gateway, auth(key))).status == 200
+
+
+async def test_a_key_may_use_only_so_many_tokens_a_minute(
+    gateway: RunningGateway, engine: FakeEngine
+) -> None:
+    key = add_key(gateway.paths.keys, "lab", tokens_per_minute=20)
+    assert (await chat(gateway, auth(key), max_tokens=30, stream=True)).status == 200  # 7 and 30 tokens
+    await gateway.wait_log("access", 1)
+    reply = await chat(gateway, auth(key))
+    assert (reply.status, reply.code) == (429, "rate_limit_exceeded")
+    assert 50 <= int(reply.headers["retry-after"]) <= 60  # 17 tokens of debt, and one to begin with
+    assert "20 tokens a minute" in reply.json["error"]["message"]
+
+
+async def test_figures_tell_who_waits_and_how_each_replica_is_doing(gateway: RunningGateway) -> None:
+    async with run_replicas(gateway, 2, max_num_seqs=2, token_s=0.02) as engines:
+        tasks = [asyncio.ensure_future(chat(gateway, BATCH, max_tokens=300)) for _ in range(4)]
+        await wait_for_waiting(gateway, "batch", 2)
+        figures = (await gateway.private("GET", "/status")).json["gateway"]
+        assert [(r["id"], r["running"], r["is_healthy"]) for r in figures["replicas"]] == [
+            ("r0", 1, True),
+            ("r1", 1, True),
+        ]
+        text = (await gateway.ask("GET", "/metrics", headers=gateway.auth)).body.decode()
+        assert 'curc_llm_requests_waiting{priority="batch"} 2.0' in text
+        assert 'curc_llm_replica_healthy{model="fake",replica="r1"} 1.0' in text
+        # Two engines of one name are two series.
+        assert 'vllm:num_requests_running{replica="r0",model_name="fake"} 1' in text
+        assert 'vllm:num_requests_running{replica="r1",model_name="fake"} 1' in text
+        for task in tasks:
+            task.cancel()
+        await wait_for(lambda: not any(engine.running for engine in engines))
+
+
+def test_classes_come_first_then_keys_by_turns() -> None:
+    line = Line()
+    for key, priority in [("b", "batch"), ("a", "interactive"), ("a", "interactive"), ("c", "interactive")]:
+        line.push(Ticket("m", "m", key, Priority(priority)))
+    took = [line.take(lambda _: True) for _ in range(5)]
+    assert [ticket.key if ticket else None for ticket in took] == ["a", "c", "a", "b", None]
+
+
+def test_who_can_t_be_placed_doesn_t_hold_up_the_others() -> None:
+    line = Line()
+    for key in ("a", "b"):
+        line.push(Ticket("m", "m", key))
+    took = line.take(lambda ticket: ticket.key == "b")
+    assert took is not None
+    assert took.key == "b"
+    assert [ticket.key for ticket in line] == ["a"]
+
+
+def test_a_line_of_thousands_is_quick() -> None:
+    line, began = Line(), time.perf_counter()
+    for i in range(5000):
+        line.push(Ticket("m", "m", f"key{i % 50}"))
+    while line.take(lambda _: True):
+        pass
+    assert time.perf_counter() - began < 2
