@@ -6,7 +6,6 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +34,7 @@ class Load:
     failures: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._key = self.login.paths(self.session_id).api_key.read_text().strip()
+        self.key = self.login.paths(self.session_id).api_key.read_text().strip()
         self._url = self._find_url()
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(self.people)]
@@ -62,11 +61,12 @@ class Load:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            self._note(self.ask)
+            self.note(self.tokens)
 
-    def _note(self, ask: Callable[[], str]) -> None:
+    def note(self, tokens: int) -> None:
+        """One request with an answer of that length; what came of it counts."""
         try:
-            text = ask()
+            text = self.ask(max_tokens=tokens)
             assert text.rstrip().endswith("[DONE]"), text[-200:]
             self.answered += 1
         except (OSError, AssertionError) as error:
@@ -79,7 +79,7 @@ class Load:
         url = self._find_url() if self.follows else self._url
         asked = {"model": "curc-guide", "stream": True, "max_tokens": self.tokens, **more}
         asked["messages"] = [{"role": "user", "content": "Hi"}]
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         request = urllib.request.Request(url, json.dumps(asked).encode(), headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return str(answer.read().decode())

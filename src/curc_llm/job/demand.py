@@ -56,9 +56,11 @@ class Demand:
         """The tasks that run beside the session."""
         if self._spec.hand_over_s:
             self._hand_over.set_wish(Wish(self._spec.hand_over_s / 3600))
-        work: list[Coroutine[Any, Any, None]] = [self._scale.run(), self._hand_over.run()]
-        if self._spec.parent:
-            work = [watch_parent(self._spec, self._request_end)]
+        work: list[Coroutine[Any, Any, None]] = (
+            [watch_parent(self._spec, self._request_end)]
+            if self._spec.parent
+            else [self._scale.run(), self._hand_over.run()]
+        )
         self._tasks = [asyncio.create_task(_tell_if_broken(task)) for task in work]
         return self._tasks
 
