@@ -48,6 +48,7 @@ class Behaviour:
         max_model_len: what /v1/models says.
         close: don't keep connections alive.
         slots: requests that are worked on at once, while the others wait; 0 for all.
+        adapters: names of LoRA adapters that it also serves, with commas between.
     """
 
     tokens: int = 5
@@ -65,6 +66,7 @@ class Behaviour:
     max_model_len: int = 4096
     close: bool = False
     slots: int = 0
+    adapters: str = ""
 
 
 # vLLM's words (vllm/v1/engine/exceptions.py).
@@ -258,7 +260,7 @@ class Answer:
         elif self.behaviour.status != 200:
             error = {"message": "The fake engine was told to refuse.", "type": "BadRequestError", "code": 400}
             await self.write_json(self.behaviour.status, {"error": error})
-        elif self.document.get("model") not in {None, self.engine.model}:
+        elif self.document.get("model") not in self.names:
             error = {"message": f"The model `{self.document['model']}` does not exist.", "code": 404}
             await self.write_json(404, {"error": error})
         elif self.document.get("stream"):
@@ -284,6 +286,10 @@ class Answer:
             "/v1/audio/translations": lambda: {"text": "spoken words"},
         }
         await self.write_json(200, makers.get(self.route, self.make_completion)())
+
+    @property
+    def names(self) -> set[str | None]:
+        return {None, self.engine.model, *self.behaviour.adapters.split(",")}
 
     @property
     def num_tokens(self) -> int:
@@ -319,7 +325,8 @@ class Answer:
         return {**self.base("response"), "output": [], "usage": usage}
 
     def base(self, kind: str) -> dict[str, Any]:
-        return {"id": "cmpl-1", "object": kind, "created": 1, "model": self.engine.model}
+        model = self.document.get("model") or self.engine.model
+        return {"id": "cmpl-1", "object": kind, "created": 1, "model": model}
 
     async def stream(self) -> None:
         self.write_head(200, "text/event-stream; charset=utf-8", [("transfer-encoding", "chunked")])
@@ -448,7 +455,7 @@ async def main() -> None:
         if isinstance(item.default, bool):
             parser.add_argument("--" + item.name.replace("_", "-"), action="store_true")
         else:
-            kind = float if item.name.endswith("_s") else int
+            kind = float if item.name.endswith("_s") else str if item.name == "adapters" else int
             parser.add_argument("--" + item.name.replace("_", "-"), type=kind, default=item.default)
     values = vars(parser.parse_args())
     stop = asyncio.Event()

@@ -150,9 +150,12 @@ def start_job(tmp_path: Path, short_dir: Path) -> Iterator[Callable[..., Job]]:
     )
     jobs: list[Job] = []
 
-    def start(*models: str, environment: dict[str, str] | None = None, **fields: Any) -> Job:
+    def start(
+        *models: str, environment: dict[str, str] | None = None, replicas: int = 1, **fields: Any
+    ) -> Job:
         settings = load_settings(tmp_path / "settings.yml", {"HOME": str(tmp_path)})
-        spec = make_launch_spec(settings, models or ("one",), device="cpu", engine_python=str(FAKE_PYTHON))
+        wanted, python = models or ("one",), str(FAKE_PYTHON)
+        spec = make_launch_spec(settings, wanted, device="cpu", engine_python=python, replicas=replicas)
         own = {"FAKE_ENGINE_REAL_PYTHON": sys.executable, "HOME": str(tmp_path), "TMPDIR": str(short_dir)}
         inherited = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
         jobs.append(Job(spec.model_copy(update=fields), inherited | own | (environment or {})))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from curc_llm.launch.site_plan import RefusedError
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings, load_settings
+from curc_llm.sites.network import Network
 from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec
 
 
@@ -50,6 +52,16 @@ def test_a_spec_survives_its_file(settings: Settings, alpine: Facts) -> None:
     assert spec.slurm is not None
     assert (spec.slurm.reservation, spec.slurm.requeue) == ("class1", True)
     assert (spec.mail_on_ready, spec.mail_user) == (True, "a@b.edu")
+
+
+def test_the_job_is_told_of_the_sites_network_in_a_repeat_as_it_is_now(
+    settings: Settings, alpine: Facts
+) -> None:
+    site = alpine.site.model_copy(update={"network": Network(source="hardware", interface="hsn")})
+    facts = replace(alpine, site=site)
+    spec = ask(settings, facts)
+    assert spec.network.interface == "hsn"
+    assert make_repeated_spec(spec, settings, alpine).network == Network()
 
 
 def test_the_bundled_model_is_planned_like_any_other(settings: Settings, alpine: Facts) -> None:

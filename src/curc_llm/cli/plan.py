@@ -41,6 +41,11 @@ _OPTIONS = (
     click.option("--pipeline-parallel-size", type=COUNT, help="Groups of GPUs with a run of layers each."),
     click.option("--data-parallel-size", type=COUNT, help="Copies of the model."),
     click.option(
+        "--distributed-executor-backend",
+        type=click.Choice(["mp", "ray"]),
+        help="Over several nodes: vLLM's own processes, or Ray.",
+    ),
+    click.option(
         "--gpu-memory-utilization",
         type=click.FloatRange(0, 1, min_open=True),
         help="Share of each GPU's memory that vLLM may use.",

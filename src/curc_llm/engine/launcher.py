@@ -22,6 +22,9 @@ from types import ModuleType
 # `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
 CORE_MODULE = "vllm.v1.engine.core"
+SERVE_MODULE = "vllm.entrypoints.cli.serve"
+# vLLM's flag for a node that only works for the server of another one.
+HEADLESS = "--headless"
 # Set to 1 for an engine whose workers Ray starts.
 USES_RAY = "CURC_ENGINE_USES_RAY"
 
@@ -58,12 +61,26 @@ def import_without_gc(name: str) -> None:
 
 
 def main() -> None:
-    """Runs vLLM's server with this process's arguments."""
+    """Runs vLLM with this process's arguments: its server, or on a further node what works for it."""
+    if HEADLESS in sys.argv:
+        run_headless()
+        return
     import runpy  # here, so that the engine core's process doesn't import it
 
     import_without_gc(SERVER_MODULE)
     sys.modules.pop(SERVER_MODULE, None)  # it is run next, and must not be there already
     runpy.run_module(SERVER_MODULE, run_name="__main__")
+
+
+def run_headless() -> None:
+    """What `vllm serve --headless` does (vllm/entrypoints/cli/serve.py); the server's module can't."""
+    import_without_gc(SERVE_MODULE)
+    serve = importlib.import_module(SERVE_MODULE)
+    # The names that it imports itself, from modules that move between versions.
+    given = serve.make_arg_parser(serve.FlexibleArgumentParser()).parse_args()
+    given.api_server_count = 0
+    serve.validate_parsed_serve_args(given)
+    serve.run_headless(given)
 
 
 # `__mp_main__` is what multiprocessing calls this file in a process that it starts.

@@ -51,8 +51,8 @@ class Gateway:
         self._admission = Admission(self._live, limits.waiting, limits.waiting_mib * 2**20)
         self._caretaker = Caretaker(config.heartbeat_s)
         self._metrics = Metrics(self._caretaker)
-        self._caretaker.on_tick = self._metrics.sample
-        self._activity = ActivityReporter(channel.send)
+        self._activity = ActivityReporter(channel.send, lambda: self._admission.waiting.total())
+        self._caretaker.on_tick = self._tick
         audit = Audit(audit_file)
         keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
         watch = GuestWatch(keyring)
@@ -102,6 +102,10 @@ class Gateway:
                 {key: line[key] for key in ("time", "request_id", "route", "key", "model", "status")}
             )
         self._metrics.record(entry)
+
+    def _tick(self) -> None:
+        self._metrics.sample()
+        self._activity.refresh()
 
     def apply(self, state: GatewayState) -> None:
         """Takes a new state from the supervisor."""

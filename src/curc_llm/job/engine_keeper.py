@@ -29,8 +29,12 @@ from curc_llm.engine.machine import (
 from curc_llm.engine.phases import PhaseReader
 from curc_llm.engine.probe import check_completion, check_health, read_context_length
 from curc_llm.engine.process import EngineProcess
+from curc_llm.engine.rank_log import diagnose_ranks
 from curc_llm.errors import CurcLlmError
 from curc_llm.job.board import Board
+from curc_llm.job.engine_step import STOP_GRACE_S as STEP_GRACE_S
+from curc_llm.job.engine_step import EngineStep
+from curc_llm.job.node_watch import NodeSilentError
 from curc_llm.job.restart import RestartPolicy
 from curc_llm.job.start_turn import StartTurn
 from curc_llm.session.paths import SessionPaths
@@ -53,6 +57,8 @@ TRANSIENT = {
     "hub_unreachable",
     "download_broken",
     "nccl",
+    "rank_lost",
+    "node_silent",
 }
 
 
@@ -121,6 +127,9 @@ class EngineKeeper:
         self._asked = asyncio.Event()
         self._history = StartHistory(spec.cache_dir / "starts.jsonl")
         self._gpu_type = ""
+        self._step: EngineStep | None = None
+        if spec.slurm is not None and spec.slurm.nodes > 1 and len(spec.engines) == 1:
+            self._step = EngineStep(index, spec, paths, socket.parent)
 
     async def run(self) -> None:
         """Runs the engine until cancelled. Once it is given up, it waits for `restart`."""
@@ -132,6 +141,8 @@ class EngineKeeper:
                 await self._watch(run)
             except _EngineFailedError as failure:
                 trouble = failure.trouble
+                # Ending what is left may take a while, and people should know at once.
+                self._show(phase=EnginePhase.RESTARTING, trouble=trouble, ready_at=None)
             except CurcLlmError as error:
                 trouble = Trouble(code=_code_of(error), message=error.message, remedy=error.remedy)
             except OSError as error:
@@ -209,12 +220,18 @@ class EngineKeeper:
             max_model_len=context,
         )
         await self._wait_for_turn()
+        return _Run(await self._start_process(arguments, log), log)
+
+    async def _start_process(self, arguments: list[str], log: EngineLog) -> EngineProcess:
+        """Starts vLLM on this node, or as a step on all nodes of the job."""
+        if self._step is not None:
+            return await self._step.start(
+                arguments, guard_prefix=self._guard_prefix, log=log, pass_fds=(self._liveness_fd,)
+            )
         command = [*self._guard_prefix, *render_command(self._spec.engine_python, arguments)]
-        environment = await self._environment()
-        process = await EngineProcess.start(
-            command, environment=environment, log=log, pass_fds=(self._liveness_fd,)
+        return await EngineProcess.start(
+            command, environment=await self._environment(), log=log, pass_fds=(self._liveness_fd,)
         )
-        return _Run(process, log)
 
     async def _wait_for_turn(self) -> None:
         if not self._turn.is_free:
@@ -306,12 +323,26 @@ class EngineKeeper:
                 raise _EngineFailedError(Trouble(code="engine_hung", message=text, remedy=remedy))
 
     def _raise_if_ended(self, run: _Run, ended: asyncio.Task[int]) -> None:
+        if self._step is not None:
+            self._raise_if_silent(self._step)
         if ended.done():
-            raise _EngineFailedError(diagnose(run.log.read_tail(), ended.result(), read_host_memory()))
+            judge = diagnose if self._step is None else diagnose_ranks
+            raise _EngineFailedError(judge(run.log.read_tail(), ended.result(), read_host_memory()))
+
+    @staticmethod
+    def _raise_if_silent(step: EngineStep) -> None:
+        try:
+            step.check_nodes()
+        except NodeSilentError as error:
+            raise _EngineFailedError(
+                Trouble(code=error.code, message=error.message, remedy=error.remedy)
+            ) from error
 
     async def _stop(self, run: _Run) -> None:
         """Ends the process and its whole tree, whatever state it is in."""
-        left = await run.process.stop(STOP_GRACE_S)
+        left = await run.process.stop(STOP_GRACE_S if self._step is None else STEP_GRACE_S)
+        for sentence in await self._step.clear() if self._step is not None else ():
+            self._board.warn(sentence)
         run.log.close()
         self.socket.unlink(missing_ok=True)
         for process in left:

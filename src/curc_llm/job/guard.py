@@ -31,6 +31,9 @@ class Guard:
         liveness_fd: read end of a pipe; its closing means that nobody waits for the command any more.
         pass_fds: descriptors that the command inherits.
         grace_s: seconds that what is left gets between TERM and KILL.
+        patience_s: seconds that the command itself gets once a signal was handed on; None for all it wants.
+
+    `was_told` tells whether a signal was handed on.
     """
 
     def __init__(
@@ -39,11 +42,14 @@ class Guard:
         liveness_fd: int | None,
         pass_fds: Sequence[int] = (),
         grace_s: float = GRACE_S,
+        patience_s: float | None = None,
     ) -> None:
         self._command = list(command)
         self._liveness_fd = liveness_fd
         self._pass_fds = tuple(pass_fds)
         self._grace_s = grace_s
+        self._patience_s = patience_s
+        self.was_told = False
 
     def run(self) -> int:
         """Runs the command to its end; returns its exit status, negative for a signal."""
@@ -59,17 +65,20 @@ class Guard:
         return status if status is not None else -signal.SIGTERM
 
     def _wait(self, process: subprocess.Popen[bytes], wake_fd: int) -> int | None:
-        """The command's exit status, or None when the liveness pipe closed first."""
+        """The command's exit status, or None when the liveness pipe closed first, or its time was over."""
         waiting = [wake_fd] if self._liveness_fd is None else [wake_fd, self._liveness_fd]
+        left_s: float | None = None
         while True:
-            ready, _, _ = select.select(waiting, [], [])
+            ready, _, _ = select.select(waiting, [], [], left_s)
             if wake_fd in ready:
                 for number in set(os.read(wake_fd, 512)) & set(FORWARDED):
                     process.send_signal(number)
+                    self.was_told = True
+                    left_s = self._patience_s
                 reap_orphans(process.pid)
             if (status := process.poll()) is not None:
                 return status
-            if self._liveness_fd in ready:
+            if self._liveness_fd in ready or not ready:
                 return None
 
 

@@ -19,6 +19,7 @@ OF_GPUS = {
     "tensor_parallel_size",
     "pipeline_parallel_size",
     "data_parallel_size",
+    "distributed_executor_backend",
     "gpu_memory_utilization",
 }
 

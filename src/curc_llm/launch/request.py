@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from curc_llm.engine.topology import choose_kind
 from curc_llm.errors import LaunchError
 from curc_llm.factfile import Frozen
 from curc_llm.launch.asked import make_site_request
@@ -83,6 +84,7 @@ def make_slurm_spec(
 
     Raises:
         RefusedError: it can't work at this site; the remedy names the nearest launches that can.
+        EngineError: vLLM can't be spread so over the nodes.
         ModelNotFoundError, PlanError, SiteError, SpecError: a value can't be meant.
     """
     facts = facts or load_site_facts(settings)
@@ -104,10 +106,13 @@ def make_slurm_spec(
         origins=(Origin(wanted=wanted, request=asked, plan=plan), *others),
     )
     job = make_job_request(plan, facts.site, reservation=request.reservation, requeue=request.requeue)
+    for engine in spec.engines:
+        choose_kind(engine, job.num_nodes)  # raises for what could not be spread so
     more: dict[str, Any] = {
         "site": facts.site.name,
         "facts_digest": digest_facts(settings.catalogue),
         "slurm": job.to_spec(),
+        "network": facts.site.network_of(plan.partition),
         "mail_on_ready": request.mail_on_ready,
         "mail_user": request.mail_user,
         "hand_over_s": (request.hand_over_h or 0) * 3600,
@@ -155,6 +160,7 @@ def make_repeated_spec(old: LaunchSpec, settings: Settings, facts: Facts | None 
         "session_dir": settings.state_dir / "sessions" / session_id,
         "bind_host": settings.bind_host or ALL_ADDRESSES,
         "advertise_host": "",
+        "network": facts.site.network_of(old.slurm.partition),
     }
     return spec.model_copy(update=place)
 

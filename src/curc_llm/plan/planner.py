@@ -302,6 +302,7 @@ def _vllm_fields(request: PlanRequest, trial: Trial) -> dict[str, str | int | fl
         if layout.pipeline_parallel_size > 1
         else None,
         "data_parallel_size": layout.data_parallel_size if layout.data_parallel_size > 1 else None,
+        "distributed_executor_backend": request.distributed_executor_backend if trial.num_nodes > 1 else None,
         "enable_expert_parallel": layout.enable_expert_parallel or None,
         "quantization": "fp8" if trial.choice.is_online else None,
         "kv_cache_dtype": wish.kv_cache_dtype if wish.kv_cache_dtype != "auto" else None,

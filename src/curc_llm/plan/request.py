@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from pydantic import Field
 
@@ -37,6 +38,7 @@ class PlanRequest(Frozen):
         max_num_seqs: requests at once.
         tensor_parallel_size, pipeline_parallel_size, data_parallel_size: vLLM's own, where someone knows
             better.
+        distributed_executor_backend: `mp` (vLLM's own) or `ray`, for launches over several nodes.
         gpu_memory_utilization: share of each GPU's memory that vLLM may use, for all models on it together.
         kv_cache_dtype: vLLM's own, of those that work on every engine build.
         cpus_per_task: cores of each node.
@@ -59,6 +61,7 @@ class PlanRequest(Frozen):
     tensor_parallel_size: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     pipeline_parallel_size: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     data_parallel_size: int | None = Field(default=None, ge=1, le=MOST_GPUS)
+    distributed_executor_backend: Literal["mp", "ray"] | None = None
     gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
     kv_cache_dtype: KvCacheDtype | None = None
     cpus_per_task: int | None = Field(default=None, ge=1, le=MOST_GPUS)

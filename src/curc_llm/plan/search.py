@@ -269,7 +269,9 @@ class Search:
         self, grant: Grant, choice: Choice, sizes: Sizes, num_gpus: int
     ) -> tuple[Layout, ...] | Refusal:
         offer, goal = grant.offer, self.wants.preset.goal
-        layouts = order_layouts(self.model, offer, num_gpus, grant.num_nodes, choice.quantisation, goal)
+        # Over nodes tensor parallelism is slow, so only who names its size gets it there.
+        num_nodes = 1 if sizes[0] else grant.num_nodes
+        layouts = order_layouts(self.model, offer, num_gpus, num_nodes, choice.quantisation, goal)
         chosen = tuple(layout for layout in layouts if _has_sizes(layout, sizes))
         return chosen or Refusal("layout", self._explain_layouts(offer, num_gpus, sizes))
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from curc_llm.factfile import Fact
 from curc_llm.sites.card import Card
+from curc_llm.sites.network import Network
 from curc_llm.sites.site import GpuType, Partition, QosLimit, Site
 
 Location = tuple[str, ...]
@@ -73,7 +74,9 @@ def walk_facts(value: object, location: Location = ()) -> Iterator[tuple[Locatio
 
 def _check_sources(site: Site) -> Iterator[Flaw]:
     for location, fact in walk_facts(site):
-        inherits = isinstance(fact, QosLimit) and not fact.source
+        inherits = isinstance(fact, (QosLimit, Network)) and not fact.source
+        if fact is site.network and inherits and fact != Network():
+            yield Flaw(location, "`network` names no source.", "Add `source`, with a key of `sources`.")
         if not inherits and fact.source not in site.sources:
             yield _unknown((*location, "source"), "source", fact.source, site.sources)
         for field, key in fact.sources.items():

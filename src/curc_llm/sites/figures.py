@@ -33,7 +33,8 @@ class Figure:
 def list_figures(site: Site) -> tuple[Figure, ...]:
     """All values that a site states, in the order of its file; nothing that it leaves to the defaults.
 
-    A limit of a QoS without a source of its own has that of its GPU type.
+    A limit of a QoS without a source of its own has that of its GPU type, a partition's network the
+    partition's.
 
     Example:
         >>> [f.value for f in list_figures(load_site("capella")) if f.place.endswith("capella.nodes")]
@@ -42,7 +43,8 @@ def list_figures(site: Site) -> tuple[Figure, ...]:
     figures: list[Figure] = []
     keys: dict[tuple[str, ...], str] = {}
     for location, fact in walk_facts(site):
-        keys[location] = fact.source or keys[location[:-2]]
+        around = (location[:end] for end in range(len(location) - 1, 0, -1))
+        keys[location] = fact.source or next((keys[place] for place in around if place in keys), "")
         for field, value in _list_values(fact):
             key = fact.sources.get(field, keys[location])
             place = ".".join((*location, field))
@@ -54,5 +56,5 @@ def _list_values(fact: Fact) -> Iterator[tuple[str, object]]:
     for field in type(fact).model_fields:
         value = getattr(fact, field)
         stated = field in fact.model_fields_set and field not in OWN_FIELDS
-        if stated and not isinstance(value, dict) and value not in (None, "", ()):
+        if stated and not isinstance(value, (dict, Fact)) and value not in (None, "", ()):
             yield field, value

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from curc_llm.factfile import Fact, Frozen, Source
 from curc_llm.sites.card import Card
+from curc_llm.sites.network import Network, choose_network
 
 
 class QosLimit(Fact):
@@ -63,6 +64,7 @@ class Partition(Fact):
         node_link: how nodes are joined.
         max_nodes_per_job: nodes that one GPU job may have; None: no limit.
         features: what `--constraint` takes.
+        network: what differs here from the site's `network`.
     """
 
     title: str = ""
@@ -76,6 +78,7 @@ class Partition(Fact):
     node_link: Literal["infiniband", "roce", "ethernet", "none"] = "ethernet"
     max_nodes_per_job: int | None = Field(default=None, ge=1)
     features: tuple[str, ...] = ()
+    network: Network = Network()
     gpu_types: dict[str, GpuType]
 
 
@@ -171,6 +174,7 @@ class Site(Frozen):
         portals: addresses of its Open OnDemand.
         login_hosts: where people log in with ssh.
         sources: what the figures' `source` keys stand for.
+        network: how nodes speak with each other; a partition may say otherwise.
         cards: hardware that only this site describes; all others are in `data/cards.yml`.
     """
 
@@ -186,5 +190,11 @@ class Site(Frozen):
     storage: Storage
     runtime: Runtime
     qos: dict[str, Qos]
+    network: Network = Network()
     partitions: dict[str, Partition]
     cards: dict[str, Card] = {}
+
+    def network_of(self, partition: str) -> Network:
+        """How the nodes of a partition speak with each other; the site's own words where it has none."""
+        own = self.partitions[partition].network if partition in self.partitions else Network()
+        return choose_network(self.network, own)

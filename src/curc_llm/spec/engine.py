@@ -17,11 +17,11 @@ DEMO_EMBED_NAME = "demo-embed"
 DEFAULT_SEED = 0
 # The planner's answer doesn't decide these: who may run a model's code, what it is called, and what it is.
 NOT_PLANNED = {"model", "revision", "served_model_name", "trust_remote_code"}
+# How an engine is spread over GPUs.
+SIZES = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+SPREAD = (*SIZES, "distributed_executor_backend")
 # What an engine may have of the GPUs, where it isn't alone.
-PLACED = (
-    *("gpu_memory_utilization", "kv_cache_memory_bytes"),
-    *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
-)
+PLACED = ("gpu_memory_utilization", "kv_cache_memory_bytes", *SIZES)
 # Without a GPU vLLM's CPU build sets its own limits: only what the model is counts there, and the context.
 PLANNED_ON_CPU = {"tool_call_parser", "reasoning_parser", "runner", "quantization", "max_model_len"}
 
@@ -38,6 +38,7 @@ class EngineSpec(Frozen):
         data_parallel_size: copies of the model that share the requests.
         device_ids: of the job's GPUs on its node those that it runs on, counted from 0; empty: all.
         kv_cache_memory_bytes: size of the KV cache on each GPU; None: what the share of the memory leaves.
+        distributed_executor_backend: `mp`, vLLM's own, over nodes too; `ray`; None: chosen.
         enable_expert_parallel: whole experts on each GPU instead of slices of all of them.
         seed: start of vLLM's random numbers, for sampling without a seed of its own.
     """
@@ -59,6 +60,7 @@ class EngineSpec(Frozen):
     pipeline_parallel_size: int | None = None
     data_parallel_size: int | None = None
     device_ids: tuple[int, ...] = ()
+    distributed_executor_backend: Literal["mp", "ray"] | None = None
     enable_expert_parallel: bool = False
     tool_call_parser: str | None = None
     reasoning_parser: str | None = None
@@ -93,7 +95,7 @@ def make_engine_spec(
     """
     own = settings.models.get(wanted)
     if own is None and is_demo(wanted):
-        return _make_demo(settings, wanted, given or {})
+        return _make_demo(settings, wanted, given or {}, plan)
     values = settings.defaults.model_dump(exclude_none=True)
     if plan is not None:
         values |= planned_fields(plan, device)
@@ -133,15 +135,23 @@ def is_demo(wanted: str) -> bool:
     return wanted in {"demo", DEMO_MODEL_NAME, DEMO_EMBED_NAME}
 
 
-def _make_demo(settings: Settings, wanted: str, given: Mapping[str, Any]) -> EngineSpec:
+def _make_demo(settings: Settings, wanted: str, given: Mapping[str, Any], plan: Plan | None) -> EngineSpec:
     defaults = settings.defaults.model_dump(exclude_none=True)
     kept = {k: v for k, v in defaults.items() if k in {"gpu_memory_utilization", "max_model_len"}}
     own = {"max_num_seqs": 64, "enforce_eager": True}
-    values = own | kept | {name: value for name, value in given.items() if value is not None}
+    spread = _over_nodes(plan)
+    values = own | kept | spread | {name: value for name, value in given.items() if value is not None}
     name = DEMO_MODEL_NAME
     if wanted == DEMO_EMBED_NAME:
         name, values = DEMO_EMBED_NAME, values | {"runner": "pooling"}
     return _build(values, name, str(DEMO_MODEL_DIR), is_local=True)
+
+
+def _over_nodes(plan: Plan | None) -> dict[str, Any]:
+    """How the bundled model is spread, which needs no plan on one node."""
+    if plan is None or (plan.num_nodes or 1) == 1:
+        return {}
+    return {name: plan.vllm_fields[name] for name in SPREAD if name in plan.vllm_fields}
 
 
 def _choose_model(wanted: str, plan: Plan | None, named: Any) -> str:

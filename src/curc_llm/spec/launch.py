@@ -12,6 +12,7 @@ from curc_llm.errors import SpecError
 from curc_llm.factfile import Frozen
 from curc_llm.plan.plan import Plan
 from curc_llm.plan.request import PlanRequest
+from curc_llm.sites.network import Network
 from curc_llm.spec.engine import EngineSpec
 
 SPEC_VERSION: Literal[4] = 4
@@ -83,6 +84,7 @@ class LaunchSpec(Frozen):
         versions: of curc-llm, Python, vLLM, torch and transformers where it was launched.
         repeats: id of the session that this one repeats; empty otherwise.
         slurm: what Slurm is asked for; None outside Slurm.
+        network: how the job's nodes speak with each other, as the site says.
         mail_on_ready: whether the job writes an e-mail when the session is ready.
         mail_user: to whom; empty: the owner.
         has_chat: whether the session has a chat page; replicas have none.
@@ -120,6 +122,7 @@ class LaunchSpec(Frozen):
     versions: dict[str, str] = {}
     repeats: str = ""
     slurm: SlurmSpec | None = None
+    network: Network = Network()
     mail_on_ready: bool = False
     mail_user: str = ""
     has_chat: bool = True

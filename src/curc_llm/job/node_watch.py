@@ -1,0 +1,121 @@
+"""NodeWatch: hears from every node of a job, and so knows of one that was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+from curc_llm.engine.rank_log import LABEL
+from curc_llm.errors import EngineError
+
+# Several times what a pulse needs: a busy node or a short stumble of the network is no loss.
+SILENT_S = 20.0
+JOIN_S = 120.0
+END_S = 5.0
+
+
+class NodeSilentError(EngineError):
+    """A node of the job can't be reached.
+
+    Args:
+        nodes: the names of those that say nothing.
+        silent_s: for how long they haven't been heard.
+    """
+
+    code = "node_silent"
+
+    def __init__(self, nodes: Sequence[str], silent_s: float) -> None:
+        names = " and ".join(nodes)
+        super().__init__(
+            f"Nothing was heard from {names} for {silent_s:.0f} s: the node or its network is down.",
+            "Launch it again; if it happens twice, tell your centre which node it was.",
+        )
+
+
+class NodeWatch:
+    """Listens to a pulse that runs on each node.
+
+    Args:
+        nodes: the job's, in order.
+        silent_s: seconds without a word after which a node counts as lost.
+    """
+
+    def __init__(self, nodes: Sequence[str], silent_s: float = SILENT_S) -> None:
+        self._nodes = tuple(nodes)
+        self._silent_s = silent_s
+        self._heard_at: dict[int, float] = {}
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+
+    async def start(self, command: Sequence[str]) -> None:
+        """Starts the pulse.
+
+        Args:
+            command: srun with the pulse; each line begins with the node's place.
+
+        Raises:
+            EngineError: there is no such program.
+        """
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise EngineError(f"{command[0]} can't be started: {error.strerror}.") from error
+        self._listening = asyncio.create_task(self._listen(self._process))
+
+    async def wait_for_all(self, patience_s: float = JOIN_S) -> None:
+        """Waits until every node was heard.
+
+        Raises:
+            NodeSilentError: one wasn't in time.
+        """
+        deadline = time.monotonic() + patience_s
+        while missing := self._missing():
+            if time.monotonic() > deadline:
+                raise NodeSilentError(missing, patience_s)
+            await asyncio.sleep(0.1)
+
+    def check(self) -> None:
+        """Looks whether all nodes still speak.
+
+        Raises:
+            NodeSilentError: one doesn't.
+        """
+        if self._process is None or self._process.returncode is not None:
+            return  # it is the pulse that ended, not the nodes
+        now = time.monotonic()
+        silent = [
+            self._nodes[place] for place, at in sorted(self._heard_at.items()) if now - at > self._silent_s
+        ]
+        if silent:
+            raise NodeSilentError(silent, self._silent_s)
+
+    async def close(self) -> None:
+        """Ends the pulse."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(END_S):
+                    await self._process.wait()
+            if self._process.returncode is None:
+                self._process.kill()
+        if self._listening is not None:
+            self._listening.cancel()
+        self._heard_at.clear()
+
+    def _missing(self) -> list[str]:
+        return [name for place, name in enumerate(self._nodes) if place not in self._heard_at]
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        async for line in process.stdout:
+            found = LABEL.match(line.decode(errors="replace"))
+            if found is not None and int(found[1]) < len(self._nodes):
+                self._heard_at[int(found[1])] = time.monotonic()
