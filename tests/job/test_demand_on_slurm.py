@@ -93,7 +93,7 @@ def read_access_log(login: Login, name: str) -> list[dict[str, str]]:
 
 
 def check_cost(login: Login, name: str, jobs: list[str]) -> None:
-    """What the session says that its replicas cost is what Slurm counted, but for the seconds of each start."""
+    """What the session says that its replicas cost is what Slurm counted, but for the seconds of a start."""
     told = read_scale(login, name)
     counted = login.ask_json("cost", *jobs)["jobs"]
     spent = sum(job["su"] for job in counted)

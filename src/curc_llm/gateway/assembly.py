@@ -51,7 +51,7 @@ class Gateway:
         self._admission = Admission(self._live, limits.waiting, limits.waiting_mib * 2**20)
         self._caretaker = Caretaker(config.heartbeat_s)
         self._metrics = Metrics(self._caretaker)
-        self._activity = ActivityReporter(channel.send, lambda: self._admission.waiting.total())
+        self._activity = ActivityReporter(channel.send, self._admission.waiting.total)
         self._caretaker.on_tick = self._tick
         audit = Audit(audit_file)
         keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
