@@ -13,6 +13,7 @@ from curc_llm.gateway.guests import access_ended
 from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.login import Login, check_origin
+from curc_llm.gateway.management import Management
 from curc_llm.gateway.pages import answer_fault_page
 from curc_llm.gateway.relay import EngineRelay
 from curc_llm.gateway.request import ClientGoneError, Request
@@ -80,8 +81,10 @@ class PublicApplication(Application):
         service: Service,
         restarting: Restarting,
         demand: Demand,
+        management: Management,
     ) -> None:
         super().__init__(body_s)
+        self._management = management
         self._live = live
         self._demand = demand
         self._gatekeeper = gatekeeper
@@ -124,7 +127,9 @@ class PublicApplication(Application):
             await self._engines.relay(request, route, caller)
         elif path in OWNER_PATHS:
             await self._answer_owner(request, caller)
-        elif not await self._service.answer(request, caller):
+        elif not (
+            await self._management.answer(request, caller) or await self._service.answer(request, caller)
+        ):
             raise _not_found(path)
 
     async def _answer_owner(self, request: Request, caller: Caller) -> None:
@@ -152,10 +157,8 @@ class PublicApplication(Application):
         elif path == "/key":
             _require_method(request, {"POST"})  # which only the session's own page can do
             await self._service.answer_key(request, visitor)
-        elif path.startswith("/v1/"):
-            raise no_key_fault()
-        else:
-            raise _not_found(path)
+        elif not await self._management.answer(request, visitor):
+            raise no_key_fault() if path.startswith("/v1/") else _not_found(path)
 
 
 class PrivateApplication(Application):
@@ -169,9 +172,11 @@ class PrivateApplication(Application):
         restarting: Restarting,
         keyring: KeyRing,
         demand: Demand,
+        management: Management,
     ) -> None:
         super().__init__(body_s)
         self._demand = demand
+        self._management = management
         self._engines = engines
         self._service = service
         self._restarting = restarting
@@ -193,7 +198,9 @@ class PrivateApplication(Application):
         elif request.path in OWNER_PATHS:
             _require_method(request, {"POST"})
             await self._demand.answer(request, caller)
-        elif not await self._service.answer(request, caller):
+        elif not (
+            await self._management.answer(request, caller) or await self._service.answer(request, caller)
+        ):
             raise _not_found(request.path)
 
     def _find_caller(self, request: Request) -> Caller:

@@ -17,6 +17,8 @@ from curc_llm.gateway.channel import (
     GatewayConfig,
     GatewayState,
     KeepGoing,
+    Order,
+    Outcome,
     Restart,
     Scale,
     open_channel,
@@ -41,6 +43,7 @@ class GatewayLink:
         on_activity, on_keep_going: called when the gateway says so.
         on_restart: called with the served model names that the owner wants started again.
         on_demand: called when the owner wants other jobs, or more time.
+        on_order: called with what the owner wants of the engines.
         on_failed: called when it can't run (any more).
     """
 
@@ -55,6 +58,7 @@ class GatewayLink:
         on_keep_going: Callable[[], None],
         on_restart: Callable[[tuple[str, ...]], None],
         on_demand: Callable[[Scale | Extend], None],
+        on_order: Callable[[Order], None],
         on_failed: Callable[[Trouble], None],
     ) -> None:
         self._paths = paths
@@ -65,6 +69,7 @@ class GatewayLink:
         self._on_keep_going = on_keep_going
         self._on_restart = on_restart
         self._on_demand = on_demand
+        self._on_order = on_order
         self._on_failed = on_failed
         self._channel: Channel | None = None
         self._state: GatewayState | None = None
@@ -76,6 +81,11 @@ class GatewayLink:
         self._state = state
         if self._channel is not None:
             self._channel.send(state)
+
+    def send_outcome(self, outcome: Outcome) -> None:
+        """Tells what came of an order; nobody waits for it any more when the gateway has been restarted."""
+        if self._channel is not None:
+            self._channel.send(outcome)
 
     async def run(self) -> None:
         """Talks with the gateway, and starts it anew when it dies, until cancelled or it can't run."""
@@ -114,6 +124,8 @@ class GatewayLink:
                 self._on_restart(models)
             case Scale() | Extend():
                 self._on_demand(message)
+            case Order():
+                self._on_order(message)
             case Failed(code=code, message=text, remedy=remedy):
                 self._failed = Trouble(code=code, message=text, remedy=remedy)
 

@@ -135,7 +135,7 @@ class HandOverKeeper:
     async def _submit(self, plan: HandOver) -> None:
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
         try:
-            self._successor = await asyncio.to_thread(self._jobs.submit, spec)
+            self._successor = await asyncio.to_thread(self._jobs.submit, spec, self._board.record)
         except CurcLlmError as error:
             plan.note_failure(time.monotonic())
             self._board.warn(f"The job to hand over to wasn't taken: {error.message} {error.remedy}".rstrip())

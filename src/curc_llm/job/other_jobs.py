@@ -29,7 +29,7 @@ class OtherJobs:
         self.su_per_h = find_su_per_h(self.spec, record)
         self.slurm = Slurm()
         self.poll = SlurmPoll(self.slurm)
-        self.refusal = ""
+        self._refusal = ""
         self.unit = "SU"
         self.may_extend = False
         # The Python that runs here is there on the nodes, whatever the site's file says.
@@ -39,24 +39,33 @@ class OtherJobs:
     def _read_site(self) -> None:
         try:
             site = load_site(self.spec.site)
-        except (
-            CurcLlmError
-        ):  # described by a file of the person's own: its modules are loaded in this job already
+        except CurcLlmError:  # a file of the person's own: its modules are loaded in this job already
             return
         self.unit, self.may_extend = site.billing.unit, site.runtime.users_may_extend
         self.runtime = site.runtime.model_copy(update={"python": sys.executable})
         if not site.runtime.jobs_may_submit:
-            self.refusal = (
+            self._refusal = (
                 f"{site.title} takes no jobs from compute nodes, so no other job can be started here."
             )
 
-    def submit(self, spec: LaunchSpec) -> OtherSession:
+    def find_refusal(self, record: SessionRecord) -> str:
+        """Why no job can be started for the session as it is now; empty when one can."""
+        launched = {engine.served_model_name for engine in self.spec.engines}
+        if self._refusal or launched == {engine.served_model_name for engine in record.engines}:
+            return self._refusal
+        return "The session serves another model than it was launched with, which other jobs don't know of."
+
+    def submit(self, spec: LaunchSpec, record: SessionRecord) -> OtherSession:
         """Submits a session.
 
+        Args:
+            spec: the other one's.
+            record: of this session, as it is now.
+
         Raises:
-            LaunchError: the site takes no jobs from compute nodes.
+            LaunchError: the site takes no jobs from compute nodes, or the session's model was exchanged.
             CurcLlmError: what `launch_slurm` raises.
         """
-        if self.refusal:
-            raise LaunchError(self.refusal)
+        if refusal := self.find_refusal(record):
+            raise LaunchError(refusal)
         return submit(spec, self.runtime, self.slurm)

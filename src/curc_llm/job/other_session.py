@@ -96,7 +96,8 @@ class OtherSession:
                 id=f"{self.session_id}/{index}",
                 url=url,
                 key_file=str(self.paths.api_key),
-                max_num_seqs=self.spec.engines[index].max_num_seqs or 0,
+                max_num_seqs=_count_slots(self.spec, index),
+                adapters=tuple(adapter.name for adapter in engine.adapters),
             )
             for index, engine in enumerate(self.record.engines)
         ]
@@ -130,6 +131,14 @@ class OtherSession:
         cost = make_cost(self.record, self.spec, "") if self.record is not None else None
         ended_at = self.record.ended_at if self.record is not None else None
         return count_su(cost, now, ended_at) if cost is not None else 0.0
+
+
+def _count_slots(spec: LaunchSpec, index: int) -> int:
+    """Requests that an engine works on at once, over all its copies; 0 when that is left to vLLM."""
+    if index >= len(spec.engines):
+        return 0
+    engine = spec.engines[index]
+    return (engine.max_num_seqs or 0) * (engine.data_parallel_size or 1)
 
 
 def submit(spec: LaunchSpec, runtime: Runtime, slurm: Slurm) -> OtherSession:

@@ -72,7 +72,8 @@ class ScaleKeeper:
         ready = [
             r for r in self._replicas if r.phase is OtherPhase.READY and r.session_id not in self._draining
         ]
-        return [target for replica in ready for target in replica.targets()]
+        served = {engine.served_model_name for engine in self._board.record.engines}
+        return [t for replica in ready for t in replica.targets() if t.served_model_name in served]
 
     async def run(self) -> None:
         """Works until cancelled; does nothing before the owner asks for replicas."""
@@ -139,13 +140,14 @@ class ScaleKeeper:
         return (left_s if left_s is not None else 0.0) - BEFORE_END_S
 
     def _refusal(self, scaler: Scaler) -> str:
-        return self._jobs.refusal or explain_no_room(self._purse(scaler), self._wanted_s(), self._jobs.unit)
+        refusal = self._jobs.find_refusal(self._board.record)
+        return refusal or explain_no_room(self._purse(scaler), self._wanted_s(), self._jobs.unit)
 
     async def _add(self, scaler: Scaler) -> None:
         wall_s = self._purse(scaler).afford_s(self._wanted_s())
         spec = make_replica_spec(self._jobs.spec, wall_s)
         try:
-            replica = await asyncio.to_thread(self._jobs.submit, spec)
+            replica = await asyncio.to_thread(self._jobs.submit, spec, self._board.record)
         except CurcLlmError as error:
             scaler.note_failure(time.monotonic())
             self._board.warn(f"A replica could not be submitted: {error.message} {error.remedy}".rstrip())
