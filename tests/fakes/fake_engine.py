@@ -49,6 +49,7 @@ class Behaviour:
         max_model_len: what /v1/models says.
         refuses_adapters: an adapter can't be loaded.
         close: don't keep connections alive.
+        slots: requests that are worked on at once, while the others wait; 0 for all.
         adapters: names of LoRA adapters that it also serves, with commas between.
     """
 
@@ -67,6 +68,7 @@ class Behaviour:
     max_model_len: int = 4096
     refuses_adapters: bool = False
     close: bool = False
+    slots: int = 0
     adapters: str = ""
 
 
@@ -91,6 +93,7 @@ class FakeEngine:
     aborted: int = 0
     connections: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    waiting: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers the requests of one connection."""
@@ -225,7 +228,9 @@ class Answer:
         label = f'{{model_name="{self.engine.model}"}}'
         text = (
             "# HELP vllm:num_requests_running Running.\n# TYPE vllm:num_requests_running gauge\n"
-            f"vllm:num_requests_running{label} {self.engine.running}\n"
+            f"vllm:num_requests_running{label} {self.engine.running - self.engine.waiting}\n"
+            "# HELP vllm:num_requests_waiting Waiting.\n# TYPE vllm:num_requests_waiting gauge\n"
+            f"vllm:num_requests_waiting{label} {self.engine.waiting}\n"
             "# HELP python_info Python.\n# TYPE python_info gauge\npython_info 1\n"
         )
         await self.write(200, text.encode(), "text/plain")
@@ -254,7 +259,18 @@ class Answer:
         while not self.reader.at_eof() and not self.writer.is_closing():
             await asyncio.sleep(0.005)
 
+    async def wait_for_slot(self) -> None:
+        if not self.behaviour.slots:
+            return
+        self.engine.waiting += 1
+        try:
+            while self.engine.running - self.engine.waiting >= self.behaviour.slots:
+                await asyncio.sleep(0.01)
+        finally:
+            self.engine.waiting -= 1
+
     async def work(self) -> None:
+        await self.wait_for_slot()
         await self.cut_if_due(0)
         if self.behaviour.first_token_s:
             await asyncio.sleep(self.behaviour.first_token_s)

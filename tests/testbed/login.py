@@ -26,6 +26,7 @@ case "$*" in
   *"--served-model-name MODEL"*) ;;
   *--served-model-name*) exec {sys.executable} "$@" ;;
 esac
+export FAKE_ENGINE_OPTIONS="BEHAVIOUR"
 exec {sys.executable} {FAKE_ENGINE} "$@"
 """
 
@@ -47,15 +48,20 @@ class Login:
     def __post_init__(self) -> None:
         self.user = self.user or self.bed.ground.user
 
-    def use_fake_engine(self, *, hangs: bool = False, model: str = "") -> None:
+    def use_fake_engine(self, *, hangs: bool = False, model: str = "", behaviour: str = "") -> None:
         """From now on sessions have an engine that is ready in a second, or loads for ever.
 
         Args:
             hangs: it loads for ever.
             model: for this served model alone; the others have real vLLM. All of them when not given.
+            behaviour: more of the fake engine's command line, such as `--slots 2`.
         """
         wrapper = self.bed.ground.folder / "fake_engine_python"
-        wrapper.write_text(WRAPPER.replace("HANGS", "1" if hangs else "").replace("MODEL", model))
+        wrapper.write_text(
+            WRAPPER.replace("HANGS", "1" if hangs else "")
+            .replace("MODEL", model)
+            .replace("BEHAVIOUR", behaviour)
+        )
         wrapper.chmod(0o755)
         self.more["CURC_LLM_ENGINE_PYTHON"] = str(wrapper)
 

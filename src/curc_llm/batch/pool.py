@@ -35,7 +35,8 @@ class Pool:
         self._prefix = parts.path.rstrip("/")
         self._timeout_s = timeout_s
         head = f"Host: {parts.netloc}\r\nAuthorization: Bearer {secret.reveal()}\r\nAccept: application/json"
-        self._head = f"{head}\r\nUser-Agent: curc-llm-batch\r\n"
+        # People who wait for an answer go first (gateway/priority.py); another server ignores it.
+        self._head = f"{head}\r\nUser-Agent: curc-llm-batch\r\nX-Curc-Llm-Priority: batch\r\n"
         self._idle: list[Wire] = []
         self._busy: set[Wire] = set()
 

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     default=None,
     help="Nobody else's job on the nodes, or whoever fits; as the site says if left out.",
 )
+@click.option(
+    "--hand-over",
+    "hand_over_h",
+    type=click.FloatRange(0.1, 744),
+    metavar="H",
+    help="Go on for H more hours after the wall time, by handing over to further jobs.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the batch script and the cost; submit nothing.")
 @click.option("--wait", is_flag=True, help="Stay until it is ready, and show how it gets there.")
 @verb_options
@@ -101,7 +108,7 @@ def _make_request(settings: Settings, model: str | None, asked: dict[str, Any]) 
     from curc_llm.factfile import explain
     from curc_llm.launch.request import SessionRequest
 
-    slurm = ("reservation", "idle_stop_min", "mail", "requeue", "exclusive")
+    slurm = ("reservation", "idle_stop_min", "mail", "requeue", "exclusive", "hand_over_h")
     names = (*slurm, "adapters", "max_loras", "max_lora_rank")
     own = {name: asked.pop(name) for name in names}
     wanted = read_request(model, asked, settings)

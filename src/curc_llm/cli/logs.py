@@ -46,7 +46,7 @@ def logs(
 
     `access`, `error` and `audit` hold one JSON object per line. No log holds prompts or keys.
     """
-    found = find(config, session)
+    found = find(config, session, follows=False)
     path = _log_file(found, part, model)
     output = Output(as_json)
     shown, position = read_tail(path, lines)

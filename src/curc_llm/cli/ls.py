@@ -56,6 +56,9 @@ def _remarks(sessions: list[FoundSession]) -> list[str]:
 
     jobs = [(s, s.job) for s in sessions if isinstance(s, SlurmSession) and s.job is not None]
     told = [f"{s.session_id}: {job.why_waiting}" for s, job in jobs if job.why_waiting]
+    told += [f"{s.session_id} is a replica of {s.record.parent}." for s in sessions if s.record.parent]
+    goes_on = [s for s in sessions if s.record.successor and not s.status.is_over]
+    told += [f"{s.session_id} goes on as {s.record.successor}." for s in goes_on]
     if any(s.status is SessionStatus.UNKNOWN for s, _ in jobs):
         told.append("Slurm is silent, so what is unknown may well be running.")
     return told

@@ -38,6 +38,8 @@ VERBS = {
     "keys": "Make, list and revoke API keys of a session.",
     "share": "Let a lab-mate into a session: a chat and a key of their own, which you can take back.",
     "restart": "Start a model again that failed for good in a session that still runs.",
+    "scale": "Let a session have replicas in further jobs while requests wait, and show those that run.",
+    "extend": "Let a session go on after its wall time.",
     "swap": "Exchange a running session's model for another one on the same GPUs.",
     "adapter": "Add, remove and list LoRA adapters of a running session.",
     "stop": "End a session and everything that it started.",

@@ -101,18 +101,25 @@ def make_poll() -> SlurmPoll:
     return SlurmPoll(Slurm())
 
 
-def find(config: Path | None, session: str | None, *, ask_slurm: bool = False) -> FoundSession:
+def find(
+    config: Path | None, session: str | None, *, ask_slurm: bool = False, follows: bool = True
+) -> FoundSession:
     """The session that is meant, ended ones included when it is named.
 
     Args:
         config: the settings file that the command line names.
         session: what the command line calls the session.
         ask_slurm: ask Slurm even where the session's own word is fresh.
+        follows: take the session that it was handed over to, if it was, and say so.
 
     Raises:
         SessionNotFoundError: there is none.
         AmbiguousSessionError: there are several.
     """
-    from curc_llm.launch.queued import find_session
+    from curc_llm.launch.queued import find_session, follow_session
 
-    return find_session(load(config).state_dir, session, ask_all=ask_slurm)
+    named = find_session(load(config).state_dir, session, ask_all=ask_slurm)
+    found = follow_session(named) if follows else named
+    if found is not named:
+        click.echo(f"Session {named.session_id} goes on as {found.session_id}.", err=True)
+    return found

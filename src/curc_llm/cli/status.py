@@ -37,8 +37,9 @@ def status(session: str | None, watch: bool, config: Path | None, as_json: bool)
 def _show_change(found: FoundSession, poll: SlurmPoll, output: Output) -> FoundSession:
     from curc_llm.errors import SessionNotFoundError
     from curc_llm.launch.queued import load_session
+    from curc_llm.session.succession import find_heir
 
-    now = load_session(found.paths.root, poll)
+    now = load_session(find_heir(found.paths.root).root, poll)
     if now is None:
         raise SessionNotFoundError(f"Session {found.session_id} has no record any more.")
     if _essence(now.record) != _essence(found.record):
@@ -66,6 +67,16 @@ def render_status(record: SessionRecord, now: float) -> str:
         pairs.append(("Model", render_engine(engine, now)))
         if engine.trouble is not None:
             pairs.append(("", f"{engine.trouble.message} {engine.trouble.remedy}"))
+    if record.scale is not None:
+        from curc_llm.cli.scale import summarise_scale
+
+        pairs.append(("Replicas", summarise_scale(record.scale)))
+        pairs += [
+            ("", f"{r.session_id}, job {r.job_id}: {r.phase} {r.detail}".rstrip())
+            for r in record.scale.replicas
+        ]
+    if told := _hand_over(record, now):
+        pairs.append(("Goes on as", told))
     if record.slurm_job_id is not None:
         pairs.append(("Slurm job", record.slurm_job_id))
     if record.pid:
@@ -77,6 +88,12 @@ def render_status(record: SessionRecord, now: float) -> str:
         pairs.append(("Endpoint", record.base_url))
     pairs += [("Warning", warning) for warning in record.warnings]
     return f"{record.session_id}\n{render_pairs(pairs)}"
+
+
+def _hand_over(record: SessionRecord, now: float) -> str:
+    from curc_llm.cli.extend import summarise_hand_over
+
+    return summarise_hand_over(record, now)
 
 
 def _reason(record: SessionRecord) -> list[tuple[str, str]]:

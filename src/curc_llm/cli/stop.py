@@ -41,6 +41,18 @@ def stop(session: str | None, every: bool, config: Path | None, as_json: bool) -
 
 
 def _stop(found: FoundSession, output: Output) -> dict[str, Any]:
+    """Ends a session, and first what goes on for it since a hand-over: the name means both."""
+    from curc_llm.launch.queued import load_session
+    from curc_llm.session.succession import list_line
+
+    for paths in reversed(list_line(found.paths.root)[1:]):
+        heir = load_session(paths.root)
+        if heir is not None and not heir.status.is_over:
+            _stop_one(heir, output)
+    return _stop_one(load_session(found.paths.root) or found, output)
+
+
+def _stop_one(found: FoundSession, output: Output) -> dict[str, Any]:
     from curc_llm.client.ending import end_session
 
     if found.status.is_over:

@@ -121,6 +121,10 @@ def _pairs(spec: LaunchSpec, site: Site, plan: Plan | None) -> list[tuple[str, s
         unit = site.billing.unit
         at_most = f"at most {plan.su_total:,.0f} {unit} for {plan.hours:g} h"
         pairs.append(("Cost", f"{at_most} ({plan.su_per_h:,.1f} {unit} per hour)"))
+    if spec.hand_over_s:
+        rate = plan.su_per_h if plan is not None and plan.su_per_h else 0.0
+        cost = f", {rate * spec.hand_over_s / 3600:,.0f} {site.billing.unit} more at most" if rate else ""
+        pairs.append(("Goes on", f"for {spec.hand_over_s / 3600:g} h more in further jobs{cost}"))
     if spec.idle_stop_min:
         pairs.append(("Idle stop", f"after {spec.idle_stop_min:g} min without a request"))
     return pairs

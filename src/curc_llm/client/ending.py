@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from curc_llm.client.source import Source
 from curc_llm.errors import SessionNotFoundError
 from curc_llm.launch.queued import SlurmSession, load_session
+from curc_llm.session.succession import list_line
 
 if TYPE_CHECKING:
     from curc_llm.session.record import SessionRecord
@@ -44,8 +45,12 @@ def end_source(source: Source) -> SessionRecord | None:
             f"Session {name} can't be ended from here: only its address is known.",
             f"Where its files are: curc-llm stop {name}",
         )
-    found = load_session(source.paths.root)
-    if found is None or found.status.is_over:
-        source.paths.remove_secrets()  # a job that was killed with its guard could not do it itself
-        return None
-    return end_session(found)
+    last: SessionRecord | None = None
+    for paths in reversed(list_line(source.paths.root)):  # the one that answers now, then those before it
+        found = load_session(paths.root)
+        if found is None or found.status.is_over:
+            paths.remove_secrets()  # a job that was killed with its guard could not do it itself
+        else:
+            record = end_session(found)
+            last = last or record
+    return last

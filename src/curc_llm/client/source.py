@@ -17,6 +17,7 @@ from curc_llm.launch.queued import load_session
 from curc_llm.session.keys import read_secret_file
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord
+from curc_llm.session.succession import find_heir
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.poll import SlurmPoll
 
@@ -48,7 +49,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class LocalSource:
-    """A session whose folder can be read.
+    """A session whose folder can be read; once it was handed over, the one that goes on for it.
 
     Args:
         paths: its files.
@@ -66,7 +67,11 @@ class LocalSource:
     @property
     def key_file(self) -> Path:
         """The owner's key file in the session's folder."""
-        return self.paths.api_key
+        return self._heir().api_key
+
+    def _heir(self) -> SessionPaths:
+        """The session itself, or the one that it was handed over to: asked anew each time."""
+        return find_heir(self.paths.root)
 
     def base_url(self) -> str:
         """The endpoint.
@@ -86,11 +91,11 @@ class LocalSource:
 
     def secret(self) -> Secret:
         """The owner's key, read anew each time."""
-        return Secret(read_secret_file(self.paths.api_key))
+        return Secret(read_secret_file(self.key_file))
 
     def record(self) -> SessionRecord:
         """The record on disk, with the status to believe."""
-        found = load_session(self.paths.root, self.poll)
+        found = load_session(self._heir().root, self.poll)
         if found is None:
             raise explain_unreadable(self.paths.record) or SessionNotFoundError(
                 f"Session {self.name} has no record any more.", "Was its folder removed?"

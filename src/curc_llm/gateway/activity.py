@@ -18,10 +18,15 @@ class ActivityReporter:
 
     Args:
         send: where reports go.
+        count_waiting: tells how many generations wait for an engine.
     """
 
-    def __init__(self, send: Callable[[Activity], None]) -> None:
+    def __init__(
+        self, send: Callable[[Activity], None], count_waiting: Callable[[], int] = lambda: 0
+    ) -> None:
         self._send = send
+        self._count_waiting = count_waiting
+        self._told_waiting = 0
         self._loop = asyncio.get_running_loop()
         self.running = 0
         self.finished = 0
@@ -48,6 +53,11 @@ class ActivityReporter:
         elif self._timer is None:
             self._timer = self._loop.call_later(wait_s, self.report)
 
+    def refresh(self) -> None:
+        """Reports again if another number waits than was told last; to be called every second or so."""
+        if self._count_waiting() != self._told_waiting:
+            self.report()
+
     def report(self) -> None:
         """Sends how things are now."""
         if self._timer is not None:
@@ -56,4 +66,5 @@ class ActivityReporter:
         now = self._loop.time()
         self._reported_at = now
         ago_s = 0.0 if self.running else round(now - self._changed_at, 3)
-        self._send(Activity(self.running, self.finished, ago_s))
+        self._told_waiting = self._count_waiting()
+        self._send(Activity(self.running, self.finished, ago_s, self._told_waiting))

@@ -7,6 +7,7 @@ from typing import Any
 
 from curc_llm.gateway.auth import Caller, Gatekeeper, no_key_fault
 from curc_llm.gateway.chat_relay import ChatRelay
+from curc_llm.gateway.demand import Demand
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.guests import access_ended
 from curc_llm.gateway.keyring import KeyRing
@@ -23,6 +24,8 @@ from curc_llm.session.keys import OWNER
 
 _log = logging.getLogger("curc_llm.gateway")
 _READ_METHODS = {"GET", "HEAD"}
+# What only the owner may ask for, and the supervisor does.
+OWNER_PATHS = {"/restart", "/scale", "/extend"}
 
 
 class Application:
@@ -77,11 +80,13 @@ class PublicApplication(Application):
         chat: ChatRelay,
         service: Service,
         restarting: Restarting,
+        demand: Demand,
         management: Management,
     ) -> None:
         super().__init__(body_s)
         self._management = management
         self._live = live
+        self._demand = demand
         self._gatekeeper = gatekeeper
         self._login = login
         self._engines = engines
@@ -120,13 +125,17 @@ class PublicApplication(Application):
         if (route := ENGINE_ROUTES.get(path)) is not None:
             _require_method(request, {"POST"})
             await self._engines.relay(request, route, caller)
-        elif path == "/restart":
-            _require_method(request, {"POST"})
-            await self._restarting.answer(request, caller)
+        elif path in OWNER_PATHS:
+            await self._answer_owner(request, caller)
         elif not (
             await self._management.answer(request, caller) or await self._service.answer(request, caller)
         ):
             raise _not_found(path)
+
+    async def _answer_owner(self, request: Request, caller: Caller) -> None:
+        _require_method(request, {"POST"})
+        part = self._restarting if request.path == "/restart" else self._demand
+        await part.answer(request, caller)
 
     async def _answer_cookie(self, request: Request, visitor: Caller) -> None:
         path = request.path
@@ -143,9 +152,8 @@ class PublicApplication(Application):
             await self._service.answer_status(request, visitor)
         elif path == "/keep-going":
             await self._service.answer_keep_going(request, visitor)
-        elif path == "/restart":
-            _require_method(request, {"POST"})
-            await self._restarting.answer(request, visitor)
+        elif path in OWNER_PATHS:
+            await self._answer_owner(request, visitor)
         elif path == "/key":
             _require_method(request, {"POST"})  # which only the session's own page can do
             await self._service.answer_key(request, visitor)
@@ -163,9 +171,11 @@ class PrivateApplication(Application):
         service: Service,
         restarting: Restarting,
         keyring: KeyRing,
+        demand: Demand,
         management: Management,
     ) -> None:
         super().__init__(body_s)
+        self._demand = demand
         self._management = management
         self._engines = engines
         self._service = service
@@ -185,6 +195,9 @@ class PrivateApplication(Application):
         elif request.path == "/restart":
             _require_method(request, {"POST"})
             await self._restarting.answer(request, caller)
+        elif request.path in OWNER_PATHS:
+            _require_method(request, {"POST"})
+            await self._demand.answer(request, caller)
         elif not (
             await self._management.answer(request, caller) or await self._service.answer(request, caller)
         ):

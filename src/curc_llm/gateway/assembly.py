@@ -12,6 +12,7 @@ from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Gatekeeper
 from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Outcome, Restart
 from curc_llm.gateway.chat_relay import ChatRelay
+from curc_llm.gateway.demand import Demand
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.generation import Caretaker
 from curc_llm.gateway.guests import GuestWatch
@@ -52,8 +53,8 @@ class Gateway:
         self._admission = Admission(self._live, limits.waiting, limits.waiting_mib * 2**20)
         self._caretaker = Caretaker(config.heartbeat_s)
         self._metrics = Metrics(self._caretaker)
-        self._caretaker.on_tick = self._metrics.sample
-        self._activity = ActivityReporter(channel.send)
+        self._activity = ActivityReporter(channel.send, self._admission.waiting.total)
+        self._caretaker.on_tick = self._tick
         audit = Audit(audit_file)
         keyring = KeyRing(paths.keys, lambda count: audit.record("keys_read", keys=count))
         watch = GuestWatch(keyring)
@@ -75,12 +76,14 @@ class Gateway:
         )
         chat = ChatRelay(self._live, config.max_body_mib * 2**20, watch)
         restarting = Restarting(self._live, lambda models: channel.send(Restart(models)), audit)
+        demand = Demand(self._live, channel.send, audit)
         self._orders = Orders(channel.send)
         management = Management(self._live, self._orders, audit)
+        inside = (service, restarting)
         self.public = PublicApplication(
-            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting, management
+            limits.body_s, self._live, gatekeeper, login, engines, chat, *inside, demand, management
         )
-        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring, management)
+        self.private = PrivateApplication(limits.body_s, engines, *inside, keyring, demand, management)
 
     def _make_parts(self, config: GatewayConfig, watch: GuestWatch) -> RelayParts:
         return RelayParts(
@@ -104,6 +107,10 @@ class Gateway:
                 {key: line[key] for key in ("time", "request_id", "route", "key", "model", "status")}
             )
         self._metrics.record(entry)
+
+    def _tick(self) -> None:
+        self._metrics.sample()
+        self._activity.refresh()
 
     def apply(self, state: GatewayState) -> None:
         """Takes a new state from the supervisor."""

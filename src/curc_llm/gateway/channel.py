@@ -164,11 +164,13 @@ class Activity:
         running: generations that are being answered.
         finished: generations finished since the gateway's start.
         last_activity_ago_s: seconds since a generation last began or ended; 0 while one runs.
+        waiting: generations that wait in the gateway for an engine.
     """
 
     running: int
     finished: int
     last_activity_ago_s: float
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,41 @@ class Restart:
     """
 
     models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The owner asked for replicas of this session in jobs of their own, or that there be none any more.
+
+    Args:
+        min_replicas, max_replicas: how many serve the models, this session counted; 1 and 1: no others.
+        target_queue: waiting requests for each replica that are put up with.
+        su_budget: service units that all replicas together may cost; None for no limit.
+        add_after_s: seconds for which too many requests must wait before one is added.
+        drain_after_s: seconds for which one fewer would have sufficed before one is taken away.
+        is_on: False: no replicas from now on.
+    """
+
+    min_replicas: int = 1
+    max_replicas: int = 1
+    target_queue: int = 4
+    su_budget: float | None = None
+    add_after_s: float = 15.0
+    drain_after_s: float = 300.0
+    is_on: bool = True
+
+
+@dataclass(frozen=True)
+class Extend:
+    """The owner asked that the session goes on for longer than its wall time.
+
+    Args:
+        hours: hours after its wall time.
+        is_now: hand over to another job at once, not only when the wall time is nearly over.
+    """
+
+    hours: float = 0.0
+    is_now: bool = False
 
 
 @dataclass(frozen=True)
@@ -220,7 +257,19 @@ class Outcome:
     message: str = ""
 
 
-Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing | Restart | Order | Outcome
+Message = (
+    GatewayConfig
+    | GatewayState
+    | Bound
+    | Failed
+    | Activity
+    | KeepGoing
+    | Restart
+    | Scale
+    | Extend
+    | Order
+    | Outcome
+)
 
 _TYPES: dict[str, type[Any]] = {
     "config": GatewayConfig,
@@ -230,6 +279,8 @@ _TYPES: dict[str, type[Any]] = {
     "activity": Activity,
     "keep_going": KeepGoing,
     "restart": Restart,
+    "scale": Scale,
+    "extend": Extend,
     "order": Order,
     "outcome": Outcome,
 }

@@ -12,6 +12,7 @@ from curc_llm.gateway.channel import (
     Activity,
     Bound,
     Channel,
+    Extend,
     Failed,
     GatewayConfig,
     GatewayState,
@@ -19,6 +20,7 @@ from curc_llm.gateway.channel import (
     Order,
     Outcome,
     Restart,
+    Scale,
     open_channel,
 )
 from curc_llm.job.restart import RestartPolicy
@@ -40,6 +42,7 @@ class GatewayLink:
         on_bound: called with the port, once, and again after a restart.
         on_activity, on_keep_going: called when the gateway says so.
         on_restart: called with the served model names that the owner wants started again.
+        on_demand: called when the owner wants other jobs, or more time.
         on_order: called with what the owner wants of the engines.
         on_failed: called when it can't run (any more).
     """
@@ -54,6 +57,7 @@ class GatewayLink:
         on_activity: Callable[[Activity], None],
         on_keep_going: Callable[[], None],
         on_restart: Callable[[tuple[str, ...]], None],
+        on_demand: Callable[[Scale | Extend], None],
         on_order: Callable[[Order], None],
         on_failed: Callable[[Trouble], None],
     ) -> None:
@@ -64,6 +68,7 @@ class GatewayLink:
         self._on_activity = on_activity
         self._on_keep_going = on_keep_going
         self._on_restart = on_restart
+        self._on_demand = on_demand
         self._on_order = on_order
         self._on_failed = on_failed
         self._channel: Channel | None = None
@@ -117,6 +122,8 @@ class GatewayLink:
                 self._on_keep_going()
             case Restart(models=models):
                 self._on_restart(models)
+            case Scale() | Extend():
+                self._on_demand(message)
             case Order():
                 self._on_order(message)
             case Failed(code=code, message=text, remedy=remedy):

@@ -13,11 +13,20 @@ from pathlib import Path
 
 from curc_llm.engine.versions import list_differences, read_versions
 from curc_llm.errors import CurcLlmError
-from curc_llm.gateway.channel import Activity, EngineTarget, GatewayConfig, GatewayState, Order
+from curc_llm.gateway.channel import (
+    Activity,
+    EngineTarget,
+    Extend,
+    GatewayConfig,
+    GatewayState,
+    Order,
+    Scale,
+)
 from curc_llm.job.adapting import Adapting
 from curc_llm.job.board import Board
 from curc_llm.job.chat_keeper import ChatKeeper
 from curc_llm.job.clocks import Clocks
+from curc_llm.job.demand import Demand
 from curc_llm.job.ending import Ending, make_stop_ending, make_trouble_ending
 from curc_llm.job.engine_keeper import EngineKeeper
 from curc_llm.job.engine_slots import EngineSlots
@@ -88,6 +97,7 @@ class Supervisor:
         self._board = Board(paths.record, make_first_record(spec), lambda _: self._publish())
         self._clocks = Clocks(spec, self._board, self.request_end)
         self._last_chance = LastChance(self._board, spec.last_chance_s, self.request_end)
+        self._demand = self._make_demand() if spec.slurm else None
         self._slurm = SlurmSide(spec, self._board, self._clocks, self.request_end) if spec.slurm else None
         # Children's guards hold the read end: it closes when this process is gone, however it went.
         self._children_fd, self._alive_fd = os.pipe()
@@ -100,6 +110,7 @@ class Supervisor:
             on_activity=self._activity,
             on_keep_going=self._clocks.keep_going,
             on_restart=self._restart,
+            on_demand=self._take_demand,
             on_order=self._carry_out,
             on_failed=lambda trouble: self.request_end(make_trouble_ending(trouble)),
         )
@@ -122,6 +133,11 @@ class Supervisor:
             liveness_fd=self._children_fd,
             board=self._board,
             on_socket=self._chat_answers,
+        )
+
+    def _make_demand(self) -> Demand:
+        return Demand(
+            self._spec, self._paths, self._board, self._clocks, self.list_ready_sockets, self.request_end
         )
 
     def _make_keeper(self, place: int, spec: LaunchSpec) -> EngineKeeper:
@@ -154,12 +170,16 @@ class Supervisor:
         self._audit("started")
         keeping = [asyncio.create_task(self._board.keep_written())]
         gateway = asyncio.create_task(self._gateway.run())
-        parts = [asyncio.create_task(self._run_engines()), asyncio.create_task(self._chat.run())]
+        parts = [asyncio.create_task(self._run_engines())]
+        parts += [asyncio.create_task(self._chat.run())] if self._spec.has_chat else []
         keeping.append(asyncio.create_task(self._clocks.run()))
         keeping.append(asyncio.create_task(self._learn_versions()))
         keeping += self._slurm.start() if self._slurm is not None else []
+        keeping += self._demand.start() if self._demand is not None else []
         await self._ending.wait()
         assert self._end is not None  # noqa: S101 - set before the event
+        if self._demand is not None:
+            self._end = await self._demand.close(self._end)
         await self._wind_down(self._end, parts)
         for task in (*keeping, gateway):
             task.cancel()
@@ -187,9 +207,10 @@ class Supervisor:
         deadline = time.monotonic() + end.drain_s
         while self._running and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
+        replicas = [self._demand.end_replicas()] if self._demand is not None else []
         for part in parts:
             part.cancel()
-        _report(await asyncio.gather(*parts, return_exceptions=True))
+        _report(await asyncio.gather(*parts, *replicas, return_exceptions=True))
         self._board.end(end.status, end.reason)
         self._board.write()
         self._audit("ended", code=end.reason.code)
@@ -252,6 +273,21 @@ class Supervisor:
     def _activity(self, activity: Activity) -> None:
         self._running = activity.running
         self._clocks.note_use(activity)
+        if self._demand is not None:
+            self._demand.note_use(activity)
+
+    def _take_demand(self, message: Scale | Extend) -> None:
+        if self._demand is not None and self._end is None:
+            self._demand.take(message)
+
+    def list_ready_sockets(self) -> list[Path]:
+        """The sockets of this session's own engines that can answer."""
+        phases = [engine.phase for engine in self._board.record.engines]
+        return [
+            k.socket
+            for k, phase in zip(self._slots.keepers, phases, strict=False)
+            if phase is EnginePhase.READY
+        ]
 
     def _chat_answers(self, path: Path | None) -> None:
         self._chat_socket = path
@@ -270,7 +306,9 @@ class Supervisor:
                 max_num_seqs=keeper.max_num_seqs,
             )
             for i, keeper in enumerate(self._slots.keepers)
+            if self._demand is None or self._demand.serves_itself
         ]
+        targets += self._demand.targets() if self._demand is not None else []
         chat = str(self._chat_socket) if self._chat_socket else None
         self._gateway.send_state(
             GatewayState(record.to_json(), tuple(targets), chat, self._end is None, self._drain_message)
@@ -321,6 +359,8 @@ def make_first_record(spec: LaunchSpec) -> SessionRecord:
         started_at=now,
         heartbeat_at=now,
         ends_at=now + spec.wall_time_s if spec.wall_time_s else None,
+        parent=spec.parent,
+        predecessor=spec.predecessor,
     )
 
 

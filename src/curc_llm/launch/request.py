@@ -46,6 +46,7 @@ class SessionRequest(Frozen):
         mail_user: to whom; empty for the owner's own mailbox.
         requeue: whether Slurm may start the session again after a preemption or a lost node.
         exclusive: whether nobody else's job may be on the nodes; None: as the site says.
+        hand_over_h: hours for which further jobs go on after its wall time; None: none.
         adapters: LoRA adapters: `NAME=FOLDER`, `NAME=HUB-ID`, or the name of one of the catalogue's.
         max_loras, max_lora_rank: as in EngineSpec, for the model that chats.
 
@@ -61,6 +62,7 @@ class SessionRequest(Frozen):
     mail_user: str = Field(default="", pattern=r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190})?$")
     requeue: bool = False
     exclusive: bool | None = None
+    hand_over_h: float | None = Field(default=None, ge=0.1, le=31 * 24)
     adapters: tuple[str, ...] = ()
     max_loras: int | None = Field(default=None, ge=1, le=64)
     max_lora_rank: int | None = None
@@ -128,6 +130,7 @@ def make_slurm_spec(
         "network": facts.site.network_of(plan.partition),
         "mail_on_ready": request.mail_on_ready,
         "mail_user": request.mail_user,
+        "hand_over_s": (request.hand_over_h or 0) * 3600,
         "advertise_host": advertise_host,
     }
     if plan.beside:

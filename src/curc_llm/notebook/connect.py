@@ -18,7 +18,7 @@ from curc_llm.notebook.card import find_panel
 from curc_llm.notebook.pending import PendingSource
 from curc_llm.notebook.session_panel import SessionPanel, find_last_spec
 from curc_llm.notebook.waiting import Waiting
-from curc_llm.session.store import FoundSession
+from curc_llm.session.store import FoundSession, list_meant
 from curc_llm.sites.placement import load_site_settings
 
 # What was picked or launched in this kernel, by state folder: a cell that is run again connects to it again.
@@ -70,7 +70,7 @@ def connect(
     if name is not None or base_url is not None:
         source = _find_named(folder, name, base_url, api_key, api_key_file)
         return _show_card(PendingSource(source), folder, timeout_s, wait, wait_timeout_s)
-    sessions = discover_sessions(folder)
+    sessions = list_meant(discover_sessions(folder))
     known = None if choose else _recall(folder, sessions)
     if known is not None or len(sessions) == 1:
         source = known or PendingSource(LocalSource(sessions[0].paths))

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from curc_llm.session.demand import HandOverRecord, ScaleRecord
 from curc_llm.session.preflight import PreflightReport
 
 RECORD_VERSION = 1
@@ -189,6 +190,11 @@ class SessionRecord(_Frozen):
         warnings: sentences to show, newest last.
         reason: why the session ended, once it has.
         versions: names and versions of what the session runs.
+        parent: id of the session that this one is a replica of; empty for one of its own.
+        predecessor: id of the session that this one takes over from; empty otherwise.
+        successor: id of the session that answers for this one since its hand-over; empty before, and without.
+        scale: its replicas; None where it never had any.
+        hand_over: how its hand-over gets on; None where none is planned.
         preflight: what was found out about the job's nodes; None for a session on one node.
     """
 
@@ -214,6 +220,11 @@ class SessionRecord(_Frozen):
     warnings: tuple[str, ...] = ()
     reason: Trouble | None = None
     versions: dict[str, str] = {}
+    parent: str = ""
+    predecessor: str = ""
+    successor: str = ""
+    scale: ScaleRecord | None = None
+    hand_over: HandOverRecord | None = None
     preflight: PreflightReport | None = None
 
     def to_json(self) -> dict[str, Any]:

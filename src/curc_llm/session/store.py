@@ -120,7 +120,7 @@ def find_session(state_dir: Path, name: str | None = None, *, over_too: bool = F
 def choose_session(sessions: list[FoundSession], name: str | None, *, over_too: bool = False) -> FoundSession:
     """The one of several sessions that is meant; see `find_session`."""
     if name is None:
-        return _only(sessions, over_too)
+        return _only(list_meant(sessions), over_too)
     exact = [s for s in sessions if name in {s.session_id, s.record.slurm_job_id}]
     matches = exact or [s for s in sessions if s.session_id.startswith(name)]
     if not matches:
@@ -129,6 +129,21 @@ def choose_session(sessions: list[FoundSession], name: str | None, *, over_too: 
     if len(matches) > 1:
         raise AmbiguousSessionError(f"{name!r} fits {_names(matches)}.", "Give more of the id.")
     return matches[0]
+
+
+def list_meant(sessions: list[FoundSession]) -> list[FoundSession]:
+    """Those that somebody can mean who names none: neither replicas, nor one side of a hand-over.
+
+    Before the hand-over the old session is meant, then its successor.
+    """
+    running = {s.session_id: s.record for s in sessions if not s.status.is_over}
+
+    def is_meant(record: SessionRecord) -> bool:
+        before = running.get(record.predecessor)
+        is_early = before is not None and before.successor != record.session_id
+        return not record.parent and record.successor not in running and not is_early
+
+    return [s for s in sessions if is_meant(s.record)]
 
 
 def _only(sessions: list[FoundSession], over_too: bool) -> FoundSession:

@@ -158,12 +158,16 @@ class Runtime(Fact):
         modules: environment modules to load before.
         has_internet: whether compute nodes reach the hub.
         cuda_driver: lowest CUDA version that the nodes' driver serves; None when it isn't known.
+        jobs_may_submit: whether a job may submit others (sbatch on compute nodes), as replicas need it.
+        users_may_extend: whether people may give their own jobs more time (scontrol update timelimit).
     """
 
     python: str = ""
     modules: tuple[str, ...] = ()
     has_internet: bool | None = None
     cuda_driver: float | None = None
+    jobs_may_submit: bool = True
+    users_may_extend: bool = False
 
 
 class Site(Frozen):

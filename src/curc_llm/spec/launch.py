@@ -89,6 +89,10 @@ class LaunchSpec(Frozen):
         network: how the job's nodes speak with each other, as the site says.
         mail_on_ready: whether the job writes an e-mail when the session is ready.
         mail_user: to whom; empty: the owner.
+        has_chat: whether the session has a chat page; replicas have none.
+        parent: id of the session that this one is a replica of: it ends when that one does.
+        predecessor: id of the session that this one takes over from.
+        hand_over_s: seconds for which further jobs are to serve its models after its wall time; 0: none.
     """
 
     version: Literal[2, 3, 4] = SPEC_VERSION
@@ -123,6 +127,10 @@ class LaunchSpec(Frozen):
     network: Network = Network()
     mail_on_ready: bool = False
     mail_user: str = ""
+    has_chat: bool = True
+    parent: str = ""
+    predecessor: str = ""
+    hand_over_s: float = 0
 
 
 def read_launch_spec(path: Path) -> LaunchSpec:

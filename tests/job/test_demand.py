@@ -1,0 +1,242 @@
+"""A session that has other jobs, with Slurm's commands as scripts: what it submits, shows, takes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curc_llm.launch.request import SessionRequest, make_slurm_spec
+from curc_llm.plan.request import PlanRequest
+from curc_llm.session.demand import HandOverRecord, ScaleRecord
+from curc_llm.settings import load_settings
+from curc_llm.sites.load import SITES_DIR
+from curc_llm.spec import LaunchSpec, SlurmSpec, read_launch_spec
+from tests.fakes.fake_slurm import FakeSlurm
+from tests.job.conftest import Job, wait_until
+
+pytestmark = pytest.mark.slow
+IN_SLURM = SlurmSpec(partition="aa100", gres="gpu:a100-40gb:1")
+Start = Callable[..., Job]
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> FakeSlurm:
+    found = FakeSlurm(tmp_path / "slurm-bin")
+    found.takes("88")
+    return found
+
+
+@pytest.fixture
+def start(start_job: Start, slurm: FakeSlurm) -> Start:
+    """Starts a session as Slurm's job 77, with an hour to go; it is ready."""
+
+    def start_one(**fields: Any) -> Job:
+        path = f"{slurm.folder}{os.pathsep}{os.environ['PATH']}"
+        more = {"slurm": IN_SLURM, "advertise_host": "", "site": "alpine", "wall_time_s": 3600.0, **fields}
+        job = start_job("one", environment={"SLURM_JOB_ID": "77", "PATH": path}, **more)
+        job.wait_until_ready()
+        return job
+
+    return start_one
+
+
+def tell(slurm: FakeSlurm, state: str, reason: str, left_s: float = 3600) -> None:
+    """What squeue says of the other job; the session's own runs on for so long."""
+    end = int(time.time() + left_s)
+    own = f"77|RUNNING|{end - 3600}|{end}|aa100|gpu-normal|c1|None\n"
+    slurm.says("squeue", f"{own}88|{state}|N/A|N/A|aa100|gpu-normal|(null)|{reason}\n")
+
+
+def scale(job: Job, **fields: Any) -> None:
+    assert job.ask("/scale", **fields)[0] == 202
+
+
+def wait_for_scale(job: Job, condition: Callable[[ScaleRecord], Any]) -> ScaleRecord:
+    told = job.wait_for(lambda r: r.scale is not None and condition(r.scale)).scale
+    assert told is not None
+    return told
+
+
+def wait_for_hand_over(job: Job, condition: Callable[[HandOverRecord], Any]) -> HandOverRecord:
+    told = job.wait_for(lambda r: r.hand_over is not None and condition(r.hand_over)).hand_over
+    assert told is not None
+    return told
+
+
+def read_other(job: Job, session_id: str) -> LaunchSpec:
+    return read_launch_spec(job.paths.root.parent / session_id / "spec.json")
+
+
+def with_price(su_per_h: float) -> dict[str, Any]:
+    """The origins of a session that costs so much."""
+    request = SessionRequest(plan=PlanRequest(model="demo", hours=1))
+    settings = load_settings(environ={"HOME": "/nowhere", "CURC_LLM_SITE": "alpine"})
+    origin = make_slurm_spec(request, settings).origins[0]
+    assert origin.plan is not None
+    return {
+        "origins": (
+            origin.model_copy(update={"plan": origin.plan.model_copy(update={"su_per_h": su_per_h})}),
+        )
+    }
+
+
+def test_a_replica_that_waits_is_shown_with_the_reason_and_taken_back_when_unwanted(
+    start: Start, slurm: FakeSlurm
+) -> None:
+    job = start()
+    tell(slurm, "PENDING", "QOSMaxGRESPerUser")
+    scale(job, min_replicas=2, max_replicas=2)
+    told = wait_for_scale(job, lambda s: s.replicas and s.replicas[0].detail)
+    [replica] = told.replicas
+    assert (replica.job_id, replica.phase) == ("88", "queued")
+    assert replica.detail == "you hold all the GPUs that one person may at once with its QoS"
+    assert job.chat()[0] == 200
+    spec = read_other(job, replica.session_id)
+    assert (spec.parent, spec.has_chat, spec.idle_stop_min) == (job.record.session_id, False, 0)
+    assert 3300 < (spec.wall_time_s or 0) < 3600  # no longer than the session itself
+    assert len(slurm.called("sbatch")) == 1
+    scale(job, is_on=False)
+    wait_until(lambda: "scancel 88" in slurm.calls, what="that it is cancelled")
+    slurm.says("squeue")
+    slurm.says("sacct", "88|CANCELLED|1795264000|1795264000|aa100|gpu-normal|c1|0:0\n")
+    wait_for_scale(job, lambda s: not s.replicas)
+
+
+def test_one_that_could_never_start_is_taken_back_at_once(start: Start, slurm: FakeSlurm) -> None:
+    job = start()
+    tell(slurm, "PENDING", "PartitionTimeLimit")
+    scale(job, min_replicas=2, max_replicas=2)
+    wait_until(lambda: "scancel 88" in slurm.calls, what="that it is cancelled")
+    assert job.record.status == "ready"
+
+
+def test_a_refused_job_is_a_warning_and_tried_again_later(start: Start, slurm: FakeSlurm) -> None:
+    slurm.refuses("Invalid qos specification")
+    job = start()
+    scale(job, min_replicas=2, max_replicas=2)
+    job.wait_for(lambda r: any("A replica could not be submitted" in w for w in r.warnings))
+    told = wait_for_scale(job, lambda s: s.note)
+    assert "the next is tried in" in told.note
+    assert len(slurm.called("sbatch")) == 1
+
+
+def test_a_budget_that_allows_none_is_told_and_nothing_is_submitted(start: Start, slurm: FakeSlurm) -> None:
+    job = start(**with_price(100.0))
+    scale(job, min_replicas=2, max_replicas=2, su_budget=10)
+    told = wait_for_scale(job, lambda s: s.note)
+    assert told.note.startswith("The budget of 10 SU doesn't allow another replica: 0 are spent or bound")
+    assert slurm.called("sbatch") == []
+
+
+def test_a_replica_gets_no_more_time_than_the_budget_pays(start: Start, slurm: FakeSlurm) -> None:
+    job = start(**with_price(100.0))
+    tell(slurm, "PENDING", "Priority")
+    scale(job, min_replicas=3, max_replicas=3, su_budget=60)
+    told = wait_for_scale(job, lambda s: s.replicas)
+    spec = read_other(job, told.replicas[0].session_id)
+    assert spec.wall_time_s == 35 * 60  # 36 minutes at 100 an hour, less one by which Slurm may be late
+    assert told.su_bound == 60
+
+
+def test_where_jobs_may_not_submit_jobs_it_says_so(start: Start, slurm: FakeSlurm, tmp_path: Path) -> None:
+    text = (
+        (SITES_DIR / "alpine.yml")
+        .read_text(encoding="utf-8")
+        .replace("runtime:\n", "runtime:\n  jobs_may_submit: false\n", 1)
+    )
+    (tmp_path / "alpine.yml").write_text(text)
+    job = start(site=str(tmp_path / "alpine.yml"))
+    scale(job, max_replicas=2, min_replicas=2)
+    assert "takes no jobs from compute nodes" in wait_for_scale(job, lambda s: s.note).note
+    assert slurm.called("sbatch") == []
+
+
+def test_replicas_are_cancelled_when_the_session_ends(start: Start, slurm: FakeSlurm) -> None:
+    job = start()
+    tell(slurm, "PENDING", "Priority")
+    scale(job, min_replicas=2, max_replicas=2)
+    wait_for_scale(job, lambda s: s.replicas)
+    job.end()
+    assert "scancel 88" in slurm.calls
+
+
+def test_a_hand_over_is_planned_for_when_it_will_be_needed(start: Start, slurm: FakeSlurm) -> None:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 900))
+    slurm.says(
+        "sbatch", error=f"sbatch: Job 1 to start at {at} using 6 processors on nodes c1 in partition a"
+    )
+    job = start()
+    assert job.ask("/extend", hours=4)[0] == 202
+    told = wait_for_hand_over(job, lambda h: h.submit_at)
+    record = job.record
+    # A quarter of an hour in the queue, ten minutes to be on the safe side, and a start of seconds.
+    assert 1400 < record.ends_at - told.submit_at < 1560
+    assert all("--test-only" in call for call in slurm.called("sbatch"))
+
+
+def test_a_successor_is_one_job_that_goes_when_its_owner_stops_the_session(
+    start: Start, slurm: FakeSlurm
+) -> None:
+    job = start()
+    tell(slurm, "PENDING", "Priority")
+    assert job.ask("/extend", hours=4, is_now=True)[0] == 202
+    told = wait_for_hand_over(job, lambda h: h.detail)
+    assert (told.job_id, told.phase, told.is_done) == ("88", "queued", False)
+    spec = read_other(job, told.session_id)
+    assert (spec.predecessor, spec.wall_time_s, spec.hand_over_s) == (job.record.session_id, 3600, 3 * 3600)
+    assert job.record.successor == ""
+    assert job.chat()[0] == 200
+    job.end()
+    assert "scancel 88" in slurm.calls
+    assert job.record.reason.code == "stopped"
+
+
+def test_when_the_time_is_over_first_the_name_leads_to_the_one_that_waits(
+    start: Start, slurm: FakeSlurm
+) -> None:
+    tell(slurm, "PENDING", "Priority", left_s=26)
+    job = start(hand_over_s=7200.0, drain_s=1.0)
+    told = wait_for_hand_over(job, lambda h: h.session_id)
+    last = job.wait_for_end(60)
+    assert (last.reason.code, last.successor) == ("handed_over", told.session_id)
+    assert "It waits for its turn in Slurm's queue." in last.reason.message
+    assert slurm.called("scancel") == []
+
+
+def test_where_people_may_have_more_time_slurm_is_asked_for_it(
+    start: Start, slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    text = (
+        (SITES_DIR / "alpine.yml")
+        .read_text(encoding="utf-8")
+        .replace("runtime:\n", "runtime:\n  users_may_extend: true\n", 1)
+    )
+    (tmp_path / "alpine.yml").write_text(text)
+    end = int(time.time() + 3 * 3600)
+    slurm.says("squeue", f"77|RUNNING|{end - 3600}|{end}|aa100|gpu-normal|c1|None\n")
+    job = start(site=str(tmp_path / "alpine.yml"))
+    assert job.ask("/extend", hours=1.5)[0] == 202
+    wait_until(lambda: "scontrol update JobId=77 TimeLimit=+90" in slurm.calls, what="scontrol")
+    job.wait_for(lambda r: abs(r.ends_at - end) < 2)
+    assert job.record.hand_over is None
+    slurm.says("scontrol", error="Access/permission denied for job 77", status=1)
+    tell(slurm, "PENDING", "Priority")
+    assert job.ask("/extend", hours=1.5)[0] == 202
+    wait_for_hand_over(job, lambda h: h.submit_at)
+    assert any("Slurm gives this job no more time" in w for w in job.record.warnings)
+
+
+def test_a_replica_ends_with_its_session(start: Start, slurm: FakeSlurm, tmp_path: Path) -> None:
+    parent = start()
+    replica = start(parent=parent.record.session_id, has_chat=False)
+    record = json.loads(replica.paths.record.read_text())
+    assert record["parent"] == parent.record.session_id
+    parent.end()
+    last = replica.wait_for_end()
+    assert (last.status, last.reason.code) == ("ended", "parent_ended")

@@ -1,0 +1,72 @@
+"""When a successor is submitted and when it takes over: every rule, without any job."""
+
+from __future__ import annotations
+
+import pytest
+
+from curc_llm.job.hand_over import (
+    MARGIN_S,
+    MOST_TRIES,
+    MOVE_BEFORE_S,
+    RELAY_S,
+    RETRY_AFTER_S,
+    Estimate,
+    HandOver,
+    Step,
+    Wish,
+)
+from curc_llm.session.demand import OtherPhase
+
+QUICK = Estimate(queue_s=0, start_s=100)
+READY = OtherPhase.READY
+
+
+def test_it_is_submitted_early_enough_to_wait_and_to_start() -> None:
+    plan, slow = HandOver(Wish(4)), Estimate(queue_s=7200, start_s=600)
+    assert slow.lead_s == 7200 + 900 + MARGIN_S
+    assert plan.decide(0, slow.lead_s + 1, slow, None) is Step.WAIT
+    assert plan.decide(1, slow.lead_s, slow, None) is Step.SUBMIT
+
+
+def test_both_serve_until_the_end_is_near_then_the_successor_takes_over() -> None:
+    plan = HandOver(Wish(4))
+    assert plan.decide(0, MOVE_BEFORE_S + 1, QUICK, READY) is Step.WAIT
+    assert plan.decide(1, MOVE_BEFORE_S, QUICK, READY) is Step.MOVE
+
+
+@pytest.mark.parametrize("phase", [OtherPhase.QUEUED, OtherPhase.STARTING, OtherPhase.UNKNOWN])
+def test_one_that_cannot_answer_gets_nothing_however_near_the_end_is(phase: OtherPhase) -> None:
+    assert HandOver(Wish(4, is_now=True)).decide(0, 1, QUICK, phase) is Step.WAIT
+
+
+def test_at_once_means_as_soon_as_it_can_answer_and_the_old_address_goes_on_for_a_while() -> None:
+    plan = HandOver(Wish(4, is_now=True))
+    assert plan.decide(0, 30_000, QUICK, None) is Step.SUBMIT
+    assert plan.decide(1, 30_000, QUICK, READY) is Step.MOVE
+    plan.note_move(1)
+    assert plan.decide(RELAY_S, 30_000, QUICK, READY) is Step.WAIT
+    assert plan.decide(RELAY_S + 2, 30_000, QUICK, READY) is Step.END
+
+
+def test_handed_over_near_the_end_it_relays_to_its_last_second() -> None:
+    plan = HandOver(Wish(4))
+    plan.note_move(0)
+    assert plan.decide(RELAY_S + 2, 1, QUICK, READY) is Step.WAIT
+
+
+def test_when_the_successor_is_lost_the_session_serves_itself_again_and_tries_once_more() -> None:
+    plan = HandOver(Wish(4, is_now=True))
+    plan.note_move(0)
+    assert plan.decide(1, 9000, QUICK, OtherPhase.ENDED) is Step.TAKE_BACK
+    plan.note_failure(1)
+    assert plan.moved_s is None
+    assert plan.decide(2, 9000, QUICK, None) is Step.WAIT
+    assert plan.decide(2 + RETRY_AFTER_S, 9000, QUICK, None) is Step.SUBMIT
+
+
+def test_after_some_failures_it_gives_up() -> None:
+    plan = HandOver(Wish(4, is_now=True))
+    for _ in range(MOST_TRIES):
+        plan.note_failure(0)
+    assert plan.gave_up
+    assert plan.decide(1e6, 9000, QUICK, None) is Step.WAIT
