@@ -53,6 +53,32 @@ class ModelNotFoundError(CurcLlmError):
     """A model is neither a folder that can be served, nor a settings entry, nor a Hugging Face id."""
 
 
+class AdapterError(CurcLlmError):
+    """A LoRA adapter can't be served: it is broken, of another model, too large, or not there.
+
+    Args:
+        message, remedy: as for every `CurcLlmError`.
+        code: a stable name, such as `adapter_wrong_base`.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, code: str = "adapter_broken") -> None:
+        super().__init__(message, remedy)
+        self.code = code
+
+
+class SwapError(CurcLlmError):
+    """A session's model can't be exchanged for another one now.
+
+    Args:
+        message, remedy: as for every `CurcLlmError`.
+        code: a stable name, such as `swap_under_way`.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, code: str = "swap_refused") -> None:
+        super().__init__(message, remedy)
+        self.code = code
+
+
 class SessionNotFoundError(CurcLlmError):
     """No session fits the name or id that was given."""
 

@@ -22,6 +22,8 @@ KIND = "setting"  # what a name in a settings file stands for, in errors
 Port = Field(default=None, ge=0, le=65535)
 # Of vLLM's names (vllm/config/cache.py, CacheDType) those that aren't for one kind of GPU or model alone.
 KvCacheDtype = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2"]
+# vllm/config/lora.py, MaxLoRARanks.
+LoraRank = Literal[1, 8, 16, 32, 64, 128, 256, 320, 512]
 
 
 class ModelSettings(BaseModel):
@@ -45,6 +47,9 @@ class ModelSettings(BaseModel):
         tensor_parallel_size, pipeline_parallel_size, data_parallel_size, enable_expert_parallel: how the
             model is spread over GPUs; best left to the planner.
         seed: of the sampling, for runs that can be repeated.
+        adapters: LoRA adapters to serve with the model: a name, and its folder or Hugging Face id.
+        max_loras: how many adapters one batch may use; also makes room for adapters that are added later.
+        max_lora_rank: the largest rank that can be loaded, of those that vLLM has.
         num_gpus, num_nodes: of the whole launch.
         time_h: wall time in hours.
         mem_per_gpu_gib: host memory per GPU in GiB.
@@ -75,6 +80,9 @@ class ModelSettings(BaseModel):
     trust_remote_code: bool | None = None
     enforce_eager: bool | None = None
     seed: int | None = Field(default=None, ge=0)
+    adapters: dict[str, str] | None = None
+    max_loras: int | None = Field(default=None, ge=1, le=64)
+    max_lora_rank: LoraRank | None = None
     port: int | None = Port
     time_h: float | None = Field(default=None, gt=0)
     partition: str | None = None
@@ -237,7 +245,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in (*Settings.model_fields, *ModelSettings.model_fields):
         text = environ.get(ENV_PREFIX + name.upper(), "")
-        if not text or name in {"models", "defaults"}:
+        if not text or name in {"models", "defaults", "adapters"}:
             continue
         placed = _place({name: text.split(os.pathsep) if name == "catalogue" else text})
         try:

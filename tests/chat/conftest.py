@@ -78,6 +78,8 @@ def site(chat: ChatProcess) -> FakeGateway:
     gateway.replies.clear()
     gateway.requests.clear()
     gateway.nothing_failed = False
+    gateway.swaps.clear()
+    gateway.fitting, gateway.swap_refusal, gateway.on_swap = [], "", None
     gateway.host_header = ""
     gateway.user = "owner"
     gateway.on_keep_going = gateway.on_restart = None

@@ -4,8 +4,9 @@ As a program:   python tests/fakes/fake_engine.py --socket PATH [--model NAME] [
 In a test:      async with run_fake_engine(path, model="fake") as engine: ...
                 (engine.behaviour can be changed at any time)
 
-It answers /health, /v1/models, /metrics, /tokenize, /detokenize, embeddings, rerank, score, messages,
-responses, audio and, streamed or not, (chat) completions. How it behaves is in `Behaviour`; `POST
+It answers /health, /v1/models, /v1/load_lora_adapter and its opposite, /metrics, /tokenize, /detokenize,
+embeddings, rerank, score, messages, responses, audio and, streamed or not, (chat) completions. How it
+behaves is in `Behaviour`; `POST
 /fake/behaviour` with some of its fields as JSON changes it while it runs, `GET /fake/state` tells what it
 saw: {"seen": [...], "running": n, "finished": n, "aborted": n, "connections": n}. The answer to a chat is
 "word0 word1 word2 ..."; `max_tokens` of the request wins over `Behaviour.tokens`. Each test's engine is its
@@ -46,6 +47,7 @@ class Behaviour:
         joined_events: send this many events in one write.
         pad: further characters in each token's event, to make large answers cheap.
         max_model_len: what /v1/models says.
+        refuses_adapters: an adapter can't be loaded.
         close: don't keep connections alive.
         adapters: names of LoRA adapters that it also serves, with commas between.
     """
@@ -63,6 +65,7 @@ class Behaviour:
     joined_events: int = 1
     pad: int = 0
     max_model_len: int = 4096
+    refuses_adapters: bool = False
     close: bool = False
     adapters: str = ""
 
@@ -82,6 +85,7 @@ class FakeEngine:
     model: str = "fake"
     behaviour: Behaviour = field(default_factory=Behaviour)
     seen: list[dict[str, Any]] = field(default_factory=list)
+    adapters: dict[str, str] = field(default_factory=dict)
     running: int = 0
     finished: int = 0
     aborted: int = 0
@@ -174,6 +178,8 @@ class Answer:
         fixed = {
             "/health": lambda: self.write(self.behaviour.health, b""),
             "/v1/models": self.send_models,
+            "/v1/load_lora_adapter": self.load_adapter,
+            "/v1/unload_lora_adapter": self.unload_adapter,
             "/metrics": self.send_metrics,
             "/fake/state": lambda: self.write_json(200, self.engine.state()),
             "/fake/behaviour": self.change_behaviour,
@@ -189,6 +195,20 @@ class Answer:
             assert name in known, f"there is no behaviour {name!r}"
             setattr(self.behaviour, name, value)
         await self.write_json(200, asdict(self.behaviour))
+
+    async def load_adapter(self) -> None:
+        """In vLLM's words (vllm/entrypoints/openai/models/serving.py)."""
+        name, path = self.document["lora_name"], self.document["lora_path"]
+        if self.behaviour.refuses_adapters:
+            error = {"message": "The fake engine has no room.", "type": "InternalServerError", "code": 500}
+            await self.write_json(500, {"error": error})
+        else:
+            self.engine.adapters[name] = path
+            await self.write(200, f"Success: LoRA adapter '{name}' added successfully.".encode())
+
+    async def unload_adapter(self) -> None:
+        self.engine.adapters.pop(self.document["lora_name"], None)
+        await self.write(200, b"Success")
 
     async def send_models(self) -> None:
         model = {
@@ -244,7 +264,7 @@ class Answer:
         elif self.behaviour.status != 200:
             error = {"message": "The fake engine was told to refuse.", "type": "BadRequestError", "code": 400}
             await self.write_json(self.behaviour.status, {"error": error})
-        elif self.document.get("model") not in self.names:
+        elif self.document.get("model") not in {None, *self.names, *self.engine.adapters}:
             error = {"message": f"The model `{self.document['model']}` does not exist.", "code": 404}
             await self.write_json(404, {"error": error})
         elif self.document.get("stream"):
@@ -410,10 +430,10 @@ def _data(value: Any) -> bytes:
 
 @contextlib.asynccontextmanager
 async def run_fake_engine(
-    path: Path | str, model: str = "fake", **behaviour: Any
+    path: Path | str, model: str = "fake", *, adapters: dict[str, str] | None = None, **behaviour: Any
 ) -> AsyncIterator[FakeEngine]:
     """Runs an engine in this process; leaving the block kills it, with all its connections."""
-    engine = FakeEngine(model, Behaviour(**behaviour))
+    engine = FakeEngine(model, Behaviour(**behaviour), adapters=dict(adapters or {}))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - a pathlib call in an async function is flagged too
     server = await asyncio.start_unix_server(engine.serve, str(path))
@@ -435,6 +455,7 @@ async def main() -> None:
     parser.add_argument(
         "--ready-after-s", type=float, default=0.0, help="open the socket only after this time"
     )
+    parser.add_argument("--adapters", type=json.loads, default={}, help="paths by name, as JSON")
     for item in fields(Behaviour):
         if isinstance(item.default, bool):
             parser.add_argument("--" + item.name.replace("_", "-"), action="store_true")

@@ -109,6 +109,10 @@ class FakeGateway:
     count_reply: tuple[int, Any] = (200, {"count": 12, "max_model_len": 4096, "tokens": []})
     kept_going: int = 0
     restarts: list[str] = field(default_factory=list)
+    fitting: list[dict[str, Any]] = field(default_factory=list)
+    swaps: list[dict[str, Any]] = field(default_factory=list)
+    swap_refusal: str = ""
+    on_swap: Callable[[], None] | None = None
     running: int = 0
     aborted: int = 0
     is_down: bool = False
@@ -208,6 +212,8 @@ class FakeGateway:
                 await _send_json(writer, 200, {})
             elif (method, path) == ("POST", "/restart"):
                 await _send_json(writer, *self._restart(headers.get("x-curc-llm-user", ""), json.loads(body)))
+            elif path.partition("?")[0] == "/swap":
+                await _send_json(writer, *self._swap(method, headers.get("x-curc-llm-user", ""), body))
             elif (method, path) == ("POST", "/tokenize"):
                 self._note(counted=[*self.counted, json.loads(body)])
                 await _send_json(writer, *self.count_reply)
@@ -217,8 +223,6 @@ class FakeGateway:
                 )
             elif path == "/metrics":
                 await _send_json(writer, 200, self.metrics)
-            elif path == "/tokenize":
-                await _send_json(writer, 200, {"count": len(json.dumps(json.loads(body)["messages"])) // 4})
             else:
                 await self._complete(reader, writer, json.loads(body))
 
@@ -234,6 +238,21 @@ class FakeGateway:
         if self.on_restart:
             self.on_restart()
         return 202, {"status": "restarting", "models": [body["model"]]}
+
+    def _swap(self, method: str, user: str, body: bytes) -> tuple[int, Any]:
+        """As the gateway does: for the owner alone."""
+        engine = self.record["engines"][0]["served_model_name"]
+        if user != "owner":
+            message = "Only the session's owner may change what it serves."
+            return 403, {"error": {"message": message, "code": "permission_denied"}}
+        if method == "GET":
+            return 200, {"engine": engine, "models": self.fitting}
+        if self.swap_refusal:
+            return 400, {"error": {"message": self.swap_refusal, "code": "does_not_fit"}}
+        self._note(swaps=[*self.swaps, json.loads(body)])
+        if self.on_swap:
+            self.on_swap()
+        return 202, {"status": "swapping", "engine": engine}
 
     async def _complete(self, reader: asyncio.StreamReader, writer: Writer, request: dict[str, Any]) -> None:
         by_model = self.replies.get(request["model"], self.default)

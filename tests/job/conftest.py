@@ -97,6 +97,14 @@ class Job:
             with error:
                 return error.code, json.load(error)
 
+    def delete(self, path: str) -> tuple[int, dict[str, Any]]:
+        """DELETEs with the owner's key; status and JSON of the answer."""
+        key = self.paths.api_key.read_text().strip()
+        url = f"http://127.0.0.1:{self.record.port}{path}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"}, method="DELETE")
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.load(answer)
+
     def chat(self, model: str = "one", **fields: Any) -> tuple[int, dict[str, Any]]:
         """Asks a model something."""
         return self.ask(
@@ -141,7 +149,10 @@ def short_dir() -> Iterator[Path]:
 
 @pytest.fixture
 def start_job(tmp_path: Path, short_dir: Path) -> Iterator[Callable[..., Job]]:
-    """Starts jobs; `environment` tells the fake engine what to do, other options are fields of the spec."""
+    """Starts jobs; `environment` tells the fake engine what to do, other options are fields of the spec.
+
+    `engine` are fields of each engine's spec.
+    """
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text('{"max_position_embeddings": 4096}')
@@ -151,11 +162,18 @@ def start_job(tmp_path: Path, short_dir: Path) -> Iterator[Callable[..., Job]]:
     jobs: list[Job] = []
 
     def start(
-        *models: str, environment: dict[str, str] | None = None, replicas: int = 1, **fields: Any
+        *models: str,
+        environment: dict[str, str] | None = None,
+        engine: dict[str, Any] | None = None,
+        replicas: int = 1,
+        **fields: Any,
     ) -> Job:
         settings = load_settings(tmp_path / "settings.yml", {"HOME": str(tmp_path)})
-        wanted, python = models or ("one",), str(FAKE_PYTHON)
+        python = str(FAKE_PYTHON)
+        wanted = models or ("one",)
         spec = make_launch_spec(settings, wanted, device="cpu", engine_python=python, replicas=replicas)
+        engines = tuple(one.model_copy(update=engine or {}) for one in spec.engines)
+        spec = spec.model_copy(update={"engines": engines})
         own = {"FAKE_ENGINE_REAL_PYTHON": sys.executable, "HOME": str(tmp_path), "TMPDIR": str(short_dir)}
         inherited = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
         jobs.append(Job(spec.model_copy(update=fields), inherited | own | (environment or {})))

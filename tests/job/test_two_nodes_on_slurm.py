@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ TWO = ("--num-nodes", "2", "--num-gpus", "2")
 TENSOR = (*TWO, "--tensor-parallel-size", "2")
 QUESTION = "What is a session?"
 ANSWER = "A session is a running job with one model in it."
+KNOCK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])"
 RAY_PYTHON = f"""#!/bin/sh
 export PYTHONPATH={ROOT}/tests/fakes/cpu_ray_platform
 exec {sys.executable} "$@"
@@ -43,6 +45,20 @@ def anna(second_bed: Bed) -> Iterator[Login]:
     login.clear()
     yield login
     second_bed.clear()
+
+
+@pytest.fixture
+def foreign_ray_folder(second_bed: Bed) -> Iterator[Path]:
+    """Ray's usual folder, which another user had first."""
+    folder = Path("/tmp/ray")
+    is_new = not folder.exists()
+    if is_new:
+        folder.mkdir(mode=0o700)
+        shutil.chown(folder, second_bed.ground.neighbour)
+    yield folder
+    assert not any(folder.iterdir())
+    if is_new:
+        folder.rmdir()
 
 
 def launch(anna: Login, *options: str) -> str:
@@ -84,6 +100,29 @@ def find_on(node: Node, words: str) -> list[int]:
     return [int(pid) for pid, args in found if int(pid) in pids and re.search(words, args)]
 
 
+def check_listeners_are_documented(anna: Login) -> None:
+    """Every socket that the session listens on is of a process that docs/security.md names."""
+    table = (ROOT / "docs" / "security.md").read_text().partition("### An engine over several nodes")[2]
+    rows = [line for line in table.partition("## Keys")[0].splitlines() if line.startswith("| `")]
+    known = tuple(name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1]))
+    own = {int(line.split()[0]) for line in anna.processes()}
+    for node in anna.bed.ground.nodes:
+        listed = network.run("ip", "netns", "exec", node.namespace, "ss", "-ltnpH").splitlines()
+        found = [(line, re.findall(r'"([^"]+)",pid=(\d+)', line)) for line in listed]
+        names = {name for _, users in found for name, pid in users if int(pid) in own}
+        assert names, f"nothing of the session listens on {node.name}"
+        assert {name for name in names if not name.startswith(known)} == set()
+
+
+def check_gateway_asks_for_a_key(anna: Login, name: str) -> None:
+    """What another user gets of the one port that is meant to be reached."""
+    record = anna.record(name)
+    assert record is not None
+    ben = Login(anna.bed, anna.bed.ground.neighbour)
+    asked = ben.run(sys.executable, "-c", KNOCK, f"{record.base_url}/models", check=False)
+    assert "HTTP Error 401" in asked.stderr
+
+
 def set_link(node: Node, state: str) -> None:
     """Plugs a node's network in or out."""
     network.run("ip", "-n", node.namespace, "link", "set", "eth0", state)
@@ -93,6 +132,8 @@ def set_link(node: Node, state: str) -> None:
 def test_vllm_s_own_tensor_parallelism_answers_and_survives_a_killed_worker(anna: Login) -> None:
     name = launch(anna, *TENSOR)
     check_answers(anna, name)
+    check_listeners_are_documented(anna)
+    check_gateway_asks_for_a_key(anna, name)
     second = anna.bed.ground.nodes[1]
     (worker,) = find_on(second, "^VLLM::Worker_TP1")
     os.kill(worker, signal.SIGKILL)
@@ -110,19 +151,25 @@ def test_copies_of_the_model_on_two_nodes_answer_as_one(anna: Login) -> None:
     cores = [find_on(node, "^VLLM::EngineCore_DP") for node in anna.bed.ground.nodes]
     assert [len(pids) for pids in cores] == [1, 1]
     check_answers(anna, name)
+    check_listeners_are_documented(anna)
     check_ends_without_a_trace(anna, name)
 
 
 @pytest.mark.engine
-def test_ray_spreads_a_model_over_two_nodes_and_lets_nobody_else_in(anna: Login) -> None:
+def test_ray_spreads_a_model_over_two_nodes_and_lets_nobody_else_in(
+    anna: Login, foreign_ray_folder: Path
+) -> None:
     python = anna.bed.ground.folder / "ray_python"
     python.write_text(RAY_PYTHON)
     python.chmod(0o755)
     anna.more["CURC_LLM_ENGINE_PYTHON"] = str(python)
+    stray = anna.bed.home(anna.user) / ".ray" / "auth_token"
+    anna.run("sh", "-c", f"mkdir -p {stray.parent} && echo stray > {stray}")
     name = launch(anna, *TENSOR, "--distributed-executor-backend", "ray")
     workers = [find_on(node, "^ray::RayWorkerProc") for node in anna.bed.ground.nodes]
     assert [len(pids) for pids in workers] == [1, 1]
     check_answers(anna, name)
+    check_listeners_are_documented(anna)
     plan = (anna.paths(name).root / "ranks-0.json").read_text()
     head = re.search(r'"head_address": "([\d.]+)",\s+"head_port": (\d+)', plan)
     assert head is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curc_llm.catalogue.architecture import Architecture
 from curc_llm.factfile import Fact, Frozen, Source
@@ -60,6 +60,39 @@ class Defaults(Frozen):
     kv_cache_dtype: str | None = None
 
 
+class CatalogueAdapter(Frozen):
+    """A LoRA adapter that the catalogue knows for a model.
+
+    Args:
+        title: what it is good for, in a few words.
+        hub_id: Hugging Face id; empty for one in a folder.
+        folder: its folder; empty for one of the hub.
+        revision: commit hash, where known.
+        rank: the largest of its ranks, where known.
+        target_modules: the layers that it changes, where known.
+        licence: its name; SPDX where there is one.
+    """
+
+    title: str = ""
+    hub_id: str = ""
+    folder: str = ""
+    revision: str | None = None
+    rank: int | None = Field(default=None, ge=1)
+    target_modules: tuple[str, ...] = ()
+    licence: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where it is: its folder, else its Hugging Face id."""
+        return self.folder or self.hub_id
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> CatalogueAdapter:
+        if bool(self.hub_id) == bool(self.folder):
+            raise ValueError("an adapter needs either hub_id or folder")
+        return self
+
+
 class Model(Fact):
     """One model.
 
@@ -80,6 +113,7 @@ class Model(Fact):
         is_estimate: True when the parameters were computed from config.json alone.
         assumed: what had to be assumed, in sentences; for models that are not in the catalogue.
         folder: the local folder that it was read from, else empty.
+        adapters: LoRA adapters for it, by the names under which they are served.
         vllm_refusal: why vLLM is certain to refuse it, in one sentence; empty for all that it serves.
     """
 
@@ -101,6 +135,7 @@ class Model(Fact):
     is_estimate: bool = False
     assumed: tuple[str, ...] = ()
     folder: str = ""
+    adapters: dict[str, CatalogueAdapter] = {}
     vllm_refusal: str = ""
 
 

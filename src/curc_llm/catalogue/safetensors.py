@@ -46,6 +46,25 @@ def read_header(path: Path) -> Header:
         >>> read_header(Path("model.safetensors")).params
         {'BF16': 8030261248}
     """
+    header, size = _read_start(path)
+    return parse_header(path, header, size)
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a file, by the tensor's name; raises as `read_header` does.
+
+    Example:
+        >>> read_shapes(Path("adapter_model.safetensors"))["base_model.model.lm_head.lora_A.weight"]
+        (16, 4096)
+    """
+    header, size = _read_start(path)
+    parse_header(path, header, size)  # raises for what is no header
+    tensors = json.loads(header)
+    return {name: tuple(one["shape"]) for name, one in tensors.items() if name != "__metadata__"}
+
+
+def _read_start(path: Path) -> tuple[bytes, int]:
+    """The header as it is written, and the length of the whole file in bytes."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -53,10 +72,9 @@ def read_header(path: Path) -> Header:
             _check_start(path, size, start)
             length = struct.unpack("<Q", start)[0]
             _check_length(path, size, length)
-            header = file.read(length)
+            return file.read(length), size
     except OSError as error:
         raise ModelNotFoundError(f"{path} can't be read: {error.strerror}.", FETCH_AGAIN) from error
-    return parse_header(path, header, size)
 
 
 def parse_header(path: Path, header: bytes, file_bytes: int) -> Header:

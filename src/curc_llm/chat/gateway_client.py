@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httptools
 import orjson
@@ -18,7 +19,7 @@ from curc_llm.errors import ApiError
 USER_HEADER = "X-Curc-Llm-User"
 END_OF_STREAM = "[DONE]"
 COUNT_S = 3.0
-NOT_READY_CODES = frozenset({"model_loading", "engine_restarting"})
+NOT_READY_CODES = frozenset({"model_loading", "engine_restarting", "model_swapping"})
 
 
 class GatewayError(ApiError):
@@ -88,6 +89,23 @@ class GatewayClient:
                 person isn't its owner (`permission_denied`).
         """
         await self._ask("POST", "/restart", user, {"model": model})
+
+    async def list_swaps(self, user: str, engine: str) -> dict[str, Any]:
+        """The models that fit in an engine's place, and `engine`, its served model name.
+
+        Raises:
+            GatewayError: they can't be had, or the person isn't the owner.
+        """
+        reply = await self._ask("GET", f"/swap?engine={quote(engine, safe='')}", user)
+        return reply if isinstance(reply, dict) else {}
+
+    async def swap(self, model: str, engine: str, user: str) -> None:
+        """Begins to exchange a model; how it gets on stands in the session's status.
+
+        Raises:
+            GatewayError: it can't be (`does_not_fit`, `swap_under_way` …), or the person isn't the owner.
+        """
+        await self._ask("POST", "/swap", user, {"model": model, "engine": engine})
 
     async def load_metrics(self, user: str) -> str:
         """The session's metrics as Prometheus has them.

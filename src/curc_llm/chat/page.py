@@ -22,6 +22,7 @@ from curc_llm.chat.page_view import Update
 from curc_llm.chat.panel_actions import PanelActions
 from curc_llm.chat.restart_actions import RestartActions
 from curc_llm.chat.shelf_actions import ShelfActions
+from curc_llm.chat.swap_actions import SwapActions
 from curc_llm.chat.talk_actions import TalkActions
 from curc_llm.chat.telling import Told, listen, render_told
 
@@ -44,7 +45,7 @@ SHELF = (
     "prompts",
 )
 CONVERSE = (*TALK, "chatbot", "chats", "meter")
-LOOK = ("header", "banner", "keep_going", "session", "timer")
+LOOK = ("header", "banner", "keep_going", "session", "swap", "timer")
 MODEL = ("model", "other_model", "chatbot", "reasoning", "help", *NUMBERS)
 LIST = ("chats", "meter", "told")
 FILES = ("chips", "meter", "told")
@@ -62,6 +63,7 @@ class Actions:
         panel: looks at the session.
         code: the conversation as code.
         restart: starts a model again.
+        swap: exchanges the model for another one.
     """
 
     talk: TalkActions
@@ -70,6 +72,7 @@ class Actions:
     panel: PanelActions
     code: CodeActions
     restart: RestartActions
+    swap: SwapActions
 
 
 def make_page(actions: Actions, model: str, title: str) -> gr.Blocks:
@@ -87,6 +90,7 @@ def make_page(actions: Actions, model: str, title: str) -> gr.Blocks:
         _connect_panel(page, parts, actions.panel)
         _connect_code(parts, actions.code)
         _connect_restart(parts, actions.restart)
+        _connect_swap(parts, actions.swap)
         _connect_checks(parts)
     page.max_threads = MAX_THREADS
     page.queue(default_concurrency_limit=None, api_open=False)
@@ -176,6 +180,12 @@ def _connect_code(parts: Parts, code: CodeActions) -> None:
 def _connect_restart(parts: Parts, restart: RestartActions) -> None:
     names = ("banner", "told")
     run = _show(restart.run, names)
+    parts.command.change(run, parts.command, parts.list(*names), queue=False, **QUIET)
+
+
+def _connect_swap(parts: Parts, swap: SwapActions) -> None:
+    names = ("acts", "banner", "told")
+    run = _show(swap.run, names)
     parts.command.change(run, parts.command, parts.list(*names), queue=False, **QUIET)
 
 

@@ -33,6 +33,7 @@ class Parts:
     other: gr.Chatbot
     message: gr.Textbox
     model: gr.Dropdown
+    swap: gr.Markdown
     system_prompt: gr.Textbox
     temperature: gr.Textbox
     top_p: gr.Textbox
@@ -229,6 +230,7 @@ def _make_fields() -> dict[str, Any]:
         "model": gr.Dropdown(
             label="Model", choices=[], visible=False, interactive=True, allow_custom_value=True
         ),
+        "swap": _make_html("curc-swap-slot"),
         "system_prompt": gr.Textbox(
             elem_id=find_field_id("system_prompt"),
             label="System prompt",

@@ -28,6 +28,7 @@ from curc_llm.chat.panel_html import render_banner, render_header
 from curc_llm.chat.session_html import SessionView, render_session
 from curc_llm.chat.session_panel import is_ready, make_banner, make_state_word, make_status_line
 from curc_llm.chat.session_watch import MAX_AGE_S, Snapshot, choose_model
+from curc_llm.chat.swap_html import record_is_open, render_swap
 from curc_llm.chat.turns import Turns
 from curc_llm.session.keys import OWNER
 
@@ -122,7 +123,7 @@ class PanelActions:
         )
         access = describe_access(user, snapshot.record, os.environ)
         can_keep_going = banner is not None and banner.can_keep_going and access.may_keep_going
-        is_new = bool(snapshot.models) and chosen != model
+        is_new = bool(snapshot.models) and (chosen != model or desk.models != snapshot.models)
         return {
             "header": render_header(
                 chosen or "curc-llm",
@@ -134,6 +135,7 @@ class PanelActions:
             "banner": render_banner(banner, is_owner=access.may_restart),
             "keep_going": gr.update(visible=can_keep_going),
             "timer": gr.update(value=choose_poll_s(well and banner is None, self._desks.count_open())),
+            "swap": render_swap(engine, may_swap=access.may_restart and record_is_open(snapshot)),
             "session": render_session(await self._view(snapshot, access, request)),
         }
 

@@ -37,6 +37,7 @@ from curc_llm.chat.restart_actions import RestartActions
 from curc_llm.chat.session_eyes import SessionEyes
 from curc_llm.chat.session_watch import SessionWatch, Snapshot, choose_model
 from curc_llm.chat.shelf_actions import ShelfActions
+from curc_llm.chat.swap_actions import SwapActions
 from curc_llm.chat.talk_actions import TalkActions
 from curc_llm.chat.theme import make_theme, read_script, read_style
 from curc_llm.chat.turns import Turns
@@ -134,6 +135,7 @@ def _make_page(turns: Turns, options: ChatOptions, model: str, title: str) -> gr
         PanelActions(turns, desks, models, options.state_dir, load_examples(options.examples)),
         CodeActions(turns, desks, models, options.state_dir / SESSIONS),
         RestartActions(turns, desks),
+        SwapActions(turns, desks),
     )
     return make_page(actions, model, title)
 

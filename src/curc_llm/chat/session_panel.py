@@ -72,7 +72,8 @@ def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
         return _make_end(record)
     engine = snapshot.engine(model)
     return (
-        _make_engine_banner(record, engine, snapshot.now)
+        _make_swap(engine)
+        or _make_engine_banner(record, engine, snapshot.now)
         or _make_ending(record, snapshot.now)
         or _make_restarted(engine, snapshot.now)
         or _make_warning(record)
@@ -204,6 +205,24 @@ def _make_engine_banner(record: SessionRecord, engine: EngineRecord | None, now:
         )
     title = f"{_render_phase(engine)}: {name}"
     return Banner("busy", title, _render_elapsed(engine, now), _progress(engine, now))
+
+
+def _make_swap(engine: EngineRecord | None) -> Banner | None:
+    """Another model takes this one's place: how far that is, and whether one can go on writing."""
+    swap = engine.swap if engine is not None else None
+    if engine is None or swap is None:
+        return None
+    old, title = swap.from_model, f"{swap.to_model} takes the place of {swap.from_model}"
+    if swap.phase in {"planned", "downloading"}:
+        step = f"{title}: downloading {swap.detail}".strip()
+        return Banner("busy", step, f"{old} still answers.", -1.0 if swap.progress is None else swap.progress)
+    if swap.phase == "stopping":
+        return Banner("busy", title, f"{old} ends what it is answering.", -1.0)
+    phase = _lower_first(_render_phase(engine))
+    if swap.phase == "going back":
+        failed = f"{swap.to_model} could not start; {old} is started again: {phase}"
+        return Banner("warning", failed, WRITE_NOW, -1.0)
+    return Banner("busy", f"{title}: {phase}", WRITE_NOW, -1.0)
 
 
 def _make_ending(record: SessionRecord, now: float) -> Banner | None:

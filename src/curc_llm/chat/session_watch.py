@@ -39,12 +39,12 @@ class Snapshot:
 
     @property
     def models(self) -> list[str]:
-        """The names of the models that can chat, in the session's order."""
-        return list(dict.fromkeys(e.served_model_name for e in self.engines))
+        """The names of the models and adapters that can chat, in the session's order."""
+        return list(dict.fromkeys(name for e in self.engines for name in e.names))
 
     def engine(self, model: str) -> EngineRecord | None:
-        """The engine of a model: of several, one that is ready."""
-        own = [e for e in self.engines if e.served_model_name == model]
+        """The engine of a model or adapter: of several, one that is ready."""
+        own = [e for e in self.engines if model in e.names]
         return next((e for e in own if e.phase is EnginePhase.READY), own[0] if own else None)
 
 

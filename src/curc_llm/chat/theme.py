@@ -40,6 +40,7 @@ SCRIPTS = (
     "paths.js",
     "edit.js",
     "code.js",
+    "swap.js",
     "session.js",
     "told.js",
     "copy.js",

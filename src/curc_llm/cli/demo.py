@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.options import adapter_options, load, verb_options
 from curc_llm.cli.output import Output
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SHARE_OF_TWO = 0.4  # of a GPU's memory, for each of two engines
     "--model", help="Serve this instead: a folder, a Hugging Face id, or an entry of your settings."
 )
 @click.option("--embed", is_flag=True, help="Also serve the bundled model as `demo-embed`, for embeddings.")
+@adapter_options
 @click.option(
     "--lab", is_flag=True, help="Also start JupyterLab with the notebooks, connected; Ctrl-C ends it."
 )
@@ -44,6 +45,9 @@ def demo(
     time_h: float | None,
     idle_stop_min: float | None,
     port: int | None,
+    adapters: tuple[str, ...],
+    max_loras: int | None,
+    max_lora_rank: str | None,
     config: Path | None,
     as_json: bool,
 ) -> None:
@@ -65,8 +69,9 @@ def demo(
         output.say("With --lab, JupyterLab starts too: notebooks to learn from, connected to this session.")
     models = (model, DEMO_EMBED_NAME) if embed or (lab and model == "demo") else (model,)
     # Two engines share what the machine has.
-    flags = {"gpu_memory_utilization": SHARE_OF_TWO} if len(models) == 2 else {}
-    run_session(settings, Start(models, flags, port, time_h, detach, lab=lab), output)
+    flags: dict[str, Any] = {"gpu_memory_utilization": SHARE_OF_TWO} if len(models) == 2 else {}
+    flags |= {"max_loras": max_loras, "max_lora_rank": max_lora_rank}
+    run_session(settings, Start(models, flags, port, time_h, detach, lab=lab, adapters=adapters), output)
 
 
 def _check_lab(detach: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.options import adapter_options, load, verb_options
 from curc_llm.cli.output import Output
 from curc_llm.cli.plan import read_request, request_options
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", required=False)
 @request_options
+@adapter_options
 @click.option("--reservation", default="", metavar="NAME", help="Slurm reservation.")
 @click.option(
     "--idle-stop-min", type=click.FloatRange(min=0), help="End after so many minutes unused; 0: never."
@@ -94,7 +95,8 @@ def _make_request(settings: Settings, model: str | None, asked: dict[str, Any]) 
     from curc_llm.factfile import explain
     from curc_llm.launch.request import SessionRequest
 
-    own = {name: asked.pop(name) for name in ("reservation", "idle_stop_min", "mail", "requeue")}
+    names = ("reservation", "idle_stop_min", "mail", "requeue", "adapters", "max_loras", "max_lora_rank")
+    own = {name: asked.pop(name) for name in names}
     wanted = read_request(model, asked, settings)
     mail = own.pop("mail")
     named = model or settings.active_model

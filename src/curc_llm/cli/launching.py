@@ -45,6 +45,7 @@ class Start:
         idle_stop_min: minutes without a request until it ends; None for the settings' or the old session's.
         replicas: engines for each model.
         lab: run JupyterLab beside it, with the notebooks; it goes on when the session has ended.
+        adapters: LoRA adapters, as people name them.
     """
 
     models: tuple[str, ...]
@@ -55,6 +56,7 @@ class Start:
     repeats: str | None = None
     idle_stop_min: float | None = None
     lab: bool = False
+    adapters: tuple[str, ...] = ()
     replicas: int = 1
 
 
@@ -140,6 +142,7 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
     """The spec of new engines, each planned for this machine first."""
     from curc_llm.engine.versions import read_versions
     from curc_llm.launch import detect_device, find_engine_python
+    from curc_llm.launch.adapters import add_adapters
     from curc_llm.launch.planning import plan_engines
     from curc_llm.spec import choose_models, make_launch_spec
 
@@ -158,6 +161,7 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
         origins=planned.origins,
         replicas=start.replicas,
     )
+    spec = add_adapters(spec, start.adapters, settings)
     more = {"site": planned.site, "facts_digest": planned.facts_digest}
     return spec.model_copy(update={**more, "versions": read_versions(python, device)})
 

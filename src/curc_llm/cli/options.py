@@ -49,6 +49,31 @@ def check_site(_ctx: click.Context, _parameter: click.Parameter, value: str | No
     return value
 
 
+def adapter_options(function: Function) -> Function:
+    """Adds `--adapter`, `--max-loras` and `--max-lora-rank`."""
+    for option in (
+        click.option(
+            "--max-lora-rank",
+            type=click.Choice(["1", "8", "16", "32", "64", "128", "256", "320", "512"]),
+            help="Largest rank of adapters; what they need, at least 16, when not given.",
+        ),
+        click.option(
+            "--max-loras",
+            type=click.IntRange(1, 64),
+            help="Adapters that one batch may use; also makes room for adapters that you add later.",
+        ),
+        click.option(
+            "--adapter",
+            "adapters",
+            multiple=True,
+            metavar="NAME=PATH",
+            help="Also serve this LoRA adapter, a folder or Hugging Face id, as NAME; can be repeated.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def session_argument(function: Function) -> Function:
     """Adds the optional argument SESSION."""
     return click.argument("session", required=False, shell_complete=complete_session)(function)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from curc_llm.cli.options import load, verb_options
+from curc_llm.cli.options import adapter_options, load, verb_options
 from curc_llm.cli.output import Output
 
 
@@ -52,6 +52,7 @@ from curc_llm.cli.output import Output
     metavar="SESSION",
     help="Do an earlier session again: its id, or a spec.json; the same models, revisions and settings.",
 )
+@adapter_options
 @click.option("--detach", is_flag=True, help="Return when the session is ready, and leave it running.")
 @verb_options
 def serve(
@@ -62,6 +63,7 @@ def serve(
     idle_stop_min: float | None,
     repeats: str | None,
     detach: bool,
+    adapters: tuple[str, ...],
     replicas: int,
     config: Path | None,
     as_json: bool,
@@ -75,9 +77,11 @@ def serve(
     """
     from curc_llm.cli.launching import Start, run_session
 
-    _check_repeat(repeats, models, engine_flags | {"replicas": None if replicas == 1 else replicas})
+    more = {"replicas": None if replicas == 1 else replicas, "adapter": adapters or None}
+    _check_repeat(repeats, models, engine_flags | more)
     settings = load(config, {"idle_stop_min": idle_stop_min, "device": device})
-    start = Start(models, engine_flags, port, time_h, detach, repeats, idle_stop_min, replicas=replicas)
+    times = (port, time_h, detach, repeats, idle_stop_min)
+    start = Start(models, engine_flags, *times, replicas=replicas, adapters=adapters)
     run_session(settings, start, Output(as_json))
 
 

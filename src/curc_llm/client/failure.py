@@ -94,7 +94,7 @@ def _remedy(error: openai.APIStatusError, code: str, source: Source) -> str:
 
 def _models(source: Source) -> str:
     try:
-        return ", ".join(repr(e.served_model_name) for e in source.record().models) or "none"
+        return ", ".join(repr(name) for e in source.record().models for name in e.names) or "none"
     except CurcLlmError:
         return "see session.models()"
 

@@ -44,7 +44,7 @@ def _explain_kind(error: ApiError, source: Source, model: str, kind: Kind) -> Ap
     except CurcLlmError:
         return None
     wanted, lacks, others = kind.value
-    runner = next((e.runner for e in engines if e.served_model_name == model), wanted)
+    runner = next((e.runner for e in engines if model in e.names), wanted)
     if runner == wanted:
         return None
     able = ", ".join(e.served_model_name for e in engines if e.runner == wanted) or "none"

@@ -108,7 +108,7 @@ class Link:
                 f"Session {self.session_id} is {record.status}: its models aren't known yet.",
                 f"See how it gets on: curc-llm status {self.session_id} --watch",
             )
-        served = ", ".join(repr(e.served_model_name) for e in record.models)
+        served = ", ".join(repr(name) for e in record.models for name in e.names)
         raise ModelNotFoundError(
             f"Session {self.session_id} serves no model that {what}.", f"Name model=; there is {served}."
         )
@@ -234,7 +234,7 @@ class Link:
 
 def _is_ready(record: SessionRecord, model: str | None) -> bool:
     """True when there is nothing more to wait for."""
-    phases = {engine.served_model_name: engine.phase for engine in record.models}
+    phases = {name: engine.phase for engine in record.models for name in engine.names}
     settled = {EnginePhase.READY, EnginePhase.FAILED}
     if record.status.is_over or not phases:
         return False

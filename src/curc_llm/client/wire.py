@@ -61,6 +61,12 @@ def post_json(
     return status, parse_object(body)
 
 
+def delete_json(url: str, secret: Secret, *, timeout_s: float = 10.0) -> tuple[int, dict[str, Any]]:
+    """DELETEs, once; returns HTTP status and body. Takes what `get_json` takes, raises as it does."""
+    status, body = _ask_once(url, secret, timeout_s, "application/json", method="DELETE")
+    return status, parse_object(body)
+
+
 def _get(url: str, secret: Secret | None, timeout_s: float, accept: str) -> tuple[int, bytes]:
     for pause_s in PAUSES_S:
         try:
@@ -71,10 +77,15 @@ def _get(url: str, secret: Secret | None, timeout_s: float, accept: str) -> tupl
 
 
 def _ask_once(
-    url: str, secret: Secret | None, timeout_s: float, accept: str, data: bytes | None = None
+    url: str,
+    secret: Secret | None,
+    timeout_s: float,
+    accept: str,
+    data: bytes | None = None,
+    method: str | None = None,
 ) -> tuple[int, bytes]:
     headers = {"Accept": accept} | ({"Content-Type": "application/json"} if data is not None else {})
-    request = urllib.request.Request(url, data, headers)  # noqa: S310 - source.py allows http(s) only
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - source.py allows http(s) only
     if secret is not None:
         request.add_unredirected_header("Authorization", f"Bearer {secret.reveal()}")
     # No proxy: a session is inside the cluster or behind a tunnel, where HTTP_PROXY would only be in the way.

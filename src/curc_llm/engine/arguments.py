@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from curc_llm.plan.flags import Value, render_flags
-from curc_llm.spec import DEMO_MODEL_DIR, EngineSpec
+from curc_llm.spec import DEMO_MODEL_DIR, EngineSpec, choose_lora_rank
+from curc_llm.spec.adapter import MOST_AT_ONCE
 
 # `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
@@ -38,6 +40,7 @@ def render_arguments(
     model_path: str,
     max_model_len: int | None,
     drain_s: float = 0.0,
+    adapter_paths: Mapping[str, Path] | None = None,
 ) -> list[str]:
     """The arguments of `python -m vllm.entrypoints.openai.api_server` for one engine.
 
@@ -48,6 +51,7 @@ def render_arguments(
         model_path: folder with the model (after a download: the snapshot's folder), or a hub id.
         max_model_len: context in tokens, already no more than the model's limit; None leaves it to vLLM.
         drain_s: seconds that running requests get once vLLM is told to end.
+        adapter_paths: folders of the adapters that are loaded at the start, by name.
 
     Example:
         >>> spec = EngineSpec(served_model_name="m", model="/m", is_local=True)
@@ -61,9 +65,10 @@ def render_arguments(
             **_memory(spec, device),
             **_spread(spec, device),
             **_answers(spec),
+            **_lora(spec),
             **_server(socket, drain_s),
         }
-    )
+    ) + _lora_modules(spec, adapter_paths or {})
 
 
 def _model(spec: EngineSpec, model_path: str, max_model_len: int | None) -> Fields:
@@ -124,6 +129,39 @@ def _answers(spec: EngineSpec) -> Fields:
         # A caller could otherwise make vLLM fetch any address that this node reaches (SSRF).
         "allowed_media_domains": NO_DOMAIN,
     }
+
+
+def _lora(spec: EngineSpec) -> Fields:
+    return {"enable_lora": True, **choose_lora_limits(spec)} if spec.has_lora else {}
+
+
+def choose_lora_limits(spec: EngineSpec) -> dict[str, int]:
+    """How many adapters a batch may use and how large their ranks may be, by vLLM's names.
+
+    Args:
+        spec: an engine with LoRA.
+
+    Raises:
+        AdapterError: an adapter's rank is larger than vLLM takes.
+
+    Example:
+        >>> choose_lora_limits(EngineSpec(served_model_name="m", model="/m", is_local=True, max_loras=2))
+        {'max_loras': 2, 'max_lora_rank': 16}
+    """
+    ranks = tuple(adapter.rank for adapter in spec.adapters if adapter.rank)
+    return {
+        "max_loras": spec.max_loras or min(len(spec.adapters), MOST_AT_ONCE),
+        "max_lora_rank": choose_lora_rank(ranks, spec.max_lora_rank),
+    }
+
+
+def _lora_modules(spec: EngineSpec, paths: Mapping[str, Path]) -> list[str]:
+    """One flag with an object for each: so `/v1/models` names the base, and a path may hold anything."""
+    told = [
+        json.dumps({"name": name, "path": str(path), "base_model_name": spec.served_model_name})
+        for name, path in paths.items()
+    ]
+    return ["--lora-modules", *told] if told else []
 
 
 def _server(socket: Path, drain_s: float) -> Fields:

@@ -95,6 +95,7 @@ async def run_download(
     hf_home: Path,
     offline: bool = False,
     checksums: bool = False,
+    is_adapter: bool = False,
     python: str = sys.executable,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[DownloadProgress]:
@@ -109,13 +110,15 @@ async def run_download(
         hf_home: Hugging Face's folder.
         offline: use only what is in the cache.
         checksums: afterwards read every file and compare it with what the hub states.
+        is_adapter: whether it is a LoRA adapter, not a model.
         python: a Python that has curc-llm and huggingface_hub.
         environ: the environment to start from; None for this process's.
 
     Raises:
         ModelDownloadError: it can't be downloaded; says why and what to do.
     """
-    flags = [*(["--offline"] if offline else []), *(["--checksums"] if checksums else [])]
+    wanted = {"--offline": offline, "--checksums": checksums, "--adapter": is_adapter}
+    flags = [flag for flag, is_on in wanted.items() if is_on]
     environ = make_download_environment(os.environ if environ is None else environ, hf_home)
     process = await _start(python, model, revision, flags, environ)
     try:

@@ -93,6 +93,7 @@ def make_environment(
     cores: int = 1,
     has_nvcc: bool = True,
     device_ids: Sequence[int] = (),
+    has_lora: bool = False,
 ) -> dict[str, str]:
     """The whole environment of an engine process; nothing is inherited beyond it.
 
@@ -106,6 +107,9 @@ def make_environment(
         cores: cores that the engine may use (on CPUs).
         has_nvcc: False where no CUDA compiler is found; then nothing may need one.
         device_ids: of the GPUs that `base` shows those that the engine may see, counted from 0; empty: all.
+        has_lora: whether adapters may be loaded and unloaded while it runs. The routes for that are on the
+            engine's own unix socket, which only the supervisor and the gateway reach; the gateway relays none
+            of them.
     """
     environment = _inherited(base, needs_hub)
     environment |= caches.render() | _always(environment)
@@ -116,6 +120,8 @@ def make_environment(
         # removes this one. Programs look at one or the other of the three names.
         names = ("VLLM_RPC_BASE_PATH", "TMPDIR", "TEMP", "TMP")
         environment |= dict.fromkeys(names, str(runtime_dir))
+    if has_lora:
+        environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
     environment |= _cpu(base, cores) if device == "cpu" else _cuda(base, has_nvcc, device_ids)
     return environment
 

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--revision", help="branch, tag or commit")
     parser.add_argument("--offline", action="store_true", help="use only what is in the cache")
     parser.add_argument("--checksums", action="store_true", help="read every file again and compare")
+    parser.add_argument("--adapter", action="store_true", help="it is a LoRA adapter")
     parser.add_argument("--look", action="store_true", help="only tell what would be fetched")
     options = parser.parse_args(arguments)
     offline = options.offline or constants.HF_HUB_OFFLINE
@@ -39,7 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.look:
             look(options.model, options.revision)
             return 0
-        folder = get_model(options.model, options.revision, offline=offline, checksums=options.checksums)
+        folder = get_model(
+            options.model,
+            options.revision,
+            offline=offline,
+            checksums=options.checksums,
+            is_adapter=options.adapter,
+        )
     except Exception as error:  # noqa: BLE001 - whatever it was, whoever started us must be told
         trouble = explain(error, options.model, options.revision)
         tell(phase="failed", code=trouble.code, message=trouble.message, remedy=trouble.remedy)
@@ -69,7 +76,14 @@ def look(repo_id: str, revision: str | None) -> None:
     )
 
 
-def get_model(repo_id: str, revision: str | None, *, offline: bool, checksums: bool = False) -> Path:
+def get_model(
+    repo_id: str,
+    revision: str | None,
+    *,
+    offline: bool,
+    checksums: bool = False,
+    is_adapter: bool = False,
+) -> Path:
     """The folder of a model, downloaded if it must be.
 
     Args:
@@ -77,17 +91,19 @@ def get_model(repo_id: str, revision: str | None, *, offline: bool, checksums: b
         revision: branch, tag or commit; None for the main branch.
         offline: use only what is in the cache.
         checksums: also read every file and compare it with what the hub states.
+        is_adapter: whether it is a LoRA adapter, not a model.
 
     Raises:
         ModelDownloadError: it can't be had.
     """
     if offline:
-        return _cached(repo_id, revision)
+        return _cached(repo_id, revision, is_adapter)
     try:
-        model = hub.read_model(repo_id, revision)
+        model = hub.read_model(repo_id, revision, is_adapter=is_adapter)
     except ModelDownloadError as error:
         # A hub that is down is no reason not to serve what is here.
-        found = hub.find_cached(repo_id, revision) if error.code == "hub_unreachable" else None
+        is_down = error.code == "hub_unreachable"
+        found = hub.find_cached(repo_id, revision, is_adapter=is_adapter) if is_down else None
         if found is None:
             raise
         return found
@@ -127,8 +143,8 @@ def _compare(model: hub.HubModel) -> None:
     _tell("checking", total, total, len(model.files))
 
 
-def _cached(repo_id: str, revision: str | None) -> Path:
-    folder = hub.find_cached(repo_id, revision)
+def _cached(repo_id: str, revision: str | None, is_adapter: bool) -> Path:
+    folder = hub.find_cached(repo_id, revision, is_adapter=is_adapter)
     if folder is None:
         raise not_cached(repo_id)
     return folder

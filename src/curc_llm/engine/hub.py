@@ -21,7 +21,13 @@ from huggingface_hub.file_download import repo_folder_name
 from curc_llm.engine.checksums import find_wrong
 from curc_llm.engine.download import ModelDownloadError
 from curc_llm.engine.download_errors import cache_trouble, explain
-from curc_llm.engine.model_files import choose_files, has_config, has_weights
+from curc_llm.engine.model_files import (
+    ADAPTER_FILES,
+    choose_adapter_files,
+    choose_files,
+    has_config,
+    has_weights,
+)
 from curc_llm.engine.partial import MAX_BYTES, LargeFile, fetch_large, is_large
 from curc_llm.session.files import write_private
 
@@ -78,8 +84,8 @@ def cache_folder(repo_id: str) -> Path:
     return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo_id, repo_type="model")
 
 
-def find_cached(repo_id: str, revision: str | None) -> Path | None:
-    """The folder of a model that is in the cache, whole as far as can be told; None without one."""
+def find_cached(repo_id: str, revision: str | None, *, is_adapter: bool = False) -> Path | None:
+    """The folder of a model or adapter in the cache, whole as far as can be told; None without one."""
     try:
         folder = Path(
             snapshot_download(repo_id, revision=revision, local_files_only=True, ignore_patterns=["*"])
@@ -87,11 +93,17 @@ def find_cached(repo_id: str, revision: str | None) -> Path | None:
     except (LocalEntryNotFoundError, OSError, ValueError):
         return None
     names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.exists()]
-    return folder if has_config(names) and has_weights(names) else None
+    is_whole = {*ADAPTER_FILES} <= {*names} if is_adapter else has_config(names) and has_weights(names)
+    return folder if is_whole else None
 
 
-def read_model(repo_id: str, revision: str | None) -> HubModel:
+def read_model(repo_id: str, revision: str | None, *, is_adapter: bool = False) -> HubModel:
     """Asks the hub what a model consists of, and whether we may have it.
+
+    Args:
+        repo_id: its id.
+        revision: branch, tag or commit; None for the main branch.
+        is_adapter: whether it must be a LoRA adapter.
 
     Raises:
         ModelDownloadError: it doesn't exist, is gated, is no model for vLLM, or the hub can't be reached.
@@ -102,8 +114,8 @@ def read_model(repo_id: str, revision: str | None) -> HubModel:
         if info.gated:
             api.auth_check(repo_id)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-    files = choose_files(sizes)
-    _check_is_model(repo_id, sizes, files)
+    files = choose_adapter_files(sizes) if is_adapter else choose_files(sizes)
+    (_check_is_adapter if is_adapter else _check_is_model)(repo_id, sizes, files)
     stated = {s.rfilename: s.lfs.sha256 if s.lfs else s.blob_id or "" for s in info.siblings or []}
     digests = {path: stated[path] for path in files if stated[path]}
     return HubModel(repo_id, info.sha or "", files, digests, _licence_of(info), bool(info.gated))
@@ -124,7 +136,14 @@ def _check_is_model(repo_id: str, sizes: Mapping[str, int], files: Mapping[str, 
         raise ModelDownloadError("not_a_model", text, "Use the model that it was made from.")
     what = "weights" if has_config(files) else "config.json"
     text = f"{repo_id} holds no {what}, so it isn't a model that vLLM can serve."
-    raise ModelDownloadError("not_a_model", text, "Check the id: adapters and data sets can't be served.")
+    remedy = "Check the id: data sets can't be served, adapters only with their model (--adapter NAME=ID)."
+    raise ModelDownloadError("not_a_model", text, remedy)
+
+
+def _check_is_adapter(repo_id: str, _: Mapping[str, int], files: Mapping[str, int]) -> None:
+    if missing := [name for name in ADAPTER_FILES if name not in files]:
+        text = f"{repo_id} holds no {missing[0]}, so it isn't an adapter that vLLM can serve."
+        raise ModelDownloadError("not_an_adapter", text, "Check the id; a whole model is served as one.")
 
 
 def check_space(model: HubModel) -> None:

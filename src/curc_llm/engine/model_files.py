@@ -52,6 +52,20 @@ def choose_files(sizes: Mapping[str, int]) -> dict[str, int]:
     return {path: size for path, size in wanted.items() if not _fits(path, dropped)}
 
 
+# All that vLLM reads of a LoRA adapter; what else is there are the trainer's leftovers.
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def choose_adapter_files(sizes: Mapping[str, int]) -> dict[str, int]:
+    """The files of a LoRA adapter that vLLM needs, with their sizes in bytes.
+
+    Example:
+        >>> choose_adapter_files({"adapter_config.json": 1, "optimizer.pt": 99})
+        {'adapter_config.json': 1}
+    """
+    return {path: size for path, size in sizes.items() if path in ADAPTER_FILES}
+
+
 def has_config(paths: Iterable[str]) -> bool:
     """True when a repository holds what makes it a model: `config.json`, or Mistral's `params.json`."""
     return bool({"config.json", "params.json"} & set(paths))

@@ -12,6 +12,7 @@ from curc_llm.gateway.guests import access_ended
 from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.login import Login, check_origin
+from curc_llm.gateway.management import Management
 from curc_llm.gateway.pages import answer_fault_page
 from curc_llm.gateway.relay import EngineRelay
 from curc_llm.gateway.request import ClientGoneError, Request
@@ -76,8 +77,10 @@ class PublicApplication(Application):
         chat: ChatRelay,
         service: Service,
         restarting: Restarting,
+        management: Management,
     ) -> None:
         super().__init__(body_s)
+        self._management = management
         self._live = live
         self._gatekeeper = gatekeeper
         self._login = login
@@ -120,7 +123,9 @@ class PublicApplication(Application):
         elif path == "/restart":
             _require_method(request, {"POST"})
             await self._restarting.answer(request, caller)
-        elif not await self._service.answer(request, caller):
+        elif not (
+            await self._management.answer(request, caller) or await self._service.answer(request, caller)
+        ):
             raise _not_found(path)
 
     async def _answer_cookie(self, request: Request, visitor: Caller) -> None:
@@ -144,10 +149,8 @@ class PublicApplication(Application):
         elif path == "/key":
             _require_method(request, {"POST"})  # which only the session's own page can do
             await self._service.answer_key(request, visitor)
-        elif path.startswith("/v1/"):
-            raise no_key_fault()
-        else:
-            raise _not_found(path)
+        elif not await self._management.answer(request, visitor):
+            raise no_key_fault() if path.startswith("/v1/") else _not_found(path)
 
 
 class PrivateApplication(Application):
@@ -160,8 +163,10 @@ class PrivateApplication(Application):
         service: Service,
         restarting: Restarting,
         keyring: KeyRing,
+        management: Management,
     ) -> None:
         super().__init__(body_s)
+        self._management = management
         self._engines = engines
         self._service = service
         self._restarting = restarting
@@ -180,7 +185,9 @@ class PrivateApplication(Application):
         elif request.path == "/restart":
             _require_method(request, {"POST"})
             await self._restarting.answer(request, caller)
-        elif not await self._service.answer(request, caller):
+        elif not (
+            await self._management.answer(request, caller) or await self._service.answer(request, caller)
+        ):
             raise _not_found(request.path)
 
     def _find_caller(self, request: Request) -> Caller:

@@ -10,7 +10,7 @@ from curc_llm.gateway.admission import Admission
 from curc_llm.gateway.app import PrivateApplication, PublicApplication
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Gatekeeper
-from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Restart
+from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Outcome, Restart
 from curc_llm.gateway.chat_relay import ChatRelay
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.generation import Caretaker
@@ -21,7 +21,9 @@ from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.logfile import JsonlFile, LogWriter
 from curc_llm.gateway.login import Login, UsedTokens
+from curc_llm.gateway.management import Management
 from curc_llm.gateway.metrics import Metrics
+from curc_llm.gateway.orders import Orders
 from curc_llm.gateway.relay import EngineRelay, RelayParts
 from curc_llm.gateway.restarting import Restarting
 from curc_llm.gateway.service import Service
@@ -73,10 +75,12 @@ class Gateway:
         )
         chat = ChatRelay(self._live, config.max_body_mib * 2**20, watch)
         restarting = Restarting(self._live, lambda models: channel.send(Restart(models)), audit)
+        self._orders = Orders(channel.send)
+        management = Management(self._live, self._orders, audit)
         self.public = PublicApplication(
-            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting
+            limits.body_s, self._live, gatekeeper, login, engines, chat, service, restarting, management
         )
-        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring)
+        self.private = PrivateApplication(limits.body_s, engines, service, restarting, keyring, management)
 
     def _make_parts(self, config: GatewayConfig, watch: GuestWatch) -> RelayParts:
         return RelayParts(
@@ -105,6 +109,10 @@ class Gateway:
         """Takes a new state from the supervisor."""
         self._live.apply(state)
         self._admission.refresh()
+
+    def take_outcome(self, outcome: Outcome) -> None:
+        """Takes what came of an order from the supervisor."""
+        self._orders.take(outcome)
 
     def end_all(self) -> None:
         """Ends what still runs; each client is told why."""

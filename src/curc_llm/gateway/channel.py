@@ -1,8 +1,9 @@
 """What the supervisor and the gateway say to each other: one JSON object per line over a socket pair.
 
 Both ends use this module: the supervisor sends `GatewayConfig` once and `GatewayState` whenever something
-changed; the gateway answers `Bound` or `Failed` once, then `Activity`, `KeepGoing` and `Restart`. When the
-channel closes, the gateway ends.
+changed; the gateway answers `Bound` or `Failed` once, then `Activity`, `KeepGoing`, `Restart` and
+orders (`Order`), each of which the supervisor answers with an `Outcome`. When the channel closes, the
+gateway ends.
 
 Example (the supervisor's side):
     >>> ours, theirs = socket.socketpair()
@@ -186,7 +187,40 @@ class Restart:
     models: tuple[str, ...]
 
 
-Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing | Restart
+@dataclass(frozen=True)
+class Order:
+    """The owner wants something of the engines that can be refused: the supervisor answers with an `Outcome`.
+
+    Args:
+        id: tells orders apart.
+        verb: `swap`, `list_fits`, `add_adapter` or `remove_adapter`.
+        fields: what it is about, by name; only texts.
+    """
+
+    id: str
+    verb: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an order.
+
+    Args:
+        id: the order's.
+        status: as in HTTP.
+        values: what is told when it was done, or begun.
+        code, message: of a refusal, as in `RequestError`.
+    """
+
+    id: str
+    status: int
+    values: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    message: str = ""
+
+
+Message = GatewayConfig | GatewayState | Bound | Failed | Activity | KeepGoing | Restart | Order | Outcome
 
 _TYPES: dict[str, type[Any]] = {
     "config": GatewayConfig,
@@ -196,6 +230,8 @@ _TYPES: dict[str, type[Any]] = {
     "activity": Activity,
     "keep_going": KeepGoing,
     "restart": Restart,
+    "order": Order,
+    "outcome": Outcome,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 

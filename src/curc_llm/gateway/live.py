@@ -10,6 +10,7 @@ from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.remote import make_pool
 from curc_llm.gateway.replica import READY, Replica, name_target
 from curc_llm.gateway.routing import Load
+from curc_llm.gateway.swaps import make_swap_fault
 from curc_llm.gateway.upstream import Pool
 
 _RETRY_MIN_S, _RETRY_MAX_S = 2, 30
@@ -136,7 +137,7 @@ class LiveSession:
                 param="model",
             )
         if model not in self.models:
-            raise RequestError(
+            raise make_swap_fault(self.state.record, model) or RequestError(
                 404,
                 "model_not_found",
                 f"There is no model {model[:200]!r}. Models of this session: {known}.",
@@ -171,6 +172,8 @@ class LiveSession:
         """Why a replica can't answer now, and when to try again."""
         phase, record, name = replica.target.phase, self.engine_record(replica), replica.name
         wait_s = self._wait_s(record)
+        if fault := make_swap_fault(self.state.record, name):
+            return fault
         if phase == "failed":
             trouble = record.get("trouble") or {}
             why = f"{trouble.get('message', '')} {trouble.get('remedy', '')}".strip()

@@ -23,6 +23,7 @@ from curc_llm.gateway.priority import choose_priority, choose_value
 from curc_llm.gateway.remote import HOPS_HEADER
 from curc_llm.gateway.request import Request
 from curc_llm.gateway.routes import Route
+from curc_llm.gateway.swaps import SwapWait
 from curc_llm.gateway.waiting import Ticket
 from curc_llm.gateway.work import Work, measure_work
 
@@ -61,6 +62,7 @@ class EngineRelay:
 
     def __init__(self, parts: RelayParts) -> None:
         self._parts = parts
+        self._swaps = SwapWait()
 
     async def relay(self, request: Request, route: Route, caller: Caller) -> None:
         """Answers one request with an engine's answer.
@@ -74,6 +76,7 @@ class EngineRelay:
         self._check_may_begin(route, caller)
         body = await request.read_body(parts.max_body_bytes)
         wanted = parse_wanted(route, body, request.header(b"content-type"))
+        await self._swaps.wait(parts.live, wanted.model, request)
         ticket = self._make_ticket(request, route, caller, wanted)
         if route.takes_priority:
             wanted = set_priority(wanted, choose_value(ticket.priority, wanted.own_priority))

@@ -19,7 +19,15 @@ from uvicorn import Config, Server
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.assembly import Gateway
 from curc_llm.gateway.bind import bind_port, bind_private_socket
-from curc_llm.gateway.channel import Bound, Channel, Failed, GatewayConfig, GatewayState, open_channel
+from curc_llm.gateway.channel import (
+    Bound,
+    Channel,
+    Failed,
+    GatewayConfig,
+    GatewayState,
+    Outcome,
+    open_channel,
+)
 from curc_llm.gateway.protocol import make_protocol
 from curc_llm.session.paths import SessionPaths
 
@@ -158,6 +166,8 @@ async def _read_states(gateway: Gateway, channel: Channel) -> None:
     while (message := await channel.receive()) is not None:
         if isinstance(message, GatewayState):
             gateway.apply(message)
+        elif isinstance(message, Outcome):
+            gateway.take_outcome(message)
 
 
 def _make_server(app: Any, config: GatewayConfig) -> QuietServer:

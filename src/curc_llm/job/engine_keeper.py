@@ -31,6 +31,7 @@ from curc_llm.engine.probe import check_completion, check_health, read_context_l
 from curc_llm.engine.process import EngineProcess
 from curc_llm.engine.rank_log import diagnose_ranks
 from curc_llm.errors import CurcLlmError
+from curc_llm.job.adapter_files import FoundAdapters, find_adapters, make_adapter_fields
 from curc_llm.job.board import Board
 from curc_llm.job.engine_step import STOP_GRACE_S as STEP_GRACE_S
 from curc_llm.job.engine_step import EngineStep
@@ -39,7 +40,7 @@ from curc_llm.job.restart import RestartPolicy
 from curc_llm.job.start_turn import StartTurn
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import EnginePhase, EngineRecord, Trouble
-from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec, name_replicas
+from curc_llm.spec import DEMO_MODEL_DIR, Adapter, EngineSpec, LaunchSpec, name_replicas
 
 WATCH_S = 0.2
 HEALTH_EVERY_S = 5.0
@@ -167,6 +168,23 @@ class EngineKeeper:
         return self._engine.served_model_name
 
     @property
+    def index(self) -> int:
+        """Its place in the spec and in the record."""
+        return self._index
+
+    @property
+    def engine(self) -> EngineSpec:
+        """What it serves, and how."""
+        return self._engine
+
+    def keep_adapters(self, adapters: tuple[Adapter, ...]) -> None:
+        """Notes the adapters that are loaded now: the next start loads them too, with the same room."""
+        record = self._board.record.engines[self._index]
+        room = {"max_loras": record.max_loras, "max_lora_rank": record.max_lora_rank}
+        self._engine = self._engine.model_copy(update={"adapters": adapters, **room})
+        self._show(**make_adapter_fields(self._engine))
+
+    @property
     def max_num_seqs(self) -> int:
         """Requests that it works on at once, over all its copies; 0 when that is left to vLLM."""
         return (self._engine.max_num_seqs or 0) * (self._engine.data_parallel_size or 1)
@@ -212,12 +230,14 @@ class EngineKeeper:
         sees = read_takes_images(Path(model_path))
         self._show(phase=EnginePhase.ENVIRONMENT, max_model_len=context, takes_images=sees)
         self.socket.unlink(missing_ok=True)
+        adapters = await self._find_adapters(Path(model_path))
         arguments = render_arguments(
-            self._engine,
+            adapters.engine,
             socket=self.socket,
             device=self._spec.device,
             model_path=model_path,
             max_model_len=context,
+            adapter_paths=adapters.paths,
         )
         await self._wait_for_turn()
         return _Run(await self._start_process(arguments, log), log)
@@ -232,6 +252,24 @@ class EngineKeeper:
         return await EngineProcess.start(
             command, environment=await self._environment(), log=log, pass_fds=(self._liveness_fd,)
         )
+
+    async def _find_adapters(self, model_folder: Path) -> FoundAdapters:
+        """What is loaded with the model; an adapter that can't be is told of, and left out."""
+        if not self._engine.has_lora:
+            return FoundAdapters(self._engine)
+        spec = self._spec
+        found = await find_adapters(
+            self._engine,
+            model_folder,
+            hf_home=spec.hf_home,
+            offline=spec.offline,
+            tell=lambda detail: self._show(phase=EnginePhase.DOWNLOADING, detail=detail),
+        )
+        for trouble in found.troubles:
+            self._board.warn(trouble)
+        self._engine = found.engine
+        self._show(**make_adapter_fields(found.engine))
+        return found
 
     async def _wait_for_turn(self) -> None:
         if not self._turn.is_free:
@@ -252,6 +290,7 @@ class EngineKeeper:
             cores=cores,
             has_nvcc=find_nvcc(os.environ) is not None,
             device_ids=self._engine.device_ids,
+            has_lora=self._engine.has_lora,
         )
 
     async def _find_model(self) -> str:

@@ -16,6 +16,8 @@ from curc_llm.gateway.channel import (
     GatewayConfig,
     GatewayState,
     KeepGoing,
+    Order,
+    Outcome,
     Restart,
     open_channel,
 )
@@ -38,6 +40,7 @@ class GatewayLink:
         on_bound: called with the port, once, and again after a restart.
         on_activity, on_keep_going: called when the gateway says so.
         on_restart: called with the served model names that the owner wants started again.
+        on_order: called with what the owner wants of the engines.
         on_failed: called when it can't run (any more).
     """
 
@@ -51,6 +54,7 @@ class GatewayLink:
         on_activity: Callable[[Activity], None],
         on_keep_going: Callable[[], None],
         on_restart: Callable[[tuple[str, ...]], None],
+        on_order: Callable[[Order], None],
         on_failed: Callable[[Trouble], None],
     ) -> None:
         self._paths = paths
@@ -60,6 +64,7 @@ class GatewayLink:
         self._on_activity = on_activity
         self._on_keep_going = on_keep_going
         self._on_restart = on_restart
+        self._on_order = on_order
         self._on_failed = on_failed
         self._channel: Channel | None = None
         self._state: GatewayState | None = None
@@ -71,6 +76,11 @@ class GatewayLink:
         self._state = state
         if self._channel is not None:
             self._channel.send(state)
+
+    def send_outcome(self, outcome: Outcome) -> None:
+        """Tells what came of an order; nobody waits for it any more when the gateway has been restarted."""
+        if self._channel is not None:
+            self._channel.send(outcome)
 
     async def run(self) -> None:
         """Talks with the gateway, and starts it anew when it dies, until cancelled or it can't run."""
@@ -107,6 +117,8 @@ class GatewayLink:
                 self._on_keep_going()
             case Restart(models=models):
                 self._on_restart(models)
+            case Order():
+                self._on_order(message)
             case Failed(code=code, message=text, remedy=remedy):
                 self._failed = Trouble(code=code, message=text, remedy=remedy)
 

@@ -13,17 +13,22 @@ from pathlib import Path
 
 from curc_llm.engine.versions import list_differences, read_versions
 from curc_llm.errors import CurcLlmError
-from curc_llm.gateway.channel import Activity, EngineTarget, GatewayConfig, GatewayState
+from curc_llm.gateway.channel import Activity, EngineTarget, GatewayConfig, GatewayState, Order
+from curc_llm.job.adapting import Adapting
 from curc_llm.job.board import Board
 from curc_llm.job.chat_keeper import ChatKeeper
 from curc_llm.job.clocks import Clocks
 from curc_llm.job.ending import Ending, make_stop_ending, make_trouble_ending
 from curc_llm.job.engine_keeper import EngineKeeper
+from curc_llm.job.engine_slots import EngineSlots
 from curc_llm.job.gateway_link import GatewayLink
 from curc_llm.job.last_chance import LastChance
+from curc_llm.job.look_first import look_first
+from curc_llm.job.orders import Handler, OrderDesk
 from curc_llm.job.run import GatewayProcess
 from curc_llm.job.slurm_side import IGNORED, SlurmSide, note_slurm_job
 from curc_llm.job.start_turn import make_turns
+from curc_llm.job.swapping import Swapping
 from curc_llm.launch.allocation import settle
 from curc_llm.session.files import append_jsonl
 from curc_llm.session.keys import make_owner_key
@@ -95,10 +100,20 @@ class Supervisor:
             on_activity=self._activity,
             on_keep_going=self._clocks.keep_going,
             on_restart=self._restart,
+            on_order=self._carry_out,
             on_failed=lambda trouble: self.request_end(make_trouble_ending(trouble)),
         )
         self._runtime_dir = runtime_dir
-        self._engines = self._make_engines(spec)
+        self._turns = make_turns(spec)
+        self._slots = EngineSlots(spec, self._make_keeper)
+        self._swapping = Swapping(
+            self._slots,
+            self._board,
+            self._audit,
+            on_begin=self._last_chance.cancel,
+            on_end=self._after_swap,
+        )
+        self._orders = self._make_order_desk()
         self._chat = ChatKeeper(
             spec,
             paths,
@@ -109,22 +124,29 @@ class Supervisor:
             on_socket=self._chat_answers,
         )
 
-    def _make_engines(self, spec: LaunchSpec) -> list[EngineKeeper]:
-        turns = make_turns(spec)
-        return [
-            EngineKeeper(
-                index,
-                spec,
-                self._paths,
-                self._runtime_dir / f"engine-{index}.sock",
-                self._board,
-                guard_prefix=self._guard_prefix,
-                liveness_fd=self._children_fd,
-                on_given_up=self._look_whether_one_is_left,
-                turn=turns[index],
-            )
-            for index in range(len(spec.engines))
-        ]
+    def _make_keeper(self, place: int, spec: LaunchSpec) -> EngineKeeper:
+        return EngineKeeper(
+            place,
+            spec,
+            self._paths,
+            self._runtime_dir / f"engine-{place}.sock",
+            self._board,
+            guard_prefix=self._guard_prefix,
+            liveness_fd=self._children_fd,
+            on_given_up=self._look_whether_one_is_left,
+            turn=self._turns[place],
+        )
+
+    def _make_order_desk(self) -> OrderDesk:
+        links = self._runtime_dir / "adapters"
+        adapting = Adapting(self._spec, self._board, lambda: self._slots.keepers, links)
+        handlers: dict[str, Handler] = {
+            "add_adapter": adapting.add,
+            "remove_adapter": adapting.remove,
+            "list_fits": self._swapping.list_fits,
+            "swap": self._swapping.swap,
+        }
+        return OrderDesk(handlers, self._gateway.send_outcome)
 
     async def run(self) -> int:
         """Runs everything until an ending is asked for, then ends everything."""
@@ -149,16 +171,11 @@ class Supervisor:
         """Runs all engines, once it is sure that the job got what they need; ends them when cancelled."""
         if self._slurm is not None:
             spec = await self._slurm.fit()
-            if spec is None:
+            if spec is None or not await look_first(spec, self._paths, self._board, self.request_end):
                 return
-            self._engines = self._make_engines(spec)
-        tasks = [asyncio.create_task(engine.run()) for engine in self._engines]
-        try:
-            await asyncio.wait(tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            _report(await asyncio.gather(*tasks, return_exceptions=True))
+            self._turns = make_turns(spec)
+            self._slots.refit(spec)
+        await self._slots.run()
 
     async def _wind_down(self, end: Ending, parts: list[asyncio.Task[None]]) -> None:
         """Drains, stops engines and chat, writes the last record; the gateway answers until after that."""
@@ -205,6 +222,8 @@ class Supervisor:
 
     def _look_whether_one_is_left(self) -> None:
         engines = self._board.record.engines
+        if self._swapping.is_under_way:
+            return  # the old model comes back
         if all(engine.phase is EnginePhase.FAILED for engine in engines):
             trouble = next((e.trouble for e in engines if e.trouble), None)
             self._last_chance.begin(trouble or GAVE_UP)
@@ -213,9 +232,18 @@ class Supervisor:
         """The owner wants engines started again that were given up."""
         if self._end is not None:
             return
-        if [keeper for keeper in self._engines if keeper.name in models and keeper.restart()]:
+        if [keeper for keeper in self._slots.keepers if keeper.name in models and keeper.restart()]:
             self._last_chance.cancel()
             self._clocks.keep_going()
+
+    def _carry_out(self, order: Order) -> None:
+        self._orders.take(order)
+        if order.verb != "list_fits":
+            self._clocks.keep_going()
+
+    def _after_swap(self) -> None:
+        self._clocks.keep_going()
+        self._look_whether_one_is_left()
 
     def _bound(self, port: int) -> None:
         base = f"http://{self._spec.advertise_host}:{port}"
@@ -237,10 +265,11 @@ class Supervisor:
                 record.engines[i].served_model_name,
                 str(keeper.socket),
                 record.engines[i].phase.value,
+                adapters=tuple(adapter.name for adapter in record.engines[i].adapters),
                 id=keeper.id,
                 max_num_seqs=keeper.max_num_seqs,
             )
-            for i, keeper in enumerate(self._engines)
+            for i, keeper in enumerate(self._slots.keepers)
         ]
         chat = str(self._chat_socket) if self._chat_socket else None
         self._gateway.send_state(

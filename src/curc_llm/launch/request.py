@@ -10,6 +10,7 @@ from pydantic import Field
 from curc_llm.engine.topology import choose_kind
 from curc_llm.errors import LaunchError
 from curc_llm.factfile import Frozen
+from curc_llm.launch.adapters import add_adapters
 from curc_llm.launch.asked import make_site_request
 from curc_llm.launch.fact_files import digest_facts
 from curc_llm.launch.planning import as_planned
@@ -44,6 +45,8 @@ class SessionRequest(Frozen):
         mail_on_ready: whether the job writes an e-mail once the session is ready.
         mail_user: to whom; empty for the owner's own mailbox.
         requeue: whether Slurm may start the session again after a preemption or a lost node.
+        adapters: LoRA adapters: `NAME=FOLDER`, `NAME=HUB-ID`, or the name of one of the catalogue's.
+        max_loras, max_lora_rank: as in EngineSpec, for the model that chats.
 
     Example:
         >>> SessionRequest(plan=PlanRequest(model="demo", hours=1)).idle_stop_min is None
@@ -56,6 +59,9 @@ class SessionRequest(Frozen):
     mail_on_ready: bool = False
     mail_user: str = Field(default="", pattern=r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190})?$")
     requeue: bool = False
+    adapters: tuple[str, ...] = ()
+    max_loras: int | None = Field(default=None, ge=1, le=64)
+    max_lora_rank: int | None = None
 
 
 def make_slurm_spec(
@@ -84,6 +90,7 @@ def make_slurm_spec(
         RefusedError: it can't work at this site; the remedy names the nearest launches that can.
         EngineError: vLLM can't be spread so over the nodes.
         ModelNotFoundError, PlanError, SiteError, SpecError: a value can't be meant.
+        AdapterError: an adapter can't be served.
     """
     facts = facts or load_site_facts(settings)
     wanted = request.plan.model
@@ -121,7 +128,15 @@ def make_slurm_spec(
         more["idle_stop_min"] = request.idle_stop_min
     if session_dir is not None:
         more["session_dir"] = session_dir
-    return spec.model_copy(update=more)
+    return add_adapters(_with_room(spec.model_copy(update=more), request), request.adapters, settings)
+
+
+def _with_room(spec: LaunchSpec, request: SessionRequest) -> LaunchSpec:
+    """The spec with room for adapters in its first engine, as it was asked for."""
+    asked = {"max_loras": request.max_loras, "max_lora_rank": request.max_lora_rank}
+    told = {name: value for name, value in asked.items() if value is not None}
+    first, *others = spec.engines
+    return spec.model_copy(update={"engines": (first.model_copy(update=told), *others)})
 
 
 def make_repeated_spec(old: LaunchSpec, settings: Settings, facts: Facts | None = None) -> LaunchSpec:

@@ -165,7 +165,7 @@ def can_answer(record: SessionRecord, model: str | None) -> bool:
     Raises:
         ApiError: the model was given up for good; the text says why.
     """
-    engines = [e for e in record.engines if model in {None, e.served_model_name} and e.runner == "generate"]
+    engines = [e for e in record.engines if model in {None, *e.names} and e.runner == "generate"]
     if record.status in _TRUSTED or any(engine.phase is EnginePhase.READY for engine in engines):
         return True
     failed = [engine for engine in engines if engine.phase is EnginePhase.FAILED]

@@ -17,7 +17,7 @@ class Served:
     """The models that write text, and what to ask them first.
 
     Args:
-        models: served model names.
+        models: served model names, those of adapters too.
         is_ready: one of them can answer.
         examples: questions for an empty chat.
     """
@@ -39,7 +39,7 @@ def look_up_served(record: SessionRecord) -> Served:
         record: the session's.
     """
     engines = [engine for engine in record.models if engine.runner == "generate"]
-    models = [engine.served_model_name for engine in engines]
+    models = [name for engine in engines for name in engine.names]
     is_ready = not is_ending(record) and any(engine.phase is EnginePhase.READY for engine in engines)
     examples = choose_examples(models[0], _load_demo_examples()) if models else []
     return Served(models, is_ready, examples[:NUM_EXAMPLES])

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from curc_llm.session.preflight import PreflightReport
+
 RECORD_VERSION = 1
 
 
@@ -72,6 +74,42 @@ class Trouble(_Frozen):
     remedy: str = ""
 
 
+class AdapterRecord(_Frozen):
+    """A LoRA adapter of an engine.
+
+    Args:
+        name: what the API calls it.
+        source: its folder, or a Hugging Face id.
+        rank: the largest of its ranks; None while its files haven't been looked at.
+        target_modules: the layers that it changes.
+    """
+
+    name: str
+    source: str
+    rank: int | None = None
+    target_modules: tuple[str, ...] = ()
+
+
+class SwapRecord(_Frozen):
+    """Another model takes an engine's place.
+
+    Args:
+        from_model, to_model: their served model names.
+        phase: `planned`, `downloading` (the old one still answers), `stopping`, `starting`, or `going back`
+            when the new one failed and the old one is started again.
+        progress: 0 to 1 of the download, None when it can't be told.
+        detail: the same in words.
+        since: Unix time of its beginning.
+    """
+
+    from_model: str
+    to_model: str
+    phase: str = "planned"
+    progress: float | None = None
+    detail: str = ""
+    since: float = 0.0
+
+
 class EngineRecord(_Frozen):
     """One engine of a session.
 
@@ -91,6 +129,12 @@ class EngineRecord(_Frozen):
         runner: `generate` or `pooling`.
         revision: the commit that was downloaded; None for folders, and until it is known.
         takes_images: whether images may go in, by the model's configuration; None until it is known.
+        adapters: LoRA adapters that can be used now; each is a model name of its own.
+        max_loras: adapters that one batch may use; 0 when it was started without LoRA, so that none can be
+            added.
+        max_lora_rank: the largest rank that can be added; 0 likewise.
+        swap: another model is taking its place; None while none is.
+        swap_trouble: why the latest exchange failed, so that the old model serves on; None after a good one.
     """
 
     served_model_name: str
@@ -108,6 +152,16 @@ class EngineRecord(_Frozen):
     runner: str = "generate"
     revision: str | None = None
     takes_images: bool | None = None
+    adapters: tuple[AdapterRecord, ...] = ()
+    max_loras: int = 0
+    max_lora_rank: int = 0
+    swap: SwapRecord | None = None
+    swap_trouble: Trouble | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the API calls its model and its adapters."""
+        return (self.served_model_name, *(adapter.name for adapter in self.adapters))
 
 
 def _rank(engine: EngineRecord) -> int:
@@ -135,6 +189,7 @@ class SessionRecord(_Frozen):
         warnings: sentences to show, newest last.
         reason: why the session ended, once it has.
         versions: names and versions of what the session runs.
+        preflight: what was found out about the job's nodes; None for a session on one node.
     """
 
     version: int = RECORD_VERSION
@@ -159,6 +214,7 @@ class SessionRecord(_Frozen):
     warnings: tuple[str, ...] = ()
     reason: Trouble | None = None
     versions: dict[str, str] = {}
+    preflight: PreflightReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON values."""
@@ -177,3 +233,7 @@ class SessionRecord(_Frozen):
             if _rank(engine) < _rank(known):
                 best[engine.served_model_name] = engine
         return tuple(best.values())
+
+    def engine_of(self, model: str) -> EngineRecord | None:
+        """The engine that serves a model or has the adapter of that name, as `engine` does; or None."""
+        return self.engine(model) or next((e for e in self.models if model in e.names), None)

@@ -1,5 +1,6 @@
 """The LaunchSpec: all that a job is told. Frozen, JSON, versioned; the only contract with the job."""
 
+from curc_llm.spec.adapter import Adapter, choose_lora_rank, make_adapter
 from curc_llm.spec.engine import (
     DEMO_EMBED_NAME,
     DEMO_MODEL_NAME,
@@ -21,14 +22,17 @@ __all__ = [
     "DEMO_MODEL_NAME",
     "MAX_REPLICAS",
     "SPEC_VERSION",
+    "Adapter",
     "EngineSpec",
     "LaunchSpec",
     "Origin",
     "SlurmSpec",
+    "choose_lora_rank",
     "choose_models",
     "fingerprint_folder",
     "is_demo",
     "is_hub_id",
+    "make_adapter",
     "make_engine_spec",
     "make_launch_spec",
     "make_repeat",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from curc_llm.factfile import Frozen
 from curc_llm.plan.plan import Plan
 from curc_llm.settings import Settings
+from curc_llm.spec.adapter import Adapter, make_adapter
 from curc_llm.spec.model_folder import DEMO_MODEL_DIR, find_model_folder
 
 DEMO_MODEL_NAME = "curc-guide"
@@ -41,6 +42,10 @@ class EngineSpec(Frozen):
         distributed_executor_backend: `mp`, vLLM's own, over nodes too; `ray`; None: chosen.
         enable_expert_parallel: whole experts on each GPU instead of slices of all of them.
         seed: start of vLLM's random numbers, for sampling without a seed of its own.
+        adapters: LoRA adapters to be loaded with it.
+        max_loras: adapters that one batch may use; None with adapters: as many as there are, at most four.
+        max_lora_rank: the largest rank that can be loaded; None: what the adapters need, at least 16.
+        known_as: what else its model is called, by which adapters may name their base.
     """
 
     served_model_name: str
@@ -68,6 +73,15 @@ class EngineSpec(Frozen):
     trust_remote_code: bool = False
     enforce_eager: bool = False
     seed: int | None = None
+    adapters: tuple[Adapter, ...] = ()
+    max_loras: int | None = None
+    max_lora_rank: int | None = None
+    known_as: tuple[str, ...] = ()
+
+    @property
+    def has_lora(self) -> bool:
+        """Whether it is started so that adapters can be loaded, now or later."""
+        return bool(self.adapters or self.max_loras)
 
 
 def make_engine_spec(
@@ -179,5 +193,7 @@ def planned_fields(plan: Plan, device: Literal["cuda", "cpu"]) -> dict[str, Any]
 
 def _build(values: Mapping[str, Any], name: str, model: str, *, is_local: bool) -> EngineSpec:
     known = {k: v for k, v in values.items() if k in EngineSpec.model_fields}
+    if isinstance(named := known.get("adapters"), Mapping):
+        known["adapters"] = tuple(make_adapter(name, str(source)) for name, source in named.items())
     rest = {"seed": DEFAULT_SEED, **known, "served_model_name": name, "model": model, "is_local": is_local}
     return EngineSpec.model_validate({**rest, "revision": None if is_local else rest.get("revision")})

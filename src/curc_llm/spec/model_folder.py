@@ -40,13 +40,16 @@ def fingerprint_folder(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def find_downloaded(hf_home: Path, hub_id: str, revision: str | None = None) -> Path | None:
+def find_downloaded(
+    hf_home: Path, hub_id: str, revision: str | None = None, *, holding: str = "config.json"
+) -> Path | None:
     """The folder of a downloaded model; None when there is none.
 
     Args:
         hf_home: Hugging Face's folder.
         hub_id: the model.
         revision: a commit; None for the one that the main branch stood for at the last download.
+        holding: a file without which it isn't there.
     """
     if not is_hub_id(hub_id):
         return None
@@ -57,7 +60,7 @@ def find_downloaded(hf_home: Path, hub_id: str, revision: str | None = None) -> 
     except OSError:
         return None
     folder = cache / "snapshots" / commit
-    return folder if (folder / "config.json").is_file() else None
+    return folder if (folder / holding).is_file() else None
 
 
 def find_model_folder(model: str) -> Path | None:

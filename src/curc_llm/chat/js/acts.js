@@ -33,6 +33,7 @@
       ["curc-chat", "curc-other"].forEach((id, i) => (document.getElementById(id).dataset.curcHead = heads[i]));
       document.getElementById("curc-ask-other")?.click();
     },
+    swap: (found) => curc.showSwap(found),
     copied: ({ text }) => curc.takeCopy(text),
     edit: (answer) => curc.showAnswer(answer),
     edited: (outcome) => curc.endEdit(outcome),

@@ -1,0 +1,94 @@
+"""Requests for a model that is coming or going while another takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from curc_llm.gateway.errors import RequestError
+from curc_llm.gateway.request import ClientGoneError, Request
+
+if TYPE_CHECKING:
+    from curc_llm.gateway.live import LiveSession
+
+# Less than proxies wait for an answer (Apache's default is a minute).
+WAIT_S = 50.0
+LOOK_S = 0.1
+# More requests than that are told at once: each holds its body in memory.
+MOST_WAITING = 64
+RETRY_S = 10
+
+
+class SwapWait:
+    """Lets requests for a model wait that is just being started in another one's place.
+
+    Args:
+        wait_s: seconds after which a request is told instead.
+    """
+
+    def __init__(self, wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
+        self._waiting = 0
+
+    async def wait(self, live: LiveSession, model: str | None, request: Request) -> None:
+        """Waits while a model is on its way, and no longer than its client does.
+
+        Args:
+            live: the session as the gateway knows it.
+            model: what the request names.
+            request: whose client may leave.
+
+        Raises:
+            ClientGoneError: the client has left.
+        """
+        if not _is_coming(live, model) or self._waiting >= MOST_WAITING:
+            return
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_s):
+                while _is_coming(live, model):
+                    if request.cycle.disconnected:
+                        raise ClientGoneError
+                    await asyncio.sleep(LOOK_S)
+        except TimeoutError:
+            pass  # it is told how far the model is
+        finally:
+            self._waiting -= 1
+
+
+def _is_coming(live: LiveSession, model: str | None) -> bool:
+    """Whether a model is being started now; a download may take too long to be waited for."""
+    swap = find_swap(live.state.record, model) if live.state.accepting else None
+    return swap is not None and swap["to_model"] == model and swap.get("phase") in {"stopping", "starting"}
+
+
+def find_swap(record: dict[str, Any], model: str | None) -> dict[str, Any] | None:
+    """The exchange that a model is part of, as the record has it; None for none.
+
+    Args:
+        record: the session's.
+        model: served model name.
+    """
+    swaps = [engine.get("swap") for engine in record.get("engines") or ()]
+    return next((swap for swap in swaps if swap and model in {swap["from_model"], swap["to_model"]}), None)
+
+
+def make_swap_fault(record: dict[str, Any], model: str | None) -> RequestError | None:
+    """Why a model can't answer while it is exchanged; None when it isn't.
+
+    Args:
+        record: the session's.
+        model: served model name.
+    """
+    swap = find_swap(record, model)
+    if swap is None:
+        return None
+    old, new = swap["from_model"], swap["to_model"]
+    step = ", ".join(filter(None, [str(swap.get("phase")), str(swap.get("detail") or "")]))
+    if swap.get("phase") == "going back":
+        message = f"The model {new!r} could not take the place of {old!r}, which is started again."
+    elif model == new:
+        message = f"The model {new!r} takes the place of {old!r}: {step}."
+    else:
+        message = f"The model {old!r} is exchanged for {new!r}: {step}. Ask for {new!r}."
+    return RequestError(503, "model_swapping", f"{message} Try again in {RETRY_S} s.", retry_after_s=RETRY_S)
