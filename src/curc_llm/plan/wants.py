@@ -25,6 +25,7 @@ class Wants:
         least_tokens: context below which a launch is useless.
         room_tokens, room_requests: what a recommended GPU has room for.
         default_hours: wall time when none is asked for, in hours.
+        max_loras, max_lora_rank: room for adapters.
     """
 
     preset: Preset
@@ -39,6 +40,8 @@ class Wants:
     enforce_eager: bool
     is_pooling: bool
     default_hours: float
+    max_loras: int = 0
+    max_lora_rank: int | None = None
 
 
 def make_wants(request: PlanRequest, model: Model, preset: Preset, defaults: Wishes) -> Wants:
@@ -69,4 +72,6 @@ def make_wants(request: PlanRequest, model: Model, preset: Preset, defaults: Wis
         enforce_eager=preset.enforce_eager,
         is_pooling=is_pooling,
         default_hours=preset.hours or defaults.hours,
+        max_loras=0 if is_pooling else request.max_loras or 0,
+        max_lora_rank=request.max_lora_rank,
     )
