@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -66,7 +66,11 @@ def make_session(folder: Path, model: str) -> OurSession:
 
 @contextlib.contextmanager
 def run_our_gateway(
-    session: OurSession, engine_socket: Path, source: Path = SOURCE, chat_socket: Path | None = None
+    session: OurSession,
+    engine_socket: Path | Sequence[Path],
+    source: Path = SOURCE,
+    chat_socket: Path | None = None,
+    max_num_seqs: int = 0,
 ) -> Iterator[tuple[int, int]]:
     """Starts the gateway through its channel and yields its port and pid once it can serve.
 
@@ -74,9 +78,10 @@ def run_our_gateway(
 
     Args:
         session: whose keys it checks.
-        engine_socket: where the engine answers.
+        engine_socket: where the engine answers; several for replicas.
         source: the folder that holds the package; another checkout's, to compare two versions of the gateway.
         chat_socket: where the chat process will answer, if there is one.
+        max_num_seqs: slots of each engine; 0 when not known.
 
     Raises:
         RuntimeError: it said `failed`, or closed the channel; the text has the end of its log.
@@ -93,7 +98,10 @@ def run_our_gateway(
         _send(ours, {"type": "config", **_make_config(session, private)})
         port = _read_port(stream, log)
         chat = str(chat_socket) if chat_socket else None
-        _send(ours, {"type": "state", **_make_state(session, engine_socket, port), "chat_socket": chat})
+        sockets = [engine_socket] if isinstance(engine_socket, Path) else list(engine_socket)
+        _send(
+            ours, {"type": "state", **_make_state(session, sockets, port, max_num_seqs), "chat_socket": chat}
+        )
         # The gateway reports activity; somebody must read it, or its socket fills.
         threading.Thread(target=_drain, args=(stream,), daemon=True).start()
         wait_for_status(f"tcp:{port}", 200, limit_s=10, pause_s=0.02)  # the state has arrived
@@ -115,7 +123,7 @@ def _make_config(session: OurSession, private_socket: Path) -> dict[str, Any]:
     }
 
 
-def _make_state(session: OurSession, engine_socket: Path, port: int) -> dict[str, Any]:
+def _make_state(session: OurSession, sockets: list[Path], port: int, max_num_seqs: int) -> dict[str, Any]:
     now = time.time()
     engine = EngineRecord(
         served_model_name=session.model,
@@ -131,17 +139,26 @@ def _make_state(session: OurSession, engine_socket: Path, port: int) -> dict[str
         pid=os.getpid(),
         pid_started=0,
         status=SessionStatus.READY,
-        engines=(engine,),
+        engines=(engine,) * len(sockets),
         port=port,
         base_url=f"http://127.0.0.1:{port}/v1",
         started_at=now,
         ready_at=now,
         heartbeat_at=now,
     )
-    serves = {"served_model_name": session.model, "socket": str(engine_socket), "phase": "ready"}
+    serves = [
+        {
+            "served_model_name": session.model,
+            "socket": str(socket_path),
+            "phase": "ready",
+            "id": f"engine-{number}",
+            "max_num_seqs": max_num_seqs,
+        }
+        for number, socket_path in enumerate(sockets)
+    ]
     return {
         "record": record.to_json(),
-        "engines": [serves],
+        "engines": serves,
         "accepting": True,
         "drain_message": "",
     }

@@ -15,6 +15,10 @@ def render_about(results: dict[str, Any], rows: Iterable[dict[str, Any]]) -> str
     load = f"load average {run['load_average_before']} before the run, {run['load_average_after']} after"
     with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
     others = [row["others_cores"] for row in rows]
-    quiet = f"while measuring, others used {median(others):.2f} cores (median), at most {max(others):.2f}"
+    quiet = (
+        f"while measuring, others used {median(others):.2f} cores (median), at most {max(others):.2f}"
+        if others
+        else "what others used meanwhile wasn't measured"
+    )
     earlier = f" Together with {len(results['earlier'])} earlier run(s)." if results.get("earlier") else ""
     return f"{when}  \n{shape}, Linux {machine['kernel']}; {load}; {quiet}.  \n{with_what}.{earlier}"

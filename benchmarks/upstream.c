@@ -9,7 +9,7 @@
  * which the load generator on the same machine reads how long the event was under way.
  * A streamed request without "max_tokens", as a chat page makes it, gets the text of the file, PIECE_BYTES an event
  * (ASCII), at the speed of the command line.
- * POST without "stream" gets one JSON answer, GET gets {}.
+ * POST without "stream" gets one JSON answer, POST to /v1/chat/completions/render 16 token ids, GET gets {}.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -50,6 +50,10 @@ static const char ANSWER[] =
     "{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion\",\"created\":1795248000,\"model\":\"m\",\"choices\":"
     "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hello, this is a short answer.\"},\"finish_reason\":\"stop\"}],"
     "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":8,\"total_tokens\":18}}";
+
+/* What vllm-router asks before it chooses an engine by its cache: the tokens of the prompt. */
+static const char RENDER[] = "POST /v1/chat/completions/render ";
+static const char RENDERED[] = "{\"request_id\":\"r\",\"token_ids\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],\"sampling_params\":{}}";
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -183,8 +187,9 @@ static int is_true(const char *body, const char *name) {
 
 static void answer(Connection *c, const char *body) {
     int is_post = !strncmp(c->in, "POST ", 5);
-    if (!is_post || !is_true(body, "\"stream\":")) {
-        const char *text = is_post ? ANSWER : "{}";
+    int is_render = is_post && !strncmp(c->in, RENDER, sizeof RENDER - 1);
+    if (!is_post || is_render || !is_true(body, "\"stream\":")) {
+        const char *text = is_render ? RENDERED : is_post ? ANSWER : "{}";
         c->out_length = snprintf(c->out, OUT_BYTES, "HTTP/1.1 200 OK\r\nserver: uvicorn\r\ncontent-type: application/json\r\n"
                                  "content-length: %zu\r\n\r\n%s", strlen(text), text);
         flush(c);

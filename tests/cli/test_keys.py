@@ -88,3 +88,18 @@ def test_an_expired_key_is_shown_as_expired(run: Run, fake: FakeSession) -> None
     entries["keys"][-1]["expires_at"] = 1.0
     fake.paths.keys.write_text(json.dumps(entries))
     assert "expired" in run("keys", "list").stdout
+
+
+def test_a_key_for_batch_work_says_so_with_its_limits(run: Run, fake: FakeSession) -> None:
+    limits = ["--concurrency", "4", "--tokens-per-minute", "60000", "--priority", "batch"]
+    assert run("keys", "add", "sweep", *limits).exit_code == 0
+    run("keys", "add", "only-batch", "--scope", "batch")
+    run("keys", "add", "ana")
+    entry = next(e for e in json.loads(run("keys", "list", "--json").stdout) if e["name"] == "sweep")
+    assert (entry["concurrency"], entry["tokens_per_minute"], entry["priority"]) == (4, 60000, "batch")
+    rows = {line.split()[0]: line.split() for line in run("keys", "list").stdout.splitlines() if line}
+    assert rows["sweep"][4:7] == ["4", "60000", "batch"]
+    assert "batch" in rows["only-batch"][3:]
+    assert "interactive" in rows["ana"]
+    assert run("keys", "add", "x", "--priority", "urgent").exit_code == 2
+    assert run("keys", "add", "x", "--concurrency", "-1").exit_code == 2

@@ -101,9 +101,9 @@ def person() -> Iterator[Person]:
 
 
 @contextmanager
-def open_session(person: Person, *flags: str) -> Iterator[Running]:
+def open_session(person: Person, *flags: str, verb: tuple[str, ...] = ("demo",)) -> Iterator[Running]:
     """A session with real vLLM while it is needed; its end is a test too: nothing of it may be left."""
-    done = person.run("demo", "--detach", "--json", *flags, timeout=START_TIMEOUT_S)
+    done = person.run(*verb, "--detach", "--json", *flags, timeout=START_TIMEOUT_S)
     running = Running(person, json.loads(done.stdout))
     yield running
     processes = running.processes()

@@ -107,7 +107,7 @@ def test_what_is_empty_is_left_to_vllm() -> None:
     flags = {argument for argument in render(context=None) if argument.startswith("--")}
     assert flags == {
         *("--model", "--served-model-name", "--allowed-media-domains", "--uds"),
-        *("--disable-uvicorn-access-log", "--disable-fastapi-docs"),
+        *("--disable-uvicorn-access-log", "--disable-fastapi-docs", "--scheduling-policy"),
     }
 
 

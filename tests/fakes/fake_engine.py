@@ -49,6 +49,7 @@ class Behaviour:
         max_model_len: what /v1/models says.
         refuses_adapters: an adapter can't be loaded.
         close: don't keep connections alive.
+        adapters: names of LoRA adapters that it also serves, with commas between.
     """
 
     tokens: int = 5
@@ -66,6 +67,7 @@ class Behaviour:
     max_model_len: int = 4096
     refuses_adapters: bool = False
     close: bool = False
+    adapters: str = ""
 
 
 # vLLM's words (vllm/v1/engine/exceptions.py).
@@ -262,7 +264,7 @@ class Answer:
         elif self.behaviour.status != 200:
             error = {"message": "The fake engine was told to refuse.", "type": "BadRequestError", "code": 400}
             await self.write_json(self.behaviour.status, {"error": error})
-        elif self.document.get("model") not in {None, self.engine.model, *self.engine.adapters}:
+        elif self.document.get("model") not in {None, *self.names, *self.engine.adapters}:
             error = {"message": f"The model `{self.document['model']}` does not exist.", "code": 404}
             await self.write_json(404, {"error": error})
         elif self.document.get("stream"):
@@ -288,6 +290,10 @@ class Answer:
             "/v1/audio/translations": lambda: {"text": "spoken words"},
         }
         await self.write_json(200, makers.get(self.route, self.make_completion)())
+
+    @property
+    def names(self) -> set[str | None]:
+        return {None, self.engine.model, *self.behaviour.adapters.split(",")}
 
     @property
     def num_tokens(self) -> int:
@@ -454,7 +460,7 @@ async def main() -> None:
         if isinstance(item.default, bool):
             parser.add_argument("--" + item.name.replace("_", "-"), action="store_true")
         else:
-            kind = float if item.name.endswith("_s") else int
+            kind = float if item.name.endswith("_s") else str if item.name == "adapters" else int
             parser.add_argument("--" + item.name.replace("_", "-"), type=kind, default=item.default)
     values = vars(parser.parse_args())
     stop = asyncio.Event()

@@ -293,11 +293,12 @@ class Bed:
     def _start_nodes(self) -> None:
         # Not `ip netns exec`: it mounts /sys anew, and slurmd then misses the cgroups that it insists on.
         enter = 'exec nsenter --net="/run/netns/$3" slurmd -D -N "$2"'
-        script = f'mount --bind "$1" /etc/hosts; hostname "$2"; {enter}'
+        mount = 'mount --bind "$1/hosts" /etc/hosts; mount --bind "$1/resolv.conf" /etc/resolv.conf'
+        script = f'{mount}; hostname "$2"; {enter}'
         for node in self.ground.nodes:
             self._start(
                 f"slurmd.{node.name}", "unshare", "-mu", "sh", "-c", script, "sh",
-                self.ground.hosts, node.name, node.namespace,
+                self.ground.etc, node.name, node.namespace,
             )  # fmt: skip
         self._wait_for_nodes()
 

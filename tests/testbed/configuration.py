@@ -27,6 +27,9 @@ def render_configuration(
     }
     files["gres.conf"] = render_gres_conf(site, ground)
     files["hosts"] = render_hosts(ground)
+    # On the nodes' loopback nobody answers, which the kernel says at once. The machine's own server can't be
+    # reached from there: each name that is asked for (torch asks for its peers') would take ten seconds.
+    files["resolv.conf"] = "nameserver 127.0.0.1\n"
     if site.name == FILTERED_SITE:
         files["job_submit.lua"] = render_filter(site)
     return files

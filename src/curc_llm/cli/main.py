@@ -48,6 +48,7 @@ VERBS = {
     "capacity": "Show which GPUs are idle now, and when a launch would start on each type.",
     "cost": "Show what sessions and jobs have cost so far, beside what was planned.",
     "site": "List, show and check the descriptions of Slurm centres.",
+    "preflight": "Look at several nodes together: whether they see each other, how fast, and are alike.",
     "accept": "For the centre's staff: launch a small session and check every promise of the card.",
     "doctor": "Check whether this machine can run sessions, and say what to mend.",
     "fetch": "Download a model before its GPU hours are spent, and check that it is whole.",

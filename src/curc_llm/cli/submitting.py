@@ -115,6 +115,7 @@ def _pairs(spec: LaunchSpec, site: Site, plan: Plan | None) -> list[tuple[str, s
     names = ", ".join(dict.fromkeys(engine.served_model_name for engine in spec.engines))
     where = f"{slurm.partition} ({slurm.qos})" if slurm.qos else slurm.partition
     what = slurm.gres.removeprefix("gpu:") or "no GPU"
+    what = f"{slurm.nodes} nodes with {what} each" if slurm.nodes > 1 else what
     pairs = [("Model", names), ("Runs on", f"{what}, {where} at {site.title}")]
     if plan is not None and plan.su_total is not None and plan.hours is not None:
         unit = site.billing.unit

@@ -18,6 +18,8 @@ END = re.compile(
 )
 # srun's own word on a task that could not say how it ended.
 LOST = re.compile(r"srun: error: (?P<node>[\w.-]+): tasks? (?P<place>\d+)\S*: (?P<how>.+)")
+# The exit status of a rank that could not even start vLLM, and has said why.
+EXIT_TROUBLE = 3
 WORKER = re.compile(r"Worker[_\w]*?_?TP(\d+)")
 
 
@@ -74,7 +76,7 @@ def lines_of(log_tail: str, place: int) -> str:
     own = [
         line[found.end() :]
         for line in log_tail.splitlines()
-        if (found := LABEL.match(line)) and int(found[1]) == place
+        if (found := LABEL.match(line)) and int(found[1]) == place and not END.search(line)
     ]
     return "\n".join(own)
 
@@ -99,6 +101,8 @@ def diagnose_ranks(
     if first is None:
         return _diagnose_lost(log_tail, exit_code, nodes)
     own = lines_of(log_tail, first.place)
+    if first.status == EXIT_TROUBLE and (said := re.findall(r"^Error: (.+)", own, re.MULTILINE)):
+        return Trouble(code="node_setup", message=f"On {first.node}: {said[-1]}")
     trouble = diagnose(own, first.status, memory if first.place == 0 else None)
     worker = next((m[1] for m in WORKER.finditer(own) if "died" in own[m.start() : m.start() + 400]), None)
     where = f"On {first.node}" + (f", GPU {worker} of the engine" if worker is not None else "")

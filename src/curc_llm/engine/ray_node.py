@@ -30,6 +30,9 @@ def make_ray_environment(token: Path | None, base: Mapping[str, str], temp_dir: 
     own = {
         "RAY_TMPDIR": str(temp_dir),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Two ports of figures are fixed numbers otherwise, which the next user's Ray would stumble over.
+        "AUTOSCALER_METRIC_PORT": "0",
+        "DASHBOARD_METRIC_PORT": "0",
         "RAY_DISABLE_IMPORT_WARNING": "1",
         # What a worker says must reach the engine's log as it is: the diagnosis reads it.
         "RAY_DEDUP_LOGS": "0",

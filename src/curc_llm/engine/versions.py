@@ -30,7 +30,7 @@ def read_versions(engine_python: str, device: Literal["cuda", "cpu"]) -> dict[st
         engine_python: the Python that has vLLM; empty for this one.
         device: with `cuda` the GPUs and their driver are told too.
     """
-    versions = {"curc-llm": _own_version(), "python": platform.python_version(), "device": device}
+    versions = {"curc-llm": own_version(), "python": platform.python_version(), "device": device}
     versions |= read_engine_versions(engine_python)
     if device == "cuda":
         query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
@@ -58,7 +58,8 @@ def list_differences(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[s
     return tuple(f"{name} was {then[name]} and is {now.get(name, 'missing')}" for name in names)
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version of this curc-llm."""
     return _version("curc-llm") or "unknown"
 
 

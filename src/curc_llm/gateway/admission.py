@@ -20,6 +20,7 @@ from curc_llm.gateway.priority import Priority
 from curc_llm.gateway.replica import Replica
 from curc_llm.gateway.routing import PROBE_S, Prefixes, choose
 from curc_llm.gateway.waiting import Line, Ticket
+from curc_llm.gateway.work import CHARACTERS_PER_TOKEN
 
 # What an answer is taken to become before any was seen, and how fast later ones count.
 _FIRST_ANSWER_TOKENS = 256
@@ -121,19 +122,19 @@ class Admission:
         free = [r for r in healthy if anywhere or r.has_room(ticket.priority, work.sequences)]
         if not free:
             return False
-        best = free[0]
+        best, matched = free[0], self._prefixes.match(work.marks, {r.load.epoch for r in free})
         if len(free) > 1:
-            matched = self._prefixes.match(work.marks, {r.load.epoch for r in free})
             best = choose([(r, r.load) for r in free], matched, work.prompt_tokens)
         if best.load.failures:
             best.load.retry_at = now + PROBE_S
-        self._take(ticket, best, now)
+        known = matched.get(best.load.epoch, 0) // CHARACTERS_PER_TOKEN
+        self._take(ticket, best, now, max(0, work.prompt_tokens - known))
         return True
 
-    def _take(self, ticket: Ticket, replica: Replica, now: float) -> None:
+    def _take(self, ticket: Ticket, replica: Replica, now: float, prompt_tokens: int) -> None:
         work, load = ticket.work, replica.load
         expected = min(work.answer_tokens or self._answer_tokens, self._answer_tokens * 2)
-        ticket.replica, ticket.tokens = replica, work.prompt_tokens + int(expected) * work.sequences
+        ticket.replica, ticket.tokens = replica, prompt_tokens + int(expected) * work.sequences
         load.tokens += ticket.tokens
         load.sequences += work.sequences
         load.batch_sequences += work.sequences if ticket.priority is Priority.BATCH else 0

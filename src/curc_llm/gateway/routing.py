@@ -27,7 +27,8 @@ class Load:
     """What a replica has to do, and how it has been doing. Times are seconds of a clock that never jumps.
 
     Args:
-        tokens: estimated tokens of what it works on: prompts, and answers as long as they may become.
+        tokens: estimated tokens of what it works on: of prompts those that it doesn't know, and of answers as
+            many as such answers have lately had.
         sequences, batch_sequences: of its slots those taken; those taken by batch requests.
         failures: how often in a row it has failed before it answered.
         retry_at: until then it is left alone.

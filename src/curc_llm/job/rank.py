@@ -21,7 +21,7 @@ from curc_llm.engine.environment import EngineCaches, make_environment
 from curc_llm.engine.launcher import USES_RAY
 from curc_llm.engine.machine import count_cores, find_nvcc, read_gpu_type
 from curc_llm.engine.network import find_node_network, make_network_environment
-from curc_llm.engine.rank_log import RankEnd
+from curc_llm.engine.rank_log import EXIT_TROUBLE, RankEnd
 from curc_llm.engine.ray_node import choose_temp_dir, make_ray_environment, render_ray_node
 from curc_llm.errors import CurcLlmError
 from curc_llm.job.guard import Guard
@@ -30,7 +30,6 @@ from curc_llm.job.sweep import RUN_VARIABLE
 from curc_llm.session.paths import make_runtime_dir
 
 EXIT_USAGE = 2
-EXIT_TROUBLE = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,6 +23,7 @@ from curc_llm.job.engine_keeper import EngineKeeper
 from curc_llm.job.engine_slots import EngineSlots
 from curc_llm.job.gateway_link import GatewayLink
 from curc_llm.job.last_chance import LastChance
+from curc_llm.job.look_first import look_first
 from curc_llm.job.orders import Handler, OrderDesk
 from curc_llm.job.run import GatewayProcess
 from curc_llm.job.slurm_side import IGNORED, SlurmSide, note_slurm_job
@@ -170,7 +171,7 @@ class Supervisor:
         """Runs all engines, once it is sure that the job got what they need; ends them when cancelled."""
         if self._slurm is not None:
             spec = await self._slurm.fit()
-            if spec is None:
+            if spec is None or not await look_first(spec, self._paths, self._board, self.request_end):
                 return
             self._turns = make_turns(spec)
             self._slots.refit(spec)

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from curc_llm.session.preflight import PreflightReport
+
 RECORD_VERSION = 1
 
 
@@ -187,6 +189,7 @@ class SessionRecord(_Frozen):
         warnings: sentences to show, newest last.
         reason: why the session ended, once it has.
         versions: names and versions of what the session runs.
+        preflight: what was found out about the job's nodes; None for a session on one node.
     """
 
     version: int = RECORD_VERSION
@@ -211,6 +214,7 @@ class SessionRecord(_Frozen):
     warnings: tuple[str, ...] = ()
     reason: Trouble | None = None
     versions: dict[str, str] = {}
+    preflight: PreflightReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON values."""

@@ -36,7 +36,7 @@ def render_script(request: JobRequest, spec_path: Path, *, python: str, modules:
         raise SpecError(f"{python} and {spec_path} must be full paths: a job starts in another folder.")
     command = shlex.join([python, "-P", "-m", "curc_llm.job", str(spec_path)])
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in render_options(request)), "umask 077"]
-    lines += _render_modules(modules)
+    lines += render_modules(modules)
     lines += ['ulimit -n "$(ulimit -Hn)" 2>/dev/null', f"exec {command}"]
     return "\n".join(lines) + "\n"
 
@@ -106,7 +106,7 @@ def _manners(request: JobRequest) -> Iterator[tuple[str, str]]:
     yield ("requeue" if request.requeue else "no-requeue"), ""
 
 
-def _render_modules(modules: tuple[str, ...]) -> list[str]:
+def render_modules(modules: tuple[str, ...]) -> list[str]:
     """Loads modules; without `module` the job says so instead of failing later for want of a library."""
     wrong = [name for name in modules if _MODULE.fullmatch(name) is None]
     if wrong:

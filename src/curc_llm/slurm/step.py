@@ -16,6 +16,7 @@ def render_step(
     nodelist: str = "",
     cpus_per_task: int = 1,
     gres: str = "",
+    has_input: bool = False,
 ) -> list[str]:
     """The srun that runs a command once on each of a job's nodes, beside whatever runs there already.
 
@@ -31,6 +32,7 @@ def render_step(
         nodelist: on which, when not on the job's first ones.
         cpus_per_task: cores on each node.
         gres: what it has of the nodes' GPUs, such as `gpu:a100:2`; empty: none.
+        has_input: whether srun's standard input goes to all tasks; else they have none.
 
     Example:
         >>> render_step(["hostname"], name="who", num_nodes=2)[:3]
@@ -51,7 +53,7 @@ def render_step(
         "--kill-on-bad-exit=1",
         f"--wait={WAIT_S}",
         "--label",
-        "--input=none",
+        f"--input={'all' if has_input else 'none'}",
         "--export=ALL",
         *command,
     ]

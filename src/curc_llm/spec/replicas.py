@@ -52,15 +52,11 @@ def _place(engine: EngineSpec, number: int, device: Literal["cuda", "cpu"]) -> E
 
 
 def check_names(engines: Sequence[EngineSpec]) -> None:
-    """Raises SpecError when two engines would bear the same name, unless they are replicas."""
-    known: dict[str, EngineSpec] = {}
-    for engine in engines:
-        alike = engine.model_copy(update={"device_ids": ()})
-        if known.setdefault(engine.served_model_name, alike) != alike:
-            raise SpecError(
-                f"Two models would be served as {engine.served_model_name!r}.",
-                "Set served_model_name for one of them.",
-            )
+    """Raises SpecError when two of the models that were named would bear the same name."""
+    names = [engine.served_model_name for engine in engines]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        remedy = "Set served_model_name for one of them; for several engines of one model add --replicas."
+        raise SpecError(f"Two models would be served as {twice!r}.", remedy)
 
 
 def name_replicas(names: Iterable[str]) -> tuple[str, ...]:

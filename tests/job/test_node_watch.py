@@ -1,0 +1,63 @@
+"""Every node is heard; one that falls silent is named."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from curc_llm.errors import EngineError
+from curc_llm.job.node_watch import NodeSilentError, NodeWatch
+
+# Two nodes speak at first; then the second one says nothing any more, and closes nothing.
+TWO = """
+import sys, time
+print("0: alive", flush=True)
+print("1: alive", flush=True)
+while True:
+    time.sleep(0.02)
+    print("0: alive", flush=True)
+"""
+
+
+async def test_a_node_that_falls_silent_is_named_and_the_others_are_not() -> None:
+    watch = NodeWatch(["tn1", "tn2"], silent_s=0.4)
+    await watch.start([sys.executable, "-c", TWO])
+    await watch.wait_for_all()
+    watch.check()
+    with pytest.raises(NodeSilentError) as caught:
+        await _look_for_ever(watch)
+    assert caught.value.message.startswith("Nothing was heard from tn2 for 0 s")
+    assert caught.value.code == "node_silent"
+    await watch.close()
+
+
+async def _look_for_ever(watch: NodeWatch) -> None:
+    while True:
+        await asyncio.sleep(0.02)
+        watch.check()
+
+
+async def test_a_node_that_never_speaks_is_named() -> None:
+    watch = NodeWatch(["tn1", "tn2", "tn3"])
+    await watch.start([sys.executable, "-c", TWO])
+    with pytest.raises(NodeSilentError) as caught:
+        await watch.wait_for_all(patience_s=1)
+    assert "from tn3 for 1 s" in caught.value.message
+    await watch.close()
+
+
+async def test_a_pulse_that_ended_says_nothing_of_the_nodes() -> None:
+    watch = NodeWatch(["tn1"], silent_s=0.0)
+    await watch.start([sys.executable, "-c", "print('0: alive')"])
+    await watch.wait_for_all()
+    assert watch._process is not None
+    await watch._process.wait()
+    watch.check()
+    await watch.close()
+
+
+async def test_a_missing_srun_is_told() -> None:
+    with pytest.raises(EngineError, match="no-such-srun can't be started"):
+        await NodeWatch(["tn1"]).start(["no-such-srun"])
