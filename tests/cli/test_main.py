@@ -28,7 +28,7 @@ def test_the_help_says_of_each_verb_what_the_verb_says_of_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [v for v in VERBS if v not in {"chats", "keys", "models", "prompts", "share", "site"}]
+    "verb", [v for v in VERBS if v not in {"adapter", "chats", "keys", "models", "prompts", "share", "site"}]
 )
 def test_every_verb_takes_json_and_a_settings_file(run: Run, verb: str) -> None:
     result = run(verb, "--help")

@@ -11,7 +11,7 @@ import yaml
 from curc_llm.settings import ENV_PREFIX, ModelSettings, Settings, load_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-WITHOUT_VARIABLE = {"models", "defaults"}
+WITHOUT_VARIABLE = {"models", "defaults", "adapters"}
 # Defaults that the page states in words, since they depend on the machine or on other settings.
 DERIVED = {
     *("state_dir", "cache_dir", "hf_home", "catalogue", "models", "defaults", "runner", "time_h"),

@@ -38,6 +38,7 @@ MARKDOWN = "# Title\n\n- one\n- two\n\n```python\nprint(1)\n```\n"
 class FakeSession:
     """A session of this process; `requests` holds what was asked, `refusals` what to answer instead.
 
+    `scripted` are whole answers by method and path, such as `{"POST /swap": (202, {…})}`.
     `replies` are messages to answer with, such as `{"content": "4"}` or `{"tool_calls": [...]}`, and
     `finish_reason` beside them; `exposition` is what /metrics says, None for a gateway without it.
     """
@@ -53,6 +54,7 @@ class FakeSession:
         self.requests: list[dict[str, Any]] = []
         self.refusals: list[tuple[int, str, str]] = []
         self.replies: list[dict[str, Any]] = []
+        self.scripted: dict[str, tuple[int, dict[str, Any]]] = {}
         self.exposition: str | None = ""
         self.figures: dict[str, Any] = {"running": 0}
         self.aborted = threading.Event()
@@ -183,13 +185,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif self.path == "/health":
             self._health()
-        elif self._is_allowed():
+        elif self._is_allowed() and not self._is_scripted():
             self._get()
+
+    def do_DELETE(self) -> None:
+        self._note(None)
+        if self._is_allowed() and not self._is_scripted():
+            self._refuse(404, "not_found", f"There is no {self.path} here.")
+
+    def _is_scripted(self) -> bool:
+        found = self.fake.scripted.get(f"{self.command} {self.path}")
+        if found is not None:
+            self._send(*found)
+        return found is not None
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self._note(json.loads(body))
-        if not self._is_allowed():
+        if not self._is_allowed() or self._is_scripted():
             return
         if self.path == "/restart":
             self._restart(json.loads(body).get("model"))

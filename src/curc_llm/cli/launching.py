@@ -146,12 +146,16 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
     from curc_llm.launch.planning import plan_engines
     from curc_llm.sites.nvidia_smi import find_local_gpus
     from curc_llm.spec import choose_models, make_launch_spec
+    from curc_llm.spec.adapter import MOST_AT_ONCE
     from curc_llm.spec.replicas import check_gpus
 
     device = settings.device or detect_device()
     python = find_engine_python(settings, device)
     models = choose_models(settings, start.models)
-    planned = plan_engines(settings, models, start.engine_flags, device=device, time_h=start.time_h)
+    asked = start.engine_flags
+    if start.adapters and not asked.get("max_loras"):
+        asked = {**asked, "max_loras": min(len(start.adapters), MOST_AT_ONCE)}
+    planned = plan_engines(settings, models, asked, device=device, time_h=start.time_h)
     for note in planned.notes:
         output.say(f"Note: {note}")
     spec = make_launch_spec(

@@ -173,7 +173,9 @@ def check_adapter_names(engines: Sequence[EngineSpec]) -> None:
 
 
 def _check_all(engine: EngineSpec, settings: Settings) -> EngineSpec:
-    if engine.runner == "pooling" and engine.has_lora:
+    if engine.runner == "pooling" and not engine.adapters:
+        return engine.model_copy(update={"max_loras": None})
+    if engine.runner == "pooling":
         raise AdapterError(
             f"{engine.served_model_name} makes embeddings; adapters are for models that write.",
             "Leave its adapters out.",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from curc_llm.plan.planner import make_request
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings
+from curc_llm.spec.adapter import MOST_AT_ONCE
 
 # Of the settings' defaults these are wishes, which the planner may lower; all others are asked for.
 WISHES = {"max_model_len", "max_num_seqs", "gpu_memory_utilization", "time_h"}
@@ -51,6 +52,8 @@ def make_local_request(
     values |= own.model_dump(exclude_none=True) if own is not None else {}
     values |= {name: value for name, value in given.items() if value is not None}
     values.setdefault("model", wanted)
+    if adapters := values.get("adapters"):
+        values.setdefault("max_loras", min(len(adapters), MOST_AT_ONCE))
     if hours := time_h or values.get("time_h"):
         values["hours"] = hours
     if num_engines > 1 and "gpu_memory_utilization" not in values:
@@ -77,6 +80,8 @@ def make_site_request(settings: Settings, asked: PlanRequest) -> PlanRequest:
     values |= own.model_dump(exclude_none=True) if own is not None else {}
     if hours := values.get("time_h"):
         values["hours"] = hours
+    if adapters := values.get("adapters"):
+        values.setdefault("max_loras", min(len(adapters), MOST_AT_ONCE))
     values |= asked.model_dump(exclude_none=True, exclude={"model"})
     values["model"] = (own.model if own is not None else None) or asked.model
     if asked.embed is not None and (entry := settings.models.get(asked.embed)) is not None:

@@ -28,6 +28,7 @@ from curc_llm.spec import (
     make_session_id,
     place_engine,
 )
+from curc_llm.spec.adapter import MOST_AT_ONCE
 
 SESSION_PREFIX = "slurm"
 # The whole node's addresses: the portal's proxy and other machines of the cluster reach a job from outside.
@@ -98,7 +99,7 @@ def make_slurm_spec(
     """
     facts = facts or load_site_facts(settings)
     wanted = request.plan.model
-    asked = make_site_request(settings, request.plan)
+    asked = make_site_request(settings, _with_adapters(request))
     embed = request.plan.embed
     plan = plan_on_site(asked, facts, settings, wanted, embed or "")
     others = tuple(Origin(wanted=embed or "", plan=other) for other in plan.beside)
@@ -140,6 +141,14 @@ def make_slurm_spec(
     if session_dir is not None:
         more["session_dir"] = session_dir
     return add_adapters(_with_room(spec.model_copy(update=more), request), request.adapters, settings)
+
+
+def _with_adapters(request: SessionRequest) -> PlanRequest:
+    """What is asked of the planner, with the room that adapters take."""
+    room = {"max_loras": request.max_loras, "max_lora_rank": request.max_lora_rank}
+    if request.adapters and request.max_loras is None:
+        room["max_loras"] = min(len(request.adapters), MOST_AT_ONCE)
+    return request.plan.model_copy(update={name: value for name, value in room.items() if value is not None})
 
 
 def _with_room(spec: LaunchSpec, request: SessionRequest) -> LaunchSpec:

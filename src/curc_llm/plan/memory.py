@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from curc_llm.catalogue.model import Model, Weights
 from curc_llm.plan.kv_cache import KvCache, in_flight_tokens, make_kv_cache, request_bytes
 from curc_llm.plan.layout import Layout, stage_layers
+from curc_llm.plan.lora import lora_gib
 from curc_llm.plan.plan import MemorySplit, Step
 from curc_llm.plan.reserve import Reserve, make_reserve
 from curc_llm.plan.steps import Arithmetic, make_steps
@@ -29,6 +30,7 @@ class EngineWish:
         enforce_eager: without CUDA graphs.
         beside_gib: what the other engines on each GPU have of its memory.
         kv_cache_memory_bytes: size of the KV cache, where it isn't simply what is left.
+        max_loras, max_lora_rank: room for adapters.
     """
 
     max_model_len: int
@@ -39,6 +41,8 @@ class EngineWish:
     enforce_eager: bool = False
     beside_gib: float = 0.0
     kv_cache_memory_bytes: int | None = None
+    max_loras: int = 0
+    max_lora_rank: int | None = None
 
     def outside_gib(self, card: Card) -> float:
         """What no engine on the GPU counts as its own."""
@@ -124,6 +128,8 @@ def fit(
     cache = make_kv_cache(arch, card, layout.tensor_parallel_size, wish.kv_cache_dtype)
     seqs, batched = wish.max_num_seqs, wish.max_num_batched_tokens
     reserve = make_reserve(arch, card, layout, seqs, batched, wish.enforce_eager)
+    adapters_gib = lora_gib(arch, layout, wish.max_loras, wish.max_lora_rank)
+    reserve = replace(reserve, runtime_gib=reserve.runtime_gib + adapters_gib)
     stages = _make_stages(model, weights, quantisation, card, layout, wish, cache, reserve)
     fullest = min(stages, key=lambda stage: (stage.num_blocks, stage.room_bytes))
     flight = in_flight_tokens(batched, layout.pipeline_parallel_size, card)

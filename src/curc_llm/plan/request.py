@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from curc_llm.factfile import Frozen
-from curc_llm.settings import KvCacheDtype
+from curc_llm.settings import KvCacheDtype, LoraRank
 
 # What Slurm's accounting takes for a name, as far as shells and job scripts take it without quoting.
 SLURM_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
@@ -43,6 +43,7 @@ class PlanRequest(Frozen):
         kv_cache_dtype: vLLM's own, of those that work on every engine build.
         cpus_per_task: cores of each node.
         seed: vLLM's own.
+        max_loras, max_lora_rank: room for LoRA adapters; None for none, and for vLLM's own rank.
     """
 
     model: str
@@ -66,6 +67,8 @@ class PlanRequest(Frozen):
     kv_cache_dtype: KvCacheDtype | None = None
     cpus_per_task: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
+    max_loras: int | None = Field(default=None, ge=1, le=64)
+    max_lora_rank: LoraRank | None = None
 
 
 def all_gpus(request: PlanRequest) -> int | None:

@@ -224,6 +224,8 @@ def make_wish(offer: Offer, wants: Wants, tokens: int, beside: Trial | None = No
         kv_cache_dtype=wants.kv_cache_dtype,
         enforce_eager=wants.enforce_eager,
         beside_gib=beside_gib,
+        max_loras=wants.max_loras,
+        max_lora_rank=wants.max_lora_rank,
     )
 
 

@@ -26,6 +26,7 @@ class Wants:
         room_tokens, room_requests: what a recommended GPU has room for.
         default_hours: wall time when none is asked for, in hours.
         uses_ray: whether Ray was asked for.
+        max_loras, max_lora_rank: room for adapters.
     """
 
     preset: Preset
@@ -41,6 +42,8 @@ class Wants:
     is_pooling: bool
     default_hours: float
     uses_ray: bool = False
+    max_loras: int = 0
+    max_lora_rank: int | None = None
 
 
 def make_wants(request: PlanRequest, model: Model, preset: Preset, defaults: Wishes) -> Wants:
@@ -72,4 +75,6 @@ def make_wants(request: PlanRequest, model: Model, preset: Preset, defaults: Wis
         is_pooling=is_pooling,
         default_hours=preset.hours or defaults.hours,
         uses_ray=request.distributed_executor_backend == "ray",
+        max_loras=0 if is_pooling else request.max_loras or 0,
+        max_lora_rank=request.max_lora_rank,
     )

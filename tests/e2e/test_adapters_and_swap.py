@@ -1,0 +1,88 @@
+"""Adapters and an exchange of models in one session of real vLLM, as a person at a shell does it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curc_llm.spec import DEMO_MODEL_DIR
+from tests.e2e.conftest import Person, Running, open_session
+from tests.e2e.questions import FIRST
+from tests.tiny_adapter import write_adapter
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="adapters-") as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Running]:
+    """A session with one adapter from the start, and room for two."""
+    home = Path(tempfile.mkdtemp(prefix="lora-"))
+    first = write_adapter(folder / "first", seed=1)
+    with open_session(Person(home), "--adapter", f"first={first}", "--max-loras", "2") as running:
+        yield running
+    shutil.rmtree(home)
+
+
+def ask(running: Running, model: str) -> str:
+    """The first tokens of an answer, at temperature 0."""
+    flags = ("--model", model, "--max-tokens", "24", "--temperature", "0")
+    return running.person.run("ask", *flags, FIRST["question"]).stdout
+
+
+def list_models(running: Running) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{running.facts['base_url']}/models", headers={"Authorization": f"Bearer {running.key}"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return {one["id"]: one["parent"] for one in json.load(answer)["data"]}
+
+
+def test_adapters_answer_otherwise_than_their_model_and_come_and_go(served: Running, folder: Path) -> None:
+    run = served.person.run
+    base, first = ask(served, "curc-guide"), ask(served, "first")
+    assert FIRST["answer"].startswith(base.strip()[:40])
+    assert first != base
+    second = write_adapter(folder / "second", rank=8, seed=2)
+    run("adapter", "add", "second", str(second))
+    assert list_models(served) == {"curc-guide": None, "first": "curc-guide", "second": "curc-guide"}
+    answers = [base, first, ask(served, "second")]
+    assert len(set(answers)) == 3
+    # The same name and folder with other weights: nothing of the old ones may be left in a cache.
+    run("adapter", "remove", "second")
+    write_adapter(second, rank=8, seed=3)
+    run("adapter", "add", "second", str(second))
+    assert ask(served, "second") not in answers
+    assert ask(served, "curc-guide") == base
+    run("adapter", "remove", "second")
+    refused = run("ask", "--model", "second", "Hi", check=False)
+    assert (refused.returncode, "There is no model 'second'" in refused.stderr) == (1, True)
+    wide = write_adapter(folder / "wide", hidden=256)
+    refused = run("adapter", "add", "wide", str(wide), check=False)
+    assert "was made for another model than curc-guide" in refused.stderr
+
+
+def test_another_model_takes_the_place(served: Running, folder: Path) -> None:
+    other = shutil.copytree(DEMO_MODEL_DIR, folder / "other-guide")
+    told = served.person.run("swap", str(other), timeout=400)
+    assert told.stderr.splitlines()[-1] == "other-guide is ready."
+    assert list_models(served) == {"other-guide": None}
+    assert FIRST["answer"].startswith(ask(served, "other-guide").strip()[:40])
+    # The way back is refused where nothing would change, and what can't fit before anything stops.
+    again = served.person.run("swap", str(other), check=False)
+    assert "serves other-guide already" in again.stderr
+    large = served.person.run("swap", "llama-3.1-405b-instruct", check=False)
+    assert (large.returncode, "GiB" in large.stderr) == (1, True)
+    assert list_models(served) == {"other-guide": None}
