@@ -121,3 +121,30 @@ def test_adopted_processes_that_end_leave_no_zombie(start) -> None:
     wait_until(lambda: not Path(f"/proc/{orphan}").exists())
     guard.terminate()
     guard.wait(timeout=20)
+
+
+PATIENT = """
+import sys
+from curc_llm.job.guard import Guard
+guard = Guard([sys.executable, "-c", sys.argv[1]], None, grace_s=0.3, patience_s=0.5)
+status = guard.run()
+print(status, guard.was_told, flush=True)
+"""
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+
+
+def test_a_command_that_does_not_heed_its_signal_gets_no_more_than_its_time() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PATIENT, DEAF], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == f"{-signal.SIGTERM} True\n"
+
+
+def test_a_command_that_ends_by_itself_was_not_told_to() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PATIENT, "raise SystemExit(4)"], capture_output=True, text=True
+    )
+    assert done.stdout == "4 False\n"
