@@ -208,7 +208,10 @@ class Answer:
             await self.write(200, f"Success: LoRA adapter '{name}' added successfully.".encode())
 
     async def unload_adapter(self) -> None:
-        self.engine.adapters.pop(self.document["lora_name"], None)
+        name = self.document["lora_name"]
+        self.engine.adapters.pop(name, None)
+        left = [one for one in self.behaviour.adapters.split(",") if one != name]
+        self.behaviour.adapters = ",".join(left)
         await self.write(200, b"Success")
 
     async def send_models(self) -> None:
@@ -440,10 +443,10 @@ def _data(value: Any) -> bytes:
 
 @contextlib.asynccontextmanager
 async def run_fake_engine(
-    path: Path | str, model: str = "fake", *, adapters: dict[str, str] | None = None, **behaviour: Any
+    path: Path | str, model: str = "fake", **behaviour: Any
 ) -> AsyncIterator[FakeEngine]:
     """Runs an engine in this process; leaving the block kills it, with all its connections."""
-    engine = FakeEngine(model, Behaviour(**behaviour), adapters=dict(adapters or {}))
+    engine = FakeEngine(model, Behaviour(**behaviour))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - a pathlib call in an async function is flagged too
     server = await asyncio.start_unix_server(engine.serve, str(path))
@@ -465,7 +468,6 @@ async def main() -> None:
     parser.add_argument(
         "--ready-after-s", type=float, default=0.0, help="open the socket only after this time"
     )
-    parser.add_argument("--adapters", type=json.loads, default={}, help="paths by name, as JSON")
     for item in fields(Behaviour):
         if isinstance(item.default, bool):
             parser.add_argument("--" + item.name.replace("_", "-"), action="store_true")
