@@ -446,10 +446,12 @@ def _data(value: Any) -> bytes:
 
 @contextlib.asynccontextmanager
 async def run_fake_engine(
-    path: Path | str, model: str = "fake", *, adapters: dict[str, str] | None = None, **behaviour: Any
+    path: Path | str, model: str = "fake", *, adapters: dict[str, str] | str | None = None, **behaviour: Any
 ) -> AsyncIterator[FakeEngine]:
     """Runs an engine in this process; leaving the block kills it, with all its connections."""
-    engine = FakeEngine(model, Behaviour(**behaviour), adapters=dict(adapters or {}))
+    names = adapters if isinstance(adapters, str) else ""
+    paths = {} if isinstance(adapters, str) else dict(adapters or {})
+    engine = FakeEngine(model, Behaviour(**behaviour, adapters=names), adapters=paths)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - a pathlib call in an async function is flagged too
     server = await asyncio.start_unix_server(engine.serve, str(path))
@@ -459,6 +461,10 @@ async def run_fake_engine(
         server.close()
         engine.cut_all()
         await asyncio.sleep(0)
+
+
+def _read_adapters(text: str) -> Any:
+    return json.loads(text) if text.startswith("{") else text
 
 
 async def main() -> None:
@@ -471,12 +477,14 @@ async def main() -> None:
     parser.add_argument(
         "--ready-after-s", type=float, default=0.0, help="open the socket only after this time"
     )
-    parser.add_argument("--adapters", type=json.loads, default={}, help="paths by name, as JSON")
+    parser.add_argument("--adapters", type=_read_adapters, default={}, help="paths by name as JSON, or names")
     for item in fields(Behaviour):
+        if item.name == "adapters":
+            continue
         if isinstance(item.default, bool):
             parser.add_argument("--" + item.name.replace("_", "-"), action="store_true")
         else:
-            kind = float if item.name.endswith("_s") else str if item.name == "adapters" else int
+            kind = float if item.name.endswith("_s") else int
             parser.add_argument("--" + item.name.replace("_", "-"), type=kind, default=item.default)
     values = vars(parser.parse_args())
     stop = asyncio.Event()
