@@ -47,8 +47,8 @@ soak: setup  ## hours, not minutes: a session under load with faults, watched fo
 	@$(PY) -m pytest -q tests/soak tests/chat/test_hostile_output_in_browser.py \
 	  tests/notebook/test_hostile_output_in_browser.py --run-soak
 
-bench: setup  ## benchmarks side by side, about 75 minutes; results in benchmarks/results/ (BENCH_FLAGS=--quick: 16 minutes)
-	@for name in gateway startup batch connect chat; do $(PY) benchmarks/$$name.py $(BENCH_FLAGS) || exit 1; done
+bench: setup  ## benchmarks side by side, about 90 minutes; results in benchmarks/results/ (BENCH_FLAGS=--quick: 17 minutes)
+	@for name in gateway startup batch connect chat routing; do $(PY) benchmarks/$$name.py $(BENCH_FLAGS) || exit 1; done
 
 docs: setup  ## check that every command and setting in the docs exists
 	@$(PY) -m pytest -q tests/docs

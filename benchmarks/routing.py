@@ -150,9 +150,10 @@ def compare_priorities(folder: Path, options: argparse.Namespace) -> list[dict[s
             "vLLM alone, its priorities": (Place(engine_socket, "", model, {}, {"priority": 10}), True),
             "curc-llm": (Place(port, key, model, {}, {}, **own), True),
         }
-        rows = []
+        rows, patience = [], Patience(options.patience_s)
         for repeat in range(options.repeats):
             for name, (place, is_loaded) in places.items():
+                patience.wait()
                 row = asyncio.run(measure(place, options.seconds, is_loaded=is_loaded))
                 rows.append({"repeat": repeat, "server": name, **row})
                 print(json.dumps(rows[-1]), file=sys.stderr)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quiet import Bystanders
+
 SLOTS = 32
 BATCH_STREAMS = 64
 BATCH_TOKENS = 128
@@ -37,7 +39,7 @@ class Place:
 
 async def measure(place: Place, seconds: float, *, is_loaded: bool) -> dict[str, Any]:
     """First-token times of a request every quarter of a second; and tokens/s of the batch work beside it."""
-    stop = asyncio.Event()
+    stop, others = asyncio.Event(), Bystanders()
     counts = [0]
     batch = [
         asyncio.create_task(_keep_asking(place, stop, counts))
@@ -62,6 +64,7 @@ async def measure(place: Place, seconds: float, *, is_loaded: bool) -> dict[str,
             "count": len(times),
         },
         "batch_tokens_per_s": round(made / took_s, 1),
+        "others_cores": round(others.cores(), 2),
     }
 
 

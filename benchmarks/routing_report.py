@@ -10,7 +10,7 @@ from typing import Any
 from gateways import OURS
 from method import Summary, pair, ratio, summarise
 from report import render_about
-from table import Table, cpu_s_per_million
+from table import QUIET_CORES, Table, cpu_s_per_million
 from targets import Target, render_targets
 from vllm_router import NAME, ROUND_ROBIN
 
@@ -35,7 +35,7 @@ def render_results(results: dict[str, Any]) -> str:
     """The Markdown: targets first, then the tables."""
     rows = results["rows"]
     cpu, hits, people = (rows.get(part, []) for part in ("cpu", "hits", "priorities"))
-    about = render_about(results, cpu)
+    about = render_about(results, [*cpu, *people])
     parts = [
         "# Routing and priorities",
         about,
@@ -51,18 +51,25 @@ def render_results(results: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _values(rows: list[Row], server: str, figure: Callable[[Row], float]) -> dict[int, float]:
-    return {row["repeat"]: figure(row) for row in rows if row["server"] == server}
+def _values(rows: list[Row], server: str, figure: Callable[[Row], float], *, quiet: bool) -> dict[int, float]:
+    """By repeat; with `quiet` of undisturbed rows alone. Counts of tokens can't be disturbed."""
+    own = (row for row in rows if row["server"] == server)
+    return {
+        row["repeat"]: figure(row) for row in own if not quiet or row.get("others_cores", 0) < QUIET_CORES
+    }
 
 
 def _ratio(rows: list[Row], server: str, to: str, figure: Callable[[Row], float]) -> Summary | None:
-    found = pair(_values(rows, server, figure), _values(rows, to, figure), ratio)
-    return summarise(found, found)
+    quiet, every = (
+        pair(_values(rows, server, figure, quiet=only), _values(rows, to, figure, quiet=only), ratio)
+        for only in (True, False)
+    )
+    return summarise(quiet, every)
 
 
 def _plain(rows: list[Row], server: str, figure: Callable[[Row], float]) -> Summary | None:
-    found = list(_values(rows, server, figure).values())
-    return summarise(found, found)
+    quiet, every = (list(_values(rows, server, figure, quiet=only).values()) for only in (True, False))
+    return summarise(quiet, every)
 
 
 def _hit_rate(row: Row) -> float:

@@ -50,7 +50,6 @@ class Behaviour:
         refuses_adapters: an adapter can't be loaded.
         close: don't keep connections alive.
         slots: requests that are worked on at once, while the others wait; 0 for all.
-        adapters: names of LoRA adapters that it also serves, with commas between.
     """
 
     tokens: int = 5
@@ -69,7 +68,6 @@ class Behaviour:
     refuses_adapters: bool = False
     close: bool = False
     slots: int = 0
-    adapters: str = ""
 
 
 # vLLM's words (vllm/v1/engine/exceptions.py).
@@ -280,7 +278,7 @@ class Answer:
         elif self.behaviour.status != 200:
             error = {"message": "The fake engine was told to refuse.", "type": "BadRequestError", "code": 400}
             await self.write_json(self.behaviour.status, {"error": error})
-        elif self.document.get("model") not in {None, *self.names, *self.engine.adapters}:
+        elif self.document.get("model") not in {None, self.engine.model, *self.engine.adapters}:
             error = {"message": f"The model `{self.document['model']}` does not exist.", "code": 404}
             await self.write_json(404, {"error": error})
         elif self.document.get("stream"):
@@ -306,10 +304,6 @@ class Answer:
             "/v1/audio/translations": lambda: {"text": "spoken words"},
         }
         await self.write_json(200, makers.get(self.route, self.make_completion)())
-
-    @property
-    def names(self) -> set[str | None]:
-        return {None, self.engine.model, *self.behaviour.adapters.split(",")}
 
     @property
     def num_tokens(self) -> int:
@@ -446,12 +440,10 @@ def _data(value: Any) -> bytes:
 
 @contextlib.asynccontextmanager
 async def run_fake_engine(
-    path: Path | str, model: str = "fake", *, adapters: dict[str, str] | str | None = None, **behaviour: Any
+    path: Path | str, model: str = "fake", *, adapters: dict[str, str] | None = None, **behaviour: Any
 ) -> AsyncIterator[FakeEngine]:
     """Runs an engine in this process; leaving the block kills it, with all its connections."""
-    names = adapters if isinstance(adapters, str) else ""
-    paths = {} if isinstance(adapters, str) else dict(adapters or {})
-    engine = FakeEngine(model, Behaviour(**behaviour, adapters=names), adapters=paths)
+    engine = FakeEngine(model, Behaviour(**behaviour), adapters=dict(adapters or {}))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - a pathlib call in an async function is flagged too
     server = await asyncio.start_unix_server(engine.serve, str(path))
@@ -461,10 +453,6 @@ async def run_fake_engine(
         server.close()
         engine.cut_all()
         await asyncio.sleep(0)
-
-
-def _read_adapters(text: str) -> Any:
-    return json.loads(text) if text.startswith("{") else text
 
 
 async def main() -> None:
@@ -477,10 +465,8 @@ async def main() -> None:
     parser.add_argument(
         "--ready-after-s", type=float, default=0.0, help="open the socket only after this time"
     )
-    parser.add_argument("--adapters", type=_read_adapters, default={}, help="paths by name as JSON, or names")
+    parser.add_argument("--adapters", type=json.loads, default={}, help="paths by name, as JSON")
     for item in fields(Behaviour):
-        if item.name == "adapters":
-            continue
         if isinstance(item.default, bool):
             parser.add_argument("--" + item.name.replace("_", "-"), action="store_true")
         else:

@@ -21,7 +21,7 @@ from curc_llm.gateway.channel import EngineTarget
 from tests.gateway.conftest import RunningGateway, open_connection, read_reply, render_request, wait_for
 
 ENGINE = Path(__file__).parents[1] / "fakes" / "fake_engine.py"
-MODELS = {"chat": "poet,critic", "code": ""}
+MODELS: dict[str, dict[str, str]] = {"chat": {"poet": "/a/poet", "critic": "/a/critic"}, "code": {}}
 REPLICAS = 3
 CLIENTS = 12
 # What a request may come to when its replica dies: it had begun, and is told so.
@@ -59,7 +59,7 @@ class Fleet:
         path = Path(self.gateway.socket_of(name))
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file
         command = [sys.executable, str(ENGINE), "--socket", str(path), "--model", model]
-        command += ["--token-s", "0.01", "--silent-s", "0.05", "--adapters", MODELS[model]]
+        command += ["--token-s", "0.01", "--silent-s", "0.05", "--adapters", json.dumps(MODELS[model])]
         self.processes[name] = await asyncio.create_subprocess_exec(*command)
         await wait_for(path.exists)
         self.phases[name] = "ready"
@@ -70,7 +70,7 @@ class Fleet:
         targets = []
         for name, phase in self.phases.items():
             model = name.partition("@")[0]
-            adapters = tuple(filter(None, MODELS[model].split(",")))
+            adapters = tuple(MODELS[model])
             socket = self.gateway.socket_of(name)
             targets.append(EngineTarget(model, socket, phase, name, adapters=adapters, max_num_seqs=4))
         await self.gateway.tell(engines=tuple(targets))

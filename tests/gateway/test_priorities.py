@@ -15,13 +15,14 @@ from curc_llm.gateway.channel import EngineTarget
 from curc_llm.gateway.priority import Priority
 from curc_llm.gateway.waiting import Line, Ticket
 from curc_llm.session.keys import add_key
-from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.fake_engine import FakeEngine, read_request
 from tests.gateway.conftest import (
     Reply,
     RunningGateway,
     StartGateway,
     ask,
     open_connection,
+    read_reply,
     render_request,
     wait_for,
 )
@@ -48,9 +49,9 @@ async def waiting(gateway: RunningGateway) -> dict[str, int]:
 
 
 async def wait_for_waiting(gateway: RunningGateway, priority: str, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await waiting(gateway))[priority] != count:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
 
 
 def auth(key: str) -> dict[str, str]:
@@ -141,22 +142,32 @@ async def test_a_key_that_asks_for_much_doesn_t_keep_another_waiting(gateway: Ru
 
 
 async def test_a_thousand_requests_wait_and_are_all_answered(gateway: RunningGateway) -> None:
-    async with run_engine(gateway, 32) as engine:
-        engine.behaviour.first_token_s = 0.5
-        tasks = [asyncio.ensure_future(gateway_chat(gateway)) for _ in range(1000)]
-        await wait_for_waiting(gateway, "interactive", 968)
-        assert engine.running == 32
-        engine.behaviour.first_token_s = 0
-        assert {reply.status for reply in await asyncio.gather(*tasks)} == {200}
-        assert (await waiting(gateway)) == {"interactive": 0, "batch": 0}
+    may_answer, most, running = asyncio.Event(), 0, 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most, running
+        while await read_request(reader):
+            running += 1
+            most = max(most, running)
+            await may_answer.wait()
+            running -= 1
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    await gateway.start_server("fake", serve)
+    await gateway.tell(engines=(EngineTarget("fake", gateway.socket_of("fake"), "ready", max_num_seqs=32),))
+    tasks = [asyncio.ensure_future(ask_patiently(gateway)) for _ in range(1000)]
+    await wait_for_waiting(gateway, "interactive", 968)
+    may_answer.set()
+    assert {reply.status for reply in await asyncio.gather(*tasks)} == {200}
+    assert most == 32
+    assert (await waiting(gateway)) == {"interactive": 0, "batch": 0}
 
 
-async def gateway_chat(gateway: RunningGateway) -> Reply:
+async def ask_patiently(gateway: RunningGateway) -> Reply:
     reader, writer = await open_connection(gateway.port)
     body = {"model": "fake", "messages": [], "max_tokens": 1}
     writer.write(render_request("POST", "/v1/chat/completions", body, gateway.auth))
-    from tests.gateway.conftest import read_reply
-
     reply = await read_reply(reader)
     writer.close()
     return reply
@@ -267,6 +278,19 @@ async def test_a_key_may_use_only_so_many_tokens_a_minute(
     assert (reply.status, reply.code) == (429, "rate_limit_exceeded")
     assert 50 <= int(reply.headers["retry-after"]) <= 60  # 17 tokens of debt, and one to begin with
     assert "20 tokens a minute" in reply.json["error"]["message"]
+
+
+async def test_a_request_that_was_refused_uses_none_of_a_key_s_tokens(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(waiting=0)
+    key = add_key(gateway.paths.keys, "lab", tokens_per_minute=20)
+    async with run_engine(gateway, 1, token_s=0.02) as engine:
+        other = asyncio.ensure_future(chat(gateway, max_tokens=20))
+        await wait_for(lambda: engine.running)
+        for _ in range(10):
+            reply = await chat(gateway, auth(key), messages=[{"role": "user", "content": "word " * 8}])
+            assert reply.code == "queue_full"
+        await other
+        assert (await chat(gateway, auth(key), max_tokens=1)).status == 200
 
 
 async def test_figures_tell_who_waits_and_how_each_replica_is_doing(gateway: RunningGateway) -> None:

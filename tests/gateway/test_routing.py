@@ -175,7 +175,7 @@ async def test_an_adapter_is_a_model_whose_parent_is_its_engine_s(gateway: Runni
     async with run_replicas(gateway, 2) as engines:
         first, second = gateway.state.engines
         with_adapter = EngineTarget("fake", second.socket, "ready", second.id, adapters=("poet",))
-        engines[1].behaviour.adapters = "poet"
+        engines[1].adapters["poet"] = "/adapters/poet"
         await gateway.tell(engines=(first, with_adapter))
         models = (await gateway.ask("GET", "/v1/models", headers=gateway.auth)).json["data"]
         assert [(m["id"], m["parent"]) for m in models] == [("fake", None), ("poet", "fake")]

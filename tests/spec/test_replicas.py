@@ -5,7 +5,7 @@ import pytest
 from curc_llm.errors import SpecError
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
 from curc_llm.spec import EngineSpec, name_replicas
-from curc_llm.spec.replicas import check_names, make_replicas
+from curc_llm.spec.replicas import check_gpus, check_names, make_replicas
 
 
 def make_engine(name: str = "m", **fields: object) -> EngineSpec:
@@ -30,6 +30,17 @@ def test_replicas_of_several_models_on_one_machine_s_gpus_are_refused() -> None:
         make_replicas([make_engine("a"), make_engine("b")], 2, "cuda")
     names = [r.served_model_name for r in make_replicas([make_engine("a"), make_engine("b")], 2, "cpu")]
     assert names == ["a", "a", "b", "b"]
+
+
+def test_replicas_for_which_there_are_too_few_gpus_are_refused_with_what_fits() -> None:
+    engines = make_replicas([make_engine(tensor_parallel_size=2)], 3, "cuda")
+    check_gpus(engines, 6)
+    check_gpus(engines, 0)
+    with pytest.raises(
+        SpecError, match="3 replicas with 2 GPUs each need 6 GPUs; this machine has 4"
+    ) as caught:
+        check_gpus(engines, 4)
+    assert caught.value.remedy == "Use --replicas 2."
 
 
 def test_a_model_that_is_named_twice_is_refused_with_what_was_probably_meant() -> None:

@@ -11,7 +11,8 @@ from curc_llm.chat.gateway_client import GatewayClient, GatewayError
 
 MAX_AGE_S = 4.0
 _GAUGE = re.compile(
-    r"^vllm:(num_requests_waiting|kv_cache_usage_perc)(?:\{[^}]*\})? ([0-9.e+-]+)$", re.MULTILINE
+    r"^(?:vllm:num_|vllm:|curc_llm_)(requests_waiting|kv_cache_usage_perc)(?:\{[^}]*\})? ([0-9.e+-]+)$",
+    re.MULTILINE,
 )
 
 
@@ -29,7 +30,7 @@ class EngineFigures:
 
 
 def parse_figures(text: str) -> EngineFigures:
-    """Reads the two gauges from metrics as Prometheus has them; vLLM's names.
+    """Reads the gauges from metrics as Prometheus has them; requests wait in the gateway and in vLLM.
 
     Example:
         >>> parse_figures('vllm:num_requests_waiting{engine="0"} 3.0')
@@ -38,7 +39,7 @@ def parse_figures(text: str) -> EngineFigures:
     found: dict[str, list[float]] = {}
     for name, value in _GAUGE.findall(text):
         found.setdefault(name, []).append(float(value))
-    waiting, usage = found.get("num_requests_waiting"), found.get("kv_cache_usage_perc")
+    waiting, usage = found.get("requests_waiting"), found.get("kv_cache_usage_perc")
     return EngineFigures(int(sum(waiting)) if waiting else None, max(usage) if usage else None)
 
 

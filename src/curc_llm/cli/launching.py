@@ -144,7 +144,9 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
     from curc_llm.launch import detect_device, find_engine_python
     from curc_llm.launch.adapters import add_adapters
     from curc_llm.launch.planning import plan_engines
+    from curc_llm.sites.nvidia_smi import find_local_gpus
     from curc_llm.spec import choose_models, make_launch_spec
+    from curc_llm.spec.replicas import check_gpus
 
     device = settings.device or detect_device()
     python = find_engine_python(settings, device)
@@ -162,6 +164,8 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
         replicas=start.replicas,
     )
     spec = add_adapters(spec, start.adapters, settings)
+    if device == "cuda" and start.replicas > 1:
+        check_gpus(spec.engines, len(find_local_gpus(os.environ)))
     more = {"site": planned.site, "facts_digest": planned.facts_digest}
     return spec.model_copy(update={**more, "versions": read_versions(python, device)})
 

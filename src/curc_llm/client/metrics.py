@@ -134,7 +134,7 @@ def make_metrics(
     return Metrics(
         taken_at=time.time() if now is None else now,
         running=int(gateway.get("running") or 0),
-        waiting=_whole(_total(samples, "vllm:num_requests_waiting")),
+        waiting=_count_waiting(samples),
         requests=int(_total(samples, "curc_llm_requests_total") or 0),
         tokens_per_s=float(gateway.get("tokens_per_s") or 0.0),
         prompt_tokens=int(_total(samples, "curc_llm_prompt_tokens_total") or 0),
@@ -175,6 +175,13 @@ def _named(samples: Iterable[Sample], name: str) -> list[Sample]:
 def _total(samples: Iterable[Sample], name: str) -> float | None:
     found = _named(samples, name)
     return sum(sample.value for sample in found) if found else None
+
+
+def _count_waiting(samples: Iterable[Sample]) -> int | None:
+    """Requests that wait for room, in the gateway and in the engines."""
+    found = (_total(samples, "curc_llm_requests_waiting"), _total(samples, "vllm:num_requests_waiting"))
+    known = [count for count in found if count is not None]
+    return round(sum(known)) if known else None
 
 
 def _whole(value: float | None) -> int | None:

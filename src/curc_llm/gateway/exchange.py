@@ -136,7 +136,8 @@ class Exchange:
             await self._relay_failure(connection, headers)
             return
         await self._wait_for_first_byte(connection)
-        replica.load.succeed()
+        if not (replica.is_remote and connection.status in _BUSY):
+            replica.load.succeed()
         self._has_begun = True
         if not is_events:
             await request.start(connection.status, headers, join=connection.has_data)

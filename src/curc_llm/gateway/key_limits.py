@@ -60,9 +60,7 @@ class KeyLimits:
             self._running[key.digest] -= 1
             if not self._running[key.digest]:
                 del self._running[key.digest]
-            usage = generation.entry.usage
-            known = usage.prompt_tokens if usage.prompt_tokens is not None else estimated
-            used = known + (usage.completion_tokens or generation.num_events)
+            used = _count_used(generation, estimated)
             self._tokens.charge(key.digest, used - estimated, key.tokens_per_minute)
 
     def _check_concurrency(self, name: str, digest: str, limit: int) -> None:
@@ -78,3 +76,14 @@ class KeyLimits:
         if wait_s := self._tokens.wait_s(digest, limit):
             message = f"The key {name!r} may use {limit} tokens a minute. Try again in {wait_s} s."
             raise RequestError(429, "rate_limit_exceeded", message, retry_after_s=wait_s)
+
+
+def _count_used(generation: Generation, estimated: int) -> int:
+    """Tokens that a request has used: none when it was refused before an engine had begun with its answer."""
+    entry = generation.entry
+    if entry.first_token_s is None:
+        return 0
+    prompt = entry.usage.prompt_tokens
+    return (estimated if prompt is None else prompt) + (
+        entry.usage.completion_tokens or generation.num_events
+    )

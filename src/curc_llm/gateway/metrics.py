@@ -68,8 +68,8 @@ class Metrics:
 
     @property
     def running(self) -> int:
-        """How many requests are under way."""
-        return len(self._caretaker.active)
+        """How many requests are under way, without those that wait for a slot."""
+        return sum(one.ticket is None or one.ticket.granted is None for one in self._caretaker.active)
 
     def record(self, entry: Entry) -> None:
         """Counts a request that has ended."""

@@ -51,6 +51,28 @@ def _place(engine: EngineSpec, number: int, device: Literal["cuda", "cpu"]) -> E
     return engine.model_copy(update={"device_ids": tuple(range(number * gpus, (number + 1) * gpus))})
 
 
+def check_gpus(engines: Sequence[EngineSpec], available: int) -> None:
+    """Refuses replicas for which there aren't enough GPUs.
+
+    Args:
+        engines: as `make_replicas` made them.
+        available: GPUs of this machine; 0 when nobody knows.
+
+    Raises:
+        SpecError: there are too few.
+    """
+    needed = 1 + max((gpu for engine in engines for gpu in engine.device_ids), default=-1)
+    if not available or needed <= available:
+        return
+    each = needed // len(engines)
+    fits = available // each
+    remedy = f"Use --replicas {fits}." if fits else "Use fewer GPUs for each."
+    raise SpecError(
+        f"{len(engines)} replicas with {each} GPUs each need {needed} GPUs; this machine has {available}.",
+        remedy,
+    )
+
+
 def check_names(engines: Sequence[EngineSpec]) -> None:
     """Raises SpecError when two of the models that were named would bear the same name."""
     names = [engine.served_model_name for engine in engines]

@@ -57,7 +57,13 @@ module CurcLlm
 
     # The only model of a session is named above already.
     def name(engine)
-      @engines.length > 1 ? "#{engine['served_model_name']}: " : ''
+      @engines.length > 1 ? "#{engine['served_model_name']}#{number(engine)}: " : ''
+    end
+
+    # Which of its replicas an engine is; empty for the only one of its model.
+    def number(engine)
+      same = @engines.select { |other| other['served_model_name'] == engine['served_model_name'] }
+      same.length > 1 ? " (#{same.index { |other| other.equal?(engine) } + 1} of #{same.length})" : ''
     end
 
     def settled(engine, phase)
@@ -66,7 +72,7 @@ module CurcLlm
       restarts = engine['restarts'].to_i
       return CardHtml::EMPTY unless restarts.positive?
 
-      @parts.alert('warning', "#{engine['served_model_name']} had to be restarted #{restarts == 1 ? 'once' : "#{restarts} times"}. ",
+      @parts.alert('warning', "#{engine['served_model_name']}#{number(engine)} had to be restarted #{restarts == 1 ? 'once' : "#{restarts} times"}. ",
                    engine.dig('trouble', 'message').to_s)
     end
 
