@@ -81,7 +81,7 @@ def test_a_repeat_of_nothing_is_told(run: Run, tmp_path: Path) -> None:
     old.write_text('{"version": 1, "session_id": "local-old"}')
     result = run("serve", "--from", str(old))
     assert result.exit_code == 1
-    assert "launch spec of version 1; this curc-llm reads version 3" in result.stderr
+    assert "launch spec of version 1; this curc-llm reads version 4" in result.stderr
 
 
 @pytest.mark.slow
