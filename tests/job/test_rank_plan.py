@@ -44,3 +44,9 @@ def test_a_rank_is_marked_keeps_no_secret_and_has_workers_of_its_own(plan: RankP
     assert "HF_TOKEN" not in environment
     assert "VLLM_ENABLE_V1_MULTIPROCESSING" not in environment
     assert environment["CURC_ENGINE_USES_RAY"] == "0"
+    assert "VLLM_ALLOW_RUNTIME_LORA_UPDATING" not in environment
+
+
+def test_adapters_may_come_and_go_on_many_nodes_too(plan: RankPlan, tmp_path: Path) -> None:
+    with_lora = plan.model_copy(update={"has_lora": True})
+    assert make_rank_environment(with_lora, {}, tmp_path)["VLLM_ALLOW_RUNTIME_LORA_UPDATING"]

@@ -113,6 +113,7 @@ class EngineStep:
             engine_version=await read_engine_version(self._spec.engine_python) or "unknown",
             cpu_kv_cache_gib=choose_cpu_kv_cache_gib(is_toy=is_toy),
             gpus_per_node=parse_gres(self._slurm.gres)[1],
+            has_lora=self._engine.has_lora,
             network=self._spec.network,
             ray_token=self._ray_token if uses_ray else None,
         )

@@ -97,6 +97,7 @@ def make_rank_environment(plan: RankPlan, base: Mapping[str, str], runtime_dir: 
         runtime_dir=runtime_dir,
         cores=count_cores(),
         has_nvcc=find_nvcc(base) is not None,
+        has_lora=plan.has_lora,
     )
     # Workers of several nodes are processes of their own.
     environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)

@@ -26,6 +26,7 @@ class RankPlan(BaseModel):
         cache_dir, hf_home, engine_version: see EngineCaches.
         cpu_kv_cache_gib: KV cache of each rank on machines without GPU.
         gpus_per_node: what Ray may count on.
+        has_lora: whether adapters may come and go while it runs.
         network: the site's.
         ray_token: file with Ray's token, 0600.
         patience_s: seconds that vLLM gets to finish.
@@ -46,6 +47,7 @@ class RankPlan(BaseModel):
     engine_version: str = "unknown"
     cpu_kv_cache_gib: int = 1
     gpus_per_node: int = 1
+    has_lora: bool = False
     network: Network = Network()
     ray_token: Path | None = None
     patience_s: float = 8.0
