@@ -123,6 +123,8 @@ class Exchange:
                     self._blame(replica)
                 await break_off(generation, self._route, generation.ended_by or fault)
         finally:
+            # From now on it may carry another's request: whoever ends this one must not end that.
+            generation.connection = None
             replica.pool.give_back(connection)
 
     async def _answer(self, replica: Replica, connection: Connection) -> None:

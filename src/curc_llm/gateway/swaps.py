@@ -17,6 +17,8 @@ LOOK_S = 0.1
 # More requests than that are told at once: each holds its body in memory.
 MOST_WAITING = 64
 RETRY_S = 10
+# An exchange is `planned` for a moment only: then it downloads, or begins.
+_COMING = {"planned", "stopping", "starting"}
 
 
 class SwapWait:
@@ -54,12 +56,14 @@ class SwapWait:
             pass  # it is told how far the model is
         finally:
             self._waiting -= 1
+        if request.cycle.disconnected:
+            raise ClientGoneError
 
 
 def _is_coming(live: LiveSession, model: str | None) -> bool:
     """Whether a model is being started now; a download may take too long to be waited for."""
     swap = find_swap(live.state.record, model) if live.state.accepting else None
-    return swap is not None and swap["to_model"] == model and swap.get("phase") in {"stopping", "starting"}
+    return swap is not None and swap["to_model"] == model and swap.get("phase") in _COMING
 
 
 def find_swap(record: dict[str, Any], model: str | None) -> dict[str, Any] | None:
