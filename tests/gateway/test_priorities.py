@@ -183,7 +183,9 @@ async def test_a_full_queue_is_told_with_the_time_to_wait_and_each_class_has_its
         reply = await chat(gateway, BATCH)
         assert (reply.status, reply.code) == (429, "queue_full")
         assert 1 <= int(reply.headers["retry-after"]) <= 120
-        assert "3 batch requests wait already, as many as this session keeps" in reply.json["error"]["message"]
+        assert (
+            "3 batch requests wait already, as many as this session keeps" in reply.json["error"]["message"]
+        )
         assert (await chat(gateway, max_tokens=1)).status == 200
         for task in tasks:
             task.cancel()

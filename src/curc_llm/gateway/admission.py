@@ -96,7 +96,9 @@ class Admission:
         if waiting < self._most_waiting and not is_full:
             return
         wait_s = self._estimate_wait_s(waiting)
-        most = "with as much text as this session keeps" if is_full else "as many as this session keeps waiting"
+        most = (
+            "with as much text as this session keeps" if is_full else "as many as this session keeps waiting"
+        )
         message = (
             f"{waiting} {ticket.priority} requests wait already, {most}."
             f" Try again in {wait_s} s, or ask for less at once."
