@@ -93,7 +93,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except OSError as error:
         raise AdapterError(f"{folder} can't be read: {error.strerror}.", "Check its permissions.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AdapterError(
             f"{folder / CONFIG} isn't valid JSON.", "Save or download the adapter again."
         ) from error
@@ -111,7 +111,9 @@ def _check_kind(folder: Path, config: dict[str, Any]) -> None:
         unserved = f"init_lora_weights={start}, which changes the base model's own weights"
     if config.get("bias", "none") != "none":
         unserved = f"trained biases (bias={config['bias']})"
-    if saved := sorted({*map(str, config.get("modules_to_save") or ())} - SAVED):
+    kept = config.get("modules_to_save") or ()
+    kept = kept if isinstance(kept, list | tuple) else (kept,)
+    if saved := sorted({*map(str, kept)} - SAVED):
         unserved = f"whole layers that were trained along (modules_to_save: {', '.join(saved)})"
     if unserved:
         raise AdapterError(f"{folder} needs {unserved}, which vLLM doesn't serve.", TRAIN_AGAIN)

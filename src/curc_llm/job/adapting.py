@@ -16,7 +16,7 @@ from curc_llm.job.engine_keeper import EngineKeeper
 from curc_llm.launch.adapters import find_catalogue_entry, resolve_adapter
 from curc_llm.session.record import EnginePhase, EngineRecord
 from curc_llm.spec import Adapter, LaunchSpec
-from curc_llm.spec.adapter import check_rank
+from curc_llm.spec.adapter import check_adapter_name, check_rank
 from curc_llm.spec.model_folder import find_downloaded
 
 LOAD_S = 300.0  # reading a large adapter from a slow file system; vLLM answers when it is loaded
@@ -56,6 +56,9 @@ class Adapting:
             self._check_name(fields["name"])
             engines = self._choose_engines(fields.get("model", ""))
             adapter, folder = await self._prepare(fields, engines[0])
+            if engines != self._choose_engines(engines[0].name):  # fetching may have taken long
+                message = f"The model {engines[0].name} was exchanged meanwhile."
+                raise AdapterError(message, "Try again.", code="model_loading")
             await self._load(adapter, folder, engines)
             for keeper in engines:
                 keeper.keep_adapters((*keeper.engine.adapters, adapter))
@@ -81,6 +84,7 @@ class Adapting:
         return 200, {"name": name, "model": having[0].name, "status": "removed"}
 
     def _check_name(self, name: str) -> None:
+        check_adapter_name(name)
         models = {keeper.name for keeper in self._keepers()}
         adapters = {adapter.name for keeper in self._keepers() for adapter in keeper.engine.adapters}
         if name in models | adapters:

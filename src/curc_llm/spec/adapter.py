@@ -54,12 +54,7 @@ def make_adapter(name: str, source: str, revision: str | None = None) -> Adapter
         >>> make_adapter("sql", "someone/sql-lora").is_local
         False
     """
-    if not NAME.fullmatch(name):
-        raise AdapterError(
-            f"{name[:100]!r} can't be the name of an adapter.",
-            "Use at most 96 letters, digits, dots, dashes and underscores, beginning with a letter or digit.",
-            code="adapter_name",
-        )
+    check_adapter_name(name)
     path = Path(source).expanduser()
     if source.startswith(("/", ".", "~")) or path.is_dir():
         return Adapter(name=name, source=str(path.resolve()))
@@ -70,6 +65,20 @@ def make_adapter(name: str, source: str, revision: str | None = None) -> Adapter
             code="adapter_not_found",
         )
     return Adapter(name=name, source=source, is_local=False, revision=revision)
+
+
+def check_adapter_name(name: str) -> None:
+    """Raises AdapterError when the API can't call an adapter so.
+
+    Example:
+        >>> check_adapter_name("sql-2")
+    """
+    if not NAME.fullmatch(name):
+        raise AdapterError(
+            f"{name[:100]!r} can't be the name of an adapter.",
+            "Use at most 96 letters, digits, dots, dashes and underscores, beginning with a letter or digit.",
+            code="adapter_name",
+        )
 
 
 def choose_lora_rank(ranks: tuple[int, ...], wanted: int | None = None) -> int:
