@@ -8,6 +8,7 @@ is the way back. Stopping gives the new model all that was planned for it, on ev
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,10 +20,11 @@ from curc_llm.job.board import Board
 from curc_llm.job.draining import wait_until_idle
 from curc_llm.job.engine_slots import EngineSlots
 from curc_llm.launch.swapping import SwapPlan, list_candidates, load_own_settings, plan_swap
-from curc_llm.session.record import EnginePhase, EngineRecord, SwapRecord, Trouble
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionStatus, SwapRecord, Trouble
 from curc_llm.spec import EngineSpec, Origin
 
 LOOK_S = 0.1
+MOST_LORAS = 64  # as in the settings
 SETTLED = {EnginePhase.READY, EnginePhase.FAILED}
 
 
@@ -89,7 +91,7 @@ class Swapping:
         try:
             places = self._find_places(fields.get("engine", ""))
             spec = self._slots.spec
-            more = {"max_loras": int(fields["max_loras"])} if fields.get("max_loras", "").isdigit() else {}
+            more = _read_more(fields)
             settings = await asyncio.to_thread(load_own_settings, spec)
             plan = await asyncio.to_thread(plan_swap, spec, places[0], fields["model"], more, settings)
             old = spec.engines[places[0]].served_model_name
@@ -97,7 +99,7 @@ class Swapping:
             self._on_begin()
             self._show(places, swap=swap)
             self._task = asyncio.create_task(self._exchange(places, plan, swap))
-            self._task.add_done_callback(lambda _: self._on_end())
+            self._task.add_done_callback(lambda task: self._look_back(task, places))
         finally:
             self._is_planning = False
         told = {"status": "swapping", "engine": old, "served_model_name": swap.to_model, "since": swap.since}
@@ -133,7 +135,6 @@ class Swapping:
     async def _exchange(self, places: list[int], plan: SwapPlan, swap: SwapRecord) -> None:
         """The whole exchange; if the new model doesn't come up, the old one comes back."""
         spec = self._slots.spec
-        old = [self._slots.keepers[place].engine for place in places]  # with adapters that were added
         origins = [spec.origins[place] for place in places] if spec.origins else [plan.origin] * len(places)
         try:
             await self._fetch(places, plan, swap)
@@ -142,6 +143,9 @@ class Swapping:
                 places, swap, Trouble(code="swap_failed", message=error.message, remedy=error.remedy)
             )
             return
+        self._leave_if_ending(places)
+        # With adapters that were added, be it while the new model was fetched.
+        old = [self._slots.keepers[place].engine for place in places]
         new = [_placed(plan.engine, one) for one in old]
         trouble = await self._replace(places, new, [plan.origin] * len(places), swap)
         if trouble is None:
@@ -155,6 +159,21 @@ class Swapping:
             self._give_up(places, back, trouble)
         else:
             self._show(places, swap=None)
+
+    def _leave_if_ending(self, places: list[int]) -> None:
+        """Stops and starts nothing any more once the session ends, which ends all engines itself."""
+        status = self._board.record.status
+        if status is SessionStatus.DRAINING or status.is_over:
+            self._show(places, swap=None)
+            raise asyncio.CancelledError
+
+    def _look_back(self, task: asyncio.Task[None], places: list[int]) -> None:
+        """It is over; one that broke off in a way that nobody foresaw must not look as if it went on."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            sys.stderr.write(f"The exchange of models broke off: {error!r}\n")
+            trouble = Trouble(code="swap_failed", message=f"It broke off ({type(error).__name__}).")
+            self._show(places, swap=None, swap_trouble=trouble)
+        self._on_end()
 
     async def _fetch(self, places: list[int], plan: SwapPlan, swap: SwapRecord) -> None:
         """Gets the new model's files while the old one still answers."""
@@ -181,6 +200,7 @@ class Swapping:
         if not going:
             await asyncio.gather(*(wait_until_idle(one, self._slots.spec.drain_s) for one in sockets))
         await self._slots.stop(places)
+        self._leave_if_ending(places)
         starting = swap if going else swap.model_copy(update={"phase": "starting"})
         for place, engine in zip(places, engines, strict=True):
             self._board.update_engine(place, **make_fresh_fields(engine, starting))
@@ -203,6 +223,22 @@ class Swapping:
     def _show(self, places: list[int], **changes: Any) -> None:
         for place in places:
             self._board.update_engine(place, **changes)
+
+
+def _read_more(fields: dict[str, str]) -> dict[str, int]:
+    """What else the new model is started with.
+
+    Example:
+        >>> _read_more({"model": "m", "max_loras": "2"})
+        {'max_loras': 2}
+    """
+    text = fields.get("max_loras", "")
+    if not text:
+        return {}
+    if not text.isdecimal() or not text.isascii() or len(text) > 2 or not 1 <= int(text) <= MOST_LORAS:
+        remedy = f"Give a whole number from 1 to {MOST_LORAS}."
+        raise SwapError(f"max_loras is {text[:60]!r}.", remedy, code="invalid_request")
+    return {"max_loras": int(text)}
 
 
 def make_fresh_fields(engine: EngineSpec, swap: SwapRecord) -> dict[str, Any]:
