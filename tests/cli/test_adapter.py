@@ -48,3 +48,5 @@ def test_they_are_listed_and_removed(run: Run, fake: FakeSession) -> None:
     fake.scripted["DELETE /adapters/sql"] = (200, {"name": "sql", "status": "removed"})
     result = run("adapter", "remove", "sql")
     assert result.stderr == "sql is no model of this session any more.\n"
+    fake.scripted["DELETE /adapters/sql"] = (202, {"status": "under_way"})
+    assert "sql goes once what is under way is done" in run("adapter", "remove", "sql").stderr

@@ -92,6 +92,16 @@ def test_the_list_shows_what_fits(run: Run, fake: FakeSession) -> None:
     assert json.loads(run("swap", "--list", "--json").stdout)["models"][0]["model"] == "m"
 
 
+@pytest.mark.parametrize("arguments", [("m",), ("--list",)])
+def test_a_session_that_looks_for_long_is_told_as_such(
+    run: Run, fake: FakeSession, arguments: tuple[str, ...]
+) -> None:
+    fake.scripted["POST /swap"] = fake.scripted["GET /swap"] = (202, {"status": "under_way"})
+    result = run("swap", *arguments)
+    assert result.exit_code == 1
+    assert "is still" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [(), ("m", "--list")])
 def test_either_a_model_or_the_list_is_asked_for(run: Run, fake: FakeSession, arguments: Any) -> None:
     assert run("swap", *arguments).exit_code == 2

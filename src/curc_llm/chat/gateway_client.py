@@ -97,7 +97,11 @@ class GatewayClient:
             GatewayError: they can't be had, or the person isn't the owner.
         """
         reply = await self._ask("GET", f"/swap?engine={quote(engine, safe='')}", user)
-        return reply if isinstance(reply, dict) else {}
+        if not isinstance(reply, dict) or "models" not in reply:  # it looks for longer than it may take
+            raise GatewayError(
+                "The session is still looking what fits.", "Try again in a minute.", "under_way"
+            )
+        return reply
 
     async def swap(self, model: str, engine: str, user: str) -> None:
         """Begins to exchange a model; how it gets on stands in the session's status.

@@ -58,7 +58,10 @@ def remove(name: str, session: str | None, config: Path | None, as_json: bool) -
     told = remove_adapter(LocalSource(found.paths), name)
     output = Output(as_json)
     output.data("", {"session_id": found.session_id, **told})
-    output.say(f"{name} is no model of this session any more.")
+    if told.get("status") == "under_way":
+        output.say(f"{name} goes once what is under way is done: curc-llm adapter ls")
+    else:
+        output.say(f"{name} is no model of this session any more.")
 
 
 @adapter.command("ls")

@@ -39,7 +39,7 @@ def add_adapter(source: Source, name: str, adapter: str, model: str | None = Non
 
 
 def remove_adapter(source: Source, name: str) -> dict[str, Any]:
-    """Removes an adapter; what it answers just now ends well. Raises as `add_adapter` does."""
+    """Removes an adapter; what it answers just now ends well. Returns and raises as `add_adapter` does."""
     path = f"adapters/{quote(name, safe='')}"
     return _ask(source, lambda url: delete_json(f"{url}/{path}", source.secret(), timeout_s=PATIENCE_S))
 
@@ -62,16 +62,22 @@ def swap_model(source: Source, model: str, engine: str | None = None, **more: st
         `served_model_name` of the new one, `engine`, the old one's, `is_here` and `notes`.
 
     Raises:
-        ApiError: it was refused, and nothing was stopped.
+        ApiError: it was refused, and nothing was stopped; or it isn't planned yet (code `under_way`).
     """
     body = {"model": resolve_path(model), **({"engine": engine} if engine else {}), **more}
-    return _ask(source, lambda url: post_json(f"{url}/swap", source.secret(), body, timeout_s=PATIENCE_S))
+    told = _ask(source, lambda url: post_json(f"{url}/swap", source.secret(), body, timeout_s=PATIENCE_S))
+    return _check_done(told, f"{model} is still being planned.", f"Look at: curc-llm status {source.name}")
 
 
 def list_swaps(source: Source, engine: str | None = None) -> dict[str, Any]:
-    """The models that fit in this session: `models`, and `engine`, whose place they would take."""
+    """The models that fit in this session: `models`, and `engine`, whose place they would take.
+
+    Raises:
+        ApiError: they can't be had, or not within a minute (code `under_way`).
+    """
     query = f"?engine={quote(engine, safe='')}" if engine else ""
-    return _ask(source, lambda url: get_json(f"{url}/swap{query}", source.secret(), timeout_s=PATIENCE_S))
+    told = _ask(source, lambda url: get_json(f"{url}/swap{query}", source.secret(), timeout_s=PATIENCE_S))
+    return _check_done(told, "The session is still looking what fits.", "Try again in a minute.")
 
 
 def resolve_path(text: str) -> str:
@@ -83,6 +89,13 @@ def resolve_path(text: str) -> str:
     """
     is_path = text.startswith((".", "/", "~")) or Path(text).is_dir()
     return str(Path(text).expanduser().resolve()) if is_path else text
+
+
+def _check_done(told: dict[str, Any], message: str, remedy: str) -> dict[str, Any]:
+    """What the session said, unless it only said that it isn't done yet."""
+    if told.get("status") == "under_way":
+        raise ApiError(message, remedy, status=202, code="under_way")
+    return told
 
 
 def _ask(source: Source, send: Callable[[str], tuple[int, dict[str, Any]]]) -> dict[str, Any]:
