@@ -7,6 +7,7 @@ import pytest
 
 from curc_llm.client import connect
 from curc_llm.errors import ApiError
+from curc_llm.session.record import AdapterRecord
 from curc_llm.session.store import tail_jsonl
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
@@ -103,3 +104,10 @@ def test_a_key_for_batch_work_says_so_with_its_limits(run: Run, fake: FakeSessio
     assert "interactive" in rows["ana"]
     assert run("keys", "add", "x", "--priority", "urgent").exit_code == 2
     assert run("keys", "add", "x", "--concurrency", "-1").exit_code == 2
+
+
+def test_a_key_may_be_for_an_adapter_alone(run: Run, fake: FakeSession) -> None:
+    fake.change_engine(adapters=(AdapterRecord(name="sql", source="/a"),))
+    assert run("keys", "add", "ana", "--model", "sql").exit_code == 0
+    result = run("keys", "add", "ben", "--model", "poet")
+    assert (result.exit_code, "Models here: curc-guide, sql." in result.stderr) == (1, True)

@@ -134,7 +134,7 @@ def find_running(config: Path | None, session: str | None, models: tuple[str, ..
     Args:
         config: the settings file that the command line names.
         session: what the command line calls the session.
-        models: served model names.
+        models: names of models and adapters.
 
     Raises:
         CurcLlmError: it has ended, or has no such model.
@@ -145,8 +145,8 @@ def find_running(config: Path | None, session: str | None, models: tuple[str, ..
     found = find(config, session)
     check_not_over(found.record)
     for model in models:
-        if found.record.engine(model) is None:
-            names = ", ".join(engine.served_model_name for engine in found.record.models)
+        if found.record.engine_of(model) is None:
+            names = ", ".join(name for engine in found.record.models for name in engine.names)
             raise ModelNotFoundError(
                 f"Session {found.session_id} doesn't serve {model!r}.", f"Models here: {names}."
             )

@@ -37,7 +37,12 @@ def render_guest_status(
     engines = [
         {name: engine[name] for name in _TOLD_OF_ENGINES if name in engine}
         for engine in record.get("engines") or ()
-        if not share.models or engine.get("served_model_name") in share.models
+        if not share.models or set(share.models) & _list_names(engine)
     ]
     guest = {"name": render_guest(share.name), "expires_at": share.expires_at, **asdict(used or Person())}
     return {**told, "engines": engines, "guest": guest, "gateway": {"now": now}}
+
+
+def _list_names(engine: dict[str, Any]) -> set[str]:
+    """What an engine's model and its adapters are called."""
+    return {str(engine.get("served_model_name")), *(one["name"] for one in engine.get("adapters") or ())}
