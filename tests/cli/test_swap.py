@@ -31,12 +31,15 @@ def begin(fake: FakeSession, phase: str = "downloading") -> None:
     fake.change(heartbeat_at=since + 1)
 
 
-def later(*steps: Any) -> threading.Thread:
-    """Does one thing after the other while the command looks on."""
+def later(fake: FakeSession, *steps: Any) -> threading.Thread:
+    """Does one thing after the other while the command, which has given its order, looks on."""
 
     def run() -> None:
+        until = time.monotonic() + 30
+        while not fake.requests and time.monotonic() < until:
+            time.sleep(0.05)
         for step in steps:
-            time.sleep(0.7)
+            time.sleep(1.0)
             step()
 
     thread = threading.Thread(target=run)
@@ -48,6 +51,7 @@ def test_each_step_is_told_until_the_new_model_is_ready(run: Run, fake: FakeSess
     begin(fake)
     swap = SwapRecord(from_model="curc-guide", to_model="other", phase="starting")
     thread = later(
+        fake,
         lambda: fake.change_engine(
             served_model_name="other", phase=EnginePhase.LOADING, ready_at=None, swap=swap
         ),
@@ -70,7 +74,7 @@ def test_each_step_is_told_until_the_new_model_is_ready(run: Run, fake: FakeSess
 def test_one_that_failed_says_why_and_that_the_old_one_serves_on(run: Run, fake: FakeSession) -> None:
     begin(fake)
     trouble = Trouble(code="swap_failed", message="other could not take the place.", remedy="Look there.")
-    thread = later(lambda: fake.change_engine(swap=None, swap_trouble=trouble))
+    thread = later(fake, lambda: fake.change_engine(swap=None, swap_trouble=trouble))
     result = run("swap", "someone/other")
     thread.join()
     assert result.exit_code == 1

@@ -30,7 +30,7 @@ async def test_a_line_tells_who_asked_what_of_whom_and_how_long_it_took(
     assert 50 <= line["first_token_ms"] < line["total_ms"]
     assert (line["priority"], line["retries"]) == ("interactive", 0)
     assert line["replica"] == gateway.socket_of("fake")
-    assert 0 <= line["queued_ms"] < 50
+    assert 0 <= line["queued_ms"] < line["first_token_ms"]
     assert len(line) == 16  # nothing else, above all no text
     assert stat.S_IMODE(gateway.paths.access_log.stat().st_mode) == 0o600
 

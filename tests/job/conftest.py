@@ -91,7 +91,7 @@ class Job:
         url = f"http://127.0.0.1:{self.record.port}{path}"
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -102,7 +102,7 @@ class Job:
         key = self.paths.api_key.read_text().strip()
         url = f"http://127.0.0.1:{self.record.port}{path}"
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"}, method="DELETE")
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
 
     def chat(self, model: str = "one", **fields: Any) -> tuple[int, dict[str, Any]]:

@@ -40,7 +40,7 @@ def serves(record: SessionRecord, *names: str) -> bool:
 def test_another_model_takes_the_place_and_who_asks_meanwhile_is_told_or_waits(
     start_job: StartJob, other: Path
 ) -> None:
-    job = start_job("one", environment={"FAKE_ENGINE_OPTIONS": "--ready-after-s 2"})
+    job = start_job("one", environment={"FAKE_ENGINE_OPTIONS": "--ready-after-s 3"})
     job.wait_until_ready()
     status, told = swap(job, other)
     assert (status, told["engine"], told["served_model_name"]) == (202, "one", "other-guide")
@@ -55,7 +55,7 @@ def test_another_model_takes_the_place_and_who_asks_meanwhile_is_told_or_waits(
     assert (status, refused["error"]["code"]) == (409, "swap_under_way")
     assert "One exchange at a time: one is being exchanged for other-guide." in refused["error"]["message"]
     job.wait_for(lambda r: serves(r, "other-guide"))
-    asking.join(timeout=20)
+    asking.join(timeout=60)
     assert [(status, answer["model"]) for status, answer in waiting] == [(200, "other-guide")]
     assert [one["id"] for one in job.ask("/v1/models")[1]["data"]] == ["other-guide"]
     assert job.chat("one")[0] == 404
@@ -70,7 +70,7 @@ def test_an_answer_that_is_being_written_is_written_to_its_end(start_job: StartJ
     asking.start()
     wait_until(lambda: b'_running{model_name="one"} 1' in metrics(job))
     swap(job, other)
-    asking.join(timeout=30)
+    asking.join(timeout=60)
     assert [(status, answer["usage"]["completion_tokens"]) for status, answer in answers] == [(200, 20)]
     job.wait_for(lambda r: serves(r, "other-guide"))
 
