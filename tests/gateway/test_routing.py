@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from hypothesis import given
@@ -224,6 +225,41 @@ async def test_a_client_that_leaves_ends_the_request_at_its_replica(gateway: Run
         await wait_for(lambda: sum(e.aborted for e in engines) == 1)
         line = (await gateway.wait_log("access", 1))[0]
         assert (line["status"], line["retries"]) == (499, 0)
+
+
+async def test_who_leaves_between_two_replicas_doesn_t_cut_the_answer_of_another(
+    gateway: RunningGateway,
+) -> None:
+    """The first one's connection, given back, carries the second request when the first client leaves."""
+    async with run_replicas(gateway, 1, core_dies_after=0) as engines:
+        with run_deaf_server() as port:
+            deaf = EngineTarget("fake", "", "ready", "deaf", f"http://127.0.0.1:{port}")
+            await gateway.tell(engines=(*gateway.state.engines, deaf))
+            _, writer = await open_connection(gateway.port)
+            body = {"model": "fake", "messages": turn("first" * 100)}
+            writer.write(render_request("POST", "/v1/chat/completions", body, gateway.auth))
+            await wait_for(lambda: engines[0].finished == 1)  # it said that it dies; now the other is called
+            await asyncio.sleep(1.1)  # so long it is left alone
+            engines[0].behaviour.core_dies_after, engines[0].behaviour.token_s = None, 0.05
+            asking = asyncio.ensure_future(gateway.chat(stream=True, max_tokens=10))
+            await wait_for(lambda: engines[0].running)
+            writer.close()
+            reply = await asking
+            assert reply.events[-1] == "[DONE]"
+            assert engines[0].connections == 1
+
+
+@contextmanager
+def run_deaf_server() -> Iterator[int]:
+    """The port of somebody who takes no connection, and refuses none."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port: int = server.getsockname()[1]
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        yield port
 
 
 @given(st.lists(st.text(min_size=1, max_size=3000), min_size=1, max_size=6), st.integers(0, 5))

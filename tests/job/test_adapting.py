@@ -89,6 +89,7 @@ def test_what_can_t_be_served_is_refused_in_a_sentence(start: StartJob, tmp_path
     for name, source, sentence in (
         ("one", "pirate", "'one' is a model of this session already."),
         ("a/b", "pirate", "'a/b' can't be the name of an adapter."),
+        ("one=/a", "pirate", "'one=/a' can't be the name of an adapter."),
         ("new", "nowhere", "There is no folder"),
         ("new", "wide", "was made for another model than one"),
         ("new", "large", "has the rank 64, and the model takes ranks up to 16."),

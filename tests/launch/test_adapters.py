@@ -65,6 +65,7 @@ def test_settings_and_catalogue_name_adapters_too(tmp_path: Path) -> None:
         ("sql=A", {"use_dora": True}, "adapter_broken", "needs DoRA"),
         ("sql=A", {"bias": "all"}, "adapter_broken", "trained biases"),
         ("sql=A", {"modules_to_save": ["lm_head"]}, "adapter_broken", "whole layers"),
+        ("sql=A", {"modules_to_save": True}, "adapter_broken", "whole layers"),
         ("sql=A", {"r": "8"}, "adapter_broken", "not as a whole number"),
         ("sql=A", {"rank_pattern": {"q_proj": 600}}, "adapter_rank", "has the rank 600"),
         ("sql=A", {"base_model_name_or_path": "o/m"}, "adapter_wrong_base", "was trained on o/m, not on"),
