@@ -118,6 +118,18 @@ async def test_batch_work_leaves_slots_to_those_who_wait_for_an_answer(gateway: 
             task.cancel()
 
 
+async def test_one_batch_request_for_many_answers_leaves_slots_too(gateway: RunningGateway) -> None:
+    async with run_engine(gateway, 8, token_s=0.25) as engine:
+        many = asyncio.ensure_future(chat(gateway, BATCH, n=100, max_tokens=30))
+        await wait_for(lambda: engine.running)
+        assert (await chat(gateway, max_tokens=1)).status == 200
+        assert not many.done()
+        hurry(engine)
+        assert (await many).status == 200
+        replicas = (await gateway.private("GET", "/status")).json["gateway"]["replicas"]
+        assert [(one["running"], one["batch"]) for one in replicas] == [(0, 0)]
+
+
 async def test_interactive_requests_that_wait_go_before_batch_requests_that_waited_longer(
     gateway: RunningGateway,
 ) -> None:

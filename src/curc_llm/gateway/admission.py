@@ -138,9 +138,10 @@ class Admission:
         work, load = ticket.work, replica.load
         expected = min(work.answer_tokens or self._answer_tokens, self._answer_tokens * 2)
         ticket.replica, ticket.tokens = replica, prompt_tokens + int(expected) * work.sequences
+        ticket.slots = replica.count_slots(ticket.priority, work.sequences)
         load.tokens += ticket.tokens
-        load.sequences += work.sequences
-        load.batch_sequences += work.sequences if ticket.priority is Priority.BATCH else 0
+        load.sequences += ticket.slots
+        load.batch_sequences += ticket.slots if ticket.priority is Priority.BATCH else 0
         load.last_chosen = next(self._turns)
         self._starts.append(now)
         if work.marks:
@@ -162,10 +163,10 @@ class Admission:
     def _release(ticket: Ticket) -> None:
         replica, ticket.replica = ticket.replica, None
         if replica is not None:
-            work, load = ticket.work, replica.load
+            load = replica.load
             load.tokens -= ticket.tokens
-            load.sequences -= work.sequences
-            load.batch_sequences -= work.sequences if ticket.priority is Priority.BATCH else 0
+            load.sequences -= ticket.slots
+            load.batch_sequences -= ticket.slots if ticket.priority is Priority.BATCH else 0
 
     def move(self, ticket: Ticket) -> bool:
         """Takes a request whose replica has failed it to another one at once; False when there is none.

@@ -56,11 +56,24 @@ class Replica:
             priority: batch leaves some slots free.
             sequences: slots that it takes.
         """
-        if priority is Priority.BATCH:
-            most, taken = self.slots - count_reserved(self.slots), self.load.batch_sequences
-            if taken + min(sequences, most) > most:
-                return False
-        return self.load.sequences + min(sequences, self.slots) <= self.slots
+        needed = self.count_slots(priority, sequences)
+        if priority is Priority.BATCH and self.load.batch_sequences + needed > self._most(priority):
+            return False
+        return self.load.sequences + needed <= self.slots
+
+    def count_slots(self, priority: Priority, sequences: int) -> int:
+        """The slots that a request takes: of any number of answers never more than its class may have.
+
+        The others of its answers wait in the engine, which takes those of a higher class before them.
+
+        Args:
+            priority: the request's class.
+            sequences: answers that it asks for.
+        """
+        return min(sequences, self._most(priority))
+
+    def _most(self, priority: Priority) -> int:
+        return self.slots - (count_reserved(self.slots) if priority is Priority.BATCH else 0)
 
     def serves(self, model: str) -> bool:
         """Whether a model name, or an adapter's, is one of its own."""

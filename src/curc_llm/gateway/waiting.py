@@ -24,7 +24,7 @@ class Ticket:
         replica: where it has a slot.
         tried: ids of the replicas that failed it.
         granted: resolved when it has its slot, or fails when it can't get one; None unless it waits.
-        tokens: what it counts for in its replica's load.
+        tokens, slots: what it counts for in its replica's load.
         patience_s: seconds of waiting after which `on_long` is awaited; None for never.
     """
 
@@ -38,6 +38,7 @@ class Ticket:
     tried: set[str] = field(default_factory=set)
     granted: asyncio.Future[None] | None = None
     tokens: int = 0
+    slots: int = 0
     patience_s: float | None = None
     on_long: Callable[[], Awaitable[None]] | None = None
 
