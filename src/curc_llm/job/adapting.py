@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Adapting:
         spec: the session's.
         board: where they are shown.
         keepers: gives the engines as they are now.
-        links_dir: a private folder for links to adapters' folders.
+        links_dir: a private folder for links to adapters' folders, which all nodes of the job see.
     """
 
     def __init__(
@@ -39,7 +39,6 @@ class Adapting:
         self._board = board
         self._keepers = keepers
         self._links_dir = links_dir
-        self._numbers = itertools.count(1)
         self._lock = asyncio.Lock()
 
     async def add(self, fields: dict[str, str]) -> tuple[int, dict[str, Any]]:
@@ -149,7 +148,7 @@ class Adapting:
         under its old name would otherwise go on from what the old one had computed.
         """
         self._links_dir.mkdir(mode=0o700, exist_ok=True)
-        link = self._links_dir / f"{name}-{next(self._numbers)}"
+        link = self._links_dir / f"{name}-{secrets.token_hex(6)}"
         link.symlink_to(folder)
         return link
 

@@ -154,7 +154,8 @@ class Supervisor:
         )
 
     def _make_order_desk(self) -> OrderDesk:
-        links = self._runtime_dir / "adapters"
+        # Workers on other nodes read an adapter's files themselves: the runtime folder is this node's alone.
+        links = self._paths.root / "adapters"
         adapting = Adapting(self._spec, self._board, lambda: self._slots.keepers, links)
         handlers: dict[str, Handler] = {
             "add_adapter": adapting.add,
