@@ -208,10 +208,7 @@ class Answer:
             await self.write(200, f"Success: LoRA adapter '{name}' added successfully.".encode())
 
     async def unload_adapter(self) -> None:
-        name = self.document["lora_name"]
-        self.engine.adapters.pop(name, None)
-        left = [one for one in self.behaviour.adapters.split(",") if one != name]
-        self.behaviour.adapters = ",".join(left)
+        self.engine.adapters.pop(self.document["lora_name"], None)
         await self.write(200, b"Success")
 
     async def send_models(self) -> None:
@@ -443,10 +440,10 @@ def _data(value: Any) -> bytes:
 
 @contextlib.asynccontextmanager
 async def run_fake_engine(
-    path: Path | str, model: str = "fake", **behaviour: Any
+    path: Path | str, model: str = "fake", *, adapters: dict[str, str] | None = None, **behaviour: Any
 ) -> AsyncIterator[FakeEngine]:
     """Runs an engine in this process; leaving the block kills it, with all its connections."""
-    engine = FakeEngine(model, Behaviour(**behaviour))
+    engine = FakeEngine(model, Behaviour(**behaviour), adapters=dict(adapters or {}))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - a pathlib call in an async function is flagged too
     server = await asyncio.start_unix_server(engine.serve, str(path))
@@ -468,6 +465,7 @@ async def main() -> None:
     parser.add_argument(
         "--ready-after-s", type=float, default=0.0, help="open the socket only after this time"
     )
+    parser.add_argument("--adapters", type=json.loads, default={}, help="paths by name, as JSON")
     for item in fields(Behaviour):
         if isinstance(item.default, bool):
             parser.add_argument("--" + item.name.replace("_", "-"), action="store_true")
