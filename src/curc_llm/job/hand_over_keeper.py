@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from curc_llm.job.other_session import OtherSession, end_all
 from curc_llm.launch.other_spec import make_successor_spec
 from curc_llm.launch.slurm import make_submission
 from curc_llm.session.demand import HandOverRecord, OtherPhase
+from curc_llm.session.keys import KeyList, read_keys, write_keys
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionStatus, Trouble
 from curc_llm.session.slurm_note import read_slurm_note
-from curc_llm.session.succession import pass_keys_on
+from curc_llm.session.succession import leave_keys, pass_keys_on
 from curc_llm.slurm.start import expect_start
 
 TICK_S = 1.0
@@ -61,6 +63,7 @@ class HandOverKeeper:
         self._request_end = request_end
         self._plan: HandOver | None = None
         self._successor: OtherSession | None = None
+        self._keys: KeyList | None = None
         self._queue_s = 0.0
         self._asked_s = float("-inf")
         self._wished = asyncio.Event()
@@ -94,6 +97,8 @@ class HandOverKeeper:
 
     async def _tick(self, plan: HandOver) -> None:
         if self._successor is not None:
+            if plan.moved_s is not None:
+                await asyncio.to_thread(self._note_keys)
             await asyncio.to_thread(self._successor.look, self._jobs.poll)
             await self._drop_if_lost(plan, self._successor)
         elif time.monotonic() - self._asked_s > ASK_QUEUE_EVERY_S:
@@ -109,7 +114,7 @@ class HandOverKeeper:
         if step is Step.SUBMIT:
             await self._submit(plan)
         elif step is Step.MOVE and self._successor is not None:
-            self._move(plan, self._successor)
+            await self._move(plan, self._successor)
         elif step is Step.END:
             self._request_end(self.make_ending())
 
@@ -142,10 +147,10 @@ class HandOverKeeper:
             return
         sys.stderr.write(f"Successor {spec.session_id} is submitted as job {self._successor.job_id}.\n")
 
-    def _move(self, plan: HandOver, successor: OtherSession) -> None:
+    async def _move(self, plan: HandOver, successor: OtherSession) -> None:
         """From now on the successor answers; its name stands in the record, and it knows everybody's keys."""
         try:
-            pass_keys_on(self._paths, successor.paths)
+            self._keys = await asyncio.to_thread(pass_keys_on, self._paths, successor.paths)
         except (CurcLlmError, OSError) as error:
             self._board.warn(f"The keys can't be handed over to {successor.session_id}: {error}")
             return
@@ -155,6 +160,18 @@ class HandOverKeeper:
             f"This session goes on as {successor.session_id}: this address leads there until it ends."
         )
 
+    def _note_keys(self) -> None:
+        """The one list is the successor's file, which goes when that one ends."""
+        with contextlib.suppress(CurcLlmError):
+            self._keys = read_keys(self._paths.keys)
+
+    async def _take_keys_back(self) -> None:
+        try:
+            if self._keys is not None:
+                await asyncio.to_thread(write_keys, self._paths.keys, self._keys)
+        except OSError as error:
+            self._board.warn(f"The session's keys can't be written: {error.strerror}.")
+
     async def _drop_if_lost(self, plan: HandOver, successor: OtherSession) -> None:
         """A successor that ended or can't ever begin is none; this session serves on, and tries again."""
         if successor.waits_in_vain:
@@ -162,6 +179,8 @@ class HandOverKeeper:
         elif successor.phase is not OtherPhase.ENDED:
             return
         self._successor = None
+        if plan.moved_s is not None:
+            await self._take_keys_back()
         plan.note_failure(time.monotonic())
         self._board.update(successor="")
         told = successor.detail or "it left no word"
@@ -194,16 +213,15 @@ class HandOverKeeper:
             await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
             return end
         if not self.is_done:
-            self._leave_early(successor)
+            await self._leave_early(successor)
         return end if end.status is SessionStatus.FAILED else self.make_ending(end.drain_s)
 
-    def _leave_early(self, successor: OtherSession) -> None:
+    async def _leave_early(self, successor: OtherSession) -> None:
         """The end came before the successor could answer: who follows the name waits for it."""
-        if successor.paths.keys.exists():
-            try:
-                pass_keys_on(self._paths, successor.paths)
-            except (CurcLlmError, OSError) as error:
-                sys.stderr.write(f"The keys can't be handed over: {error}\n")
+        try:
+            await asyncio.to_thread(leave_keys, self._paths, successor.paths)
+        except (CurcLlmError, OSError) as error:
+            sys.stderr.write(f"The keys can't be handed over: {error}\n")
         self._board.update(successor=successor.session_id)
 
     def make_ending(self, drain_s: float = 0.0) -> Ending:

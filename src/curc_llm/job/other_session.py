@@ -155,16 +155,14 @@ async def end_all(
 ) -> None:
     """Cancels jobs; what can't be cancelled in time ends by itself, since it watches this session."""
 
-    def cancel(other: OtherSession) -> None:
+    async def cancel(other: OtherSession) -> None:
         try:
-            slurm.cancel(other.job_id)
+            await asyncio.to_thread(slurm.cancel, other.job_id)
         except CurcLlmError as error:
             tell(f"Job {other.job_id} can't be cancelled: {error.message}")
 
     if others:
-        await asyncio.wait(
-            [asyncio.create_task(asyncio.to_thread(cancel, o)) for o in others], timeout=patience_s
-        )
+        await asyncio.wait([asyncio.create_task(cancel(o)) for o in others], timeout=patience_s)
 
 
 def find_session_dir(spec: LaunchSpec, session_id: str) -> Path:
