@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ UNKNOWN_START_S = 900.0
 CLOSE_S = 6.0
 # Ends that the owner wanted: then nothing is to go on either.
 WANTED_ENDS = {"stopped", "idle"}
+# Ends of a successor after which none is to be tried again: somebody wanted them.
+TAKEN_BACK = {"stopped", "cancelled"}
 # Ends after which Slurm starts this very session again, if it may.
 RETURNING_ENDS = {"preempted", "requeued"}
 
@@ -63,6 +66,7 @@ class HandOverKeeper:
         self._request_end = request_end
         self._plan: HandOver | None = None
         self._successor: OtherSession | None = None
+        self._submitting: asyncio.Task[OtherSession] | None = None
         self._keys: KeyList | None = None
         self._queue_s = 0.0
         self._asked_s = float("-inf")
@@ -122,7 +126,9 @@ class HandOverKeeper:
         """How long another job like this one would wait: what Slurm says, at least what this one waited."""
         self._asked_s = time.monotonic()
         note, record = read_slurm_note(self._paths.slurm), self._board.record
-        waited_s = record.started_at - note.submitted_at if note is not None else 0.0
+        # Of a job that Slurm has started again, the time since its submission is no waiting.
+        is_first = os.environ.get("SLURM_RESTART_COUNT", "0") == "0"
+        waited_s = record.started_at - note.submitted_at if note is not None and is_first else 0.0
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
         try:
             request = make_submission(spec, self._jobs.runtime).request
@@ -139,12 +145,16 @@ class HandOverKeeper:
 
     async def _submit(self, plan: HandOver) -> None:
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
+        submit = asyncio.to_thread(self._jobs.submit, spec, self._board.record)
+        self._submitting = asyncio.create_task(submit)
         try:
-            self._successor = await asyncio.to_thread(self._jobs.submit, spec, self._board.record)
+            self._successor = await asyncio.shield(self._submitting)
         except CurcLlmError as error:
+            self._submitting = None
             plan.note_failure(time.monotonic())
             self._board.warn(f"The job to hand over to wasn't taken: {error.message} {error.remedy}".rstrip())
             return
+        self._submitting = None
         sys.stderr.write(f"Successor {spec.session_id} is submitted as job {self._successor.job_id}.\n")
 
     async def _move(self, plan: HandOver, successor: OtherSession) -> None:
@@ -182,6 +192,8 @@ class HandOverKeeper:
         if plan.moved_s is not None:
             await self._take_keys_back()
         plan.note_failure(time.monotonic())
+        if successor.trouble is not None and successor.trouble.code in TAKEN_BACK:
+            plan.give_up()
         self._board.update(successor="")
         told = successor.detail or "it left no word"
         self._board.warn(
@@ -205,6 +217,7 @@ class HandOverKeeper:
 
     async def close(self, end: Ending) -> Ending:
         """Leaves the successor in charge, or ends it where nothing is to go on; the ending to be told."""
+        await self._finish_submitting()
         successor = self._successor
         if successor is None or successor.phase is OtherPhase.ENDED:
             return end
@@ -215,6 +228,13 @@ class HandOverKeeper:
         if not self.is_done:
             await self._leave_early(successor)
         return end if end.status is SessionStatus.FAILED else self.make_ending(end.drain_s)
+
+    async def _finish_submitting(self) -> None:
+        """What Slurm is being given just now can't be taken back, or left in charge, before it is there."""
+        if self._submitting is not None:
+            done, _ = await asyncio.wait({self._submitting}, timeout=CLOSE_S)
+            if done and self._submitting.exception() is None:
+                self._successor = self._submitting.result()
 
     async def _leave_early(self, successor: OtherSession) -> None:
         """The end came before the successor could answer: who follows the name waits for it."""
