@@ -61,3 +61,18 @@ async def test_a_pulse_that_ended_says_nothing_of_the_nodes() -> None:
 async def test_a_missing_srun_is_told() -> None:
     with pytest.raises(EngineError, match="no-such-srun can't be started"):
         await NodeWatch(["tn1"]).start(["no-such-srun"])
+
+
+async def test_what_slurm_says_instead_of_starting_it_is_told() -> None:
+    watch = NodeWatch(["tn1"])
+    said = "srun: error: Unable to create step for job 7: Invalid generic resource (gres) specification"
+    code = f"import sys; print('0: a warning'); sys.exit({said!r})"
+    await watch.start([sys.executable, "-c", code])
+    assert watch._process is not None
+    await watch._process.wait()
+    with pytest.raises(
+        NodeSilentError, match="from tn1 for 0 s: Slurm said: Unable to create step"
+    ) as caught:
+        await watch.wait_for_all(patience_s=0.3)
+    assert "srun" not in caught.value.message
+    await watch.close()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from curc_llm.engine.rank_log import LABEL
 from curc_llm.errors import EngineError
+from curc_llm.job.pulse import WORD
 
 # Several times what a pulse needs: a busy node or a short stumble of the network is no loss.
 SILENT_S = 20.0
@@ -22,14 +23,16 @@ class NodeSilentError(EngineError):
     Args:
         nodes: the names of those that say nothing.
         silent_s: for how long they haven't been heard.
+        said: what Slurm said instead; empty when it said nothing.
     """
 
     code = "node_silent"
 
-    def __init__(self, nodes: Sequence[str], silent_s: float) -> None:
+    def __init__(self, nodes: Sequence[str], silent_s: float, said: str = "") -> None:
         names = " and ".join(nodes)
+        why = f"Slurm said: {said}" if said else "the node or its network is down."
         super().__init__(
-            f"Nothing was heard from {names} for {silent_s:.0f} s: the node or its network is down.",
+            f"Nothing was heard from {names} for {silent_s:.0f} s: {why}",
             "Launch it again; if it happens twice, tell your centre which node it was.",
         )
 
@@ -46,6 +49,7 @@ class NodeWatch:
         self._nodes = tuple(nodes)
         self._silent_s = silent_s
         self._heard_at: dict[int, float] = {}
+        self._said = ""
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
 
@@ -63,7 +67,7 @@ class NodeWatch:
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.STDOUT,
             )
         except OSError as error:
             raise EngineError(f"{command[0]} can't be started: {error.strerror}.") from error
@@ -78,7 +82,8 @@ class NodeWatch:
         deadline = time.monotonic() + patience_s
         while missing := self._missing():
             if time.monotonic() > deadline:
-                raise NodeSilentError(missing, patience_s)
+                has_ended = self._process is not None and self._process.returncode is not None
+                raise NodeSilentError(missing, patience_s, self._said if has_ended else "")
             await asyncio.sleep(0.1)
 
     def check(self) -> None:
@@ -116,6 +121,9 @@ class NodeWatch:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         async for line in process.stdout:
-            found = LABEL.match(line.decode(errors="replace"))
-            if found is not None and int(found[1]) < len(self._nodes):
+            text = line.decode(errors="replace").rstrip()
+            found = LABEL.match(text)
+            if found is not None and text.endswith(WORD) and int(found[1]) < len(self._nodes):
                 self._heard_at[int(found[1])] = time.monotonic()
+            elif text:
+                self._said = text.removeprefix("srun: error: ")
