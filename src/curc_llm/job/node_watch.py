@@ -70,7 +70,11 @@ class NodeWatch:
                 stderr=asyncio.subprocess.STDOUT,
             )
         except OSError as error:
-            raise EngineError(f"{command[0]} can't be started: {error.strerror}.") from error
+            raise EngineError(
+                f"{command[0]} can't be started: {error.strerror}.",
+                "A model over several nodes needs Slurm's commands on the job's PATH (an Apptainer image has "
+                "none); tell your centre's staff.",
+            ) from error
         self._listening = asyncio.create_task(self._listen(self._process))
 
     async def wait_for_all(self, patience_s: float = JOIN_S) -> None:
