@@ -15,6 +15,8 @@ from curc_llm.job.pulse import WORD
 SILENT_S = 20.0
 JOIN_S = 120.0
 END_S = 5.0
+# A pulse that ended before every node was heard is started anew so often.
+AGAIN_S = 5.0
 
 
 class NodeSilentError(EngineError):
@@ -50,6 +52,9 @@ class NodeWatch:
         self._silent_s = silent_s
         self._heard_at: dict[int, float] = {}
         self._said = ""
+        self._command: Sequence[str] = ()
+        self._began_s = 0.0
+        self._is_suspect = False
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
 
@@ -62,6 +67,12 @@ class NodeWatch:
         Raises:
             EngineError: there is no such program.
         """
+        self._command = command
+        await self._begin()
+
+    async def _begin(self) -> None:
+        command, self._began_s = self._command, time.monotonic()
+        self._heard_at.clear()
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -78,23 +89,26 @@ class NodeWatch:
         self._listening = asyncio.create_task(self._listen(self._process))
 
     async def wait_for_all(self, patience_s: float = JOIN_S) -> None:
-        """Waits until every node was heard.
+        """Waits until every node was heard; where Slurm can't reach one yet, it is asked again.
 
         Raises:
             NodeSilentError: one wasn't in time.
         """
         deadline = time.monotonic() + patience_s
         while missing := self._missing():
-            if time.monotonic() > deadline:
-                has_ended = self._process is not None and self._process.returncode is not None
+            now = time.monotonic()
+            has_ended = self._listening is not None and self._listening.done()
+            if now > deadline:
                 raise NodeSilentError(missing, patience_s, self._said if has_ended else "")
+            if has_ended and now - self._began_s > AGAIN_S:
+                await self._begin()
             await asyncio.sleep(0.1)
 
     def check(self) -> None:
-        """Looks whether all nodes still speak.
+        """Looks whether all nodes still speak; call it again and again.
 
         Raises:
-            NodeSilentError: one doesn't.
+            NodeSilentError: one doesn't, and didn't at the last look either.
         """
         if self._process is None or self._process.returncode is not None:
             return  # it is the pulse that ended, not the nodes
@@ -102,8 +116,10 @@ class NodeWatch:
         silent = [
             self._nodes[place] for place, at in sorted(self._heard_at.items()) if now - at > self._silent_s
         ]
-        if silent:
+        if silent and self._is_suspect:
             raise NodeSilentError(silent, self._silent_s)
+        # At first it may be this process that stood still (a hung file system), and their words wait for it.
+        self._is_suspect = bool(silent)
 
     async def close(self) -> None:
         """Ends the pulse."""
