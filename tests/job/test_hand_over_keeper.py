@@ -11,7 +11,7 @@ import pytest
 
 from curc_llm.job.board import Board
 from curc_llm.job.ending import Ending
-from curc_llm.job.hand_over import Wish
+from curc_llm.job.hand_over import Step, Wish
 from curc_llm.job.hand_over_keeper import HandOverKeeper
 from curc_llm.job.other_jobs import OtherJobs
 from curc_llm.job.other_session import OtherSession
@@ -39,12 +39,8 @@ class SlowJobs:
         self.cancelled.append(job_id)
 
 
-@pytest.mark.parametrize(
-    ("code", "cancelled", "is_heir"), [("stopped", ["88"], False), ("wall_time", [], True)]
-)
-async def test_it_is_cancelled_or_left_in_charge(
-    tmp_path: Path, code: str, cancelled: list[str], is_heir: bool
-) -> None:
+def make_keeper(tmp_path: Path, ends: list[Ending]) -> tuple[SlowJobs, Board, HandOverKeeper]:
+    """A session's keeper that is to hand over now."""
     settings = load_settings(environ={"HOME": str(tmp_path)})
     spec = make_launch_spec(settings, ("demo",), device="cpu", engine_python="/p")
     jobs = SlowJobs(spec.model_copy(update={"wall_time_s": 3600.0}))
@@ -52,9 +48,19 @@ async def test_it_is_cancelled_or_left_in_charge(
     record = SessionRecord(**own, pid_started=1, started_at=1.0, heartbeat_at=1.0)
     board = Board(tmp_path / "session.json", record, lambda _: None)
     keeper = HandOverKeeper(
-        cast("OtherJobs", jobs), SessionPaths(tmp_path), board, lambda: 3600.0, lambda _: None
+        cast("OtherJobs", jobs), SessionPaths(tmp_path), board, lambda: 3600.0, ends.append
     )
     keeper.set_wish(Wish(1, is_now=True))
+    return jobs, board, keeper
+
+
+@pytest.mark.parametrize(
+    ("code", "cancelled", "is_heir"), [("stopped", ["88"], False), ("wall_time", [], True)]
+)
+async def test_it_is_cancelled_or_left_in_charge(
+    tmp_path: Path, code: str, cancelled: list[str], is_heir: bool
+) -> None:
+    jobs, board, keeper = make_keeper(tmp_path, [])
     assert keeper._plan is not None
     submitting = asyncio.create_task(keeper._submit(keeper._plan))
     await asyncio.to_thread(jobs.begun.wait, 60)
@@ -67,3 +73,12 @@ async def test_it_is_cancelled_or_left_in_charge(
     assert jobs.cancelled == cancelled
     assert bool(board.record.successor) is is_heir
     assert last.reason.code == ("handed_over" if is_heir else code)
+
+
+async def test_answers_that_the_old_address_relays_are_finished_when_it_ends(tmp_path: Path) -> None:
+    ends: list[Ending] = []
+    jobs, _, keeper = make_keeper(tmp_path, ends)
+    assert keeper._plan is not None
+    await keeper._take(Step.END, keeper._plan)
+    assert [(end.reason.code, end.drain_s) for end in ends] == [("handed_over", jobs.spec.drain_s)]
+    assert jobs.spec.drain_s > 0

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import EngineTarget
@@ -120,7 +121,7 @@ class HandOverKeeper:
         elif step is Step.MOVE and self._successor is not None:
             await self._move(plan, self._successor)
         elif step is Step.END:
-            self._request_end(self.make_ending())
+            self._request_end(self.make_ending(self._jobs.spec.drain_s))
 
     async def _ask_queue(self, plan: HandOver) -> None:
         """How long another job like this one would wait: what Slurm says, at least what this one waited."""
@@ -227,7 +228,9 @@ class HandOverKeeper:
             return end
         if not self.is_done:
             await self._leave_early(successor)
-        return end if end.status is SessionStatus.FAILED else self.make_ending(end.drain_s)
+        if end.status is SessionStatus.FAILED:
+            return end
+        return replace(self.make_ending(end.drain_s), is_urgent=end.is_urgent)
 
     async def _finish_submitting(self) -> None:
         """What Slurm is being given just now can't be taken back, or left in charge, before it is there."""
@@ -244,7 +247,7 @@ class HandOverKeeper:
             sys.stderr.write(f"The keys can't be handed over: {error}\n")
         self._board.update(successor=successor.session_id)
 
-    def make_ending(self, drain_s: float = 0.0) -> Ending:
+    def make_ending(self, drain_s: float) -> Ending:
         """How a session ends that goes on elsewhere."""
         successor = self._successor
         name = successor.session_id if successor is not None else ""
