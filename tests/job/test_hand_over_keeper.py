@@ -29,6 +29,7 @@ class SlowJobs:
         self.slurm = self
         self.begun, self.may_end = threading.Event(), threading.Event()
         self.cancelled: list[str] = []
+        self.refusal = ""
 
     def submit(self, spec: LaunchSpec, _record: SessionRecord) -> OtherSession:
         self.begun.set()
@@ -37,6 +38,9 @@ class SlowJobs:
 
     def cancel(self, job_id: str) -> None:
         self.cancelled.append(job_id)
+
+    def find_refusal(self, _record: SessionRecord) -> str:
+        return self.refusal
 
 
 def make_keeper(tmp_path: Path, ends: list[Ending]) -> tuple[SlowJobs, Board, HandOverKeeper]:
@@ -82,3 +86,17 @@ async def test_answers_that_the_old_address_relays_are_finished_when_it_ends(tmp
     await keeper._take(Step.END, keeper._plan)
     assert [(end.reason.code, end.drain_s) for end in ends] == [("handed_over", jobs.spec.drain_s)]
     assert jobs.spec.drain_s > 0
+
+
+async def test_a_successor_with_the_old_model_is_taken_back_once_another_is_served(tmp_path: Path) -> None:
+    jobs, board, keeper = make_keeper(tmp_path, [])
+    assert keeper._plan is not None
+    jobs.may_end.set()
+    await keeper._submit(keeper._plan)
+    await keeper._drop_if_unlike(keeper._plan)
+    assert jobs.cancelled == []
+    jobs.refusal = "The session serves another model."
+    await keeper._drop_if_unlike(keeper._plan)
+    assert jobs.cancelled == ["88"]
+    assert keeper._plan.gave_up
+    assert "isn't handed over" in board.record.warnings[-1]

@@ -106,6 +106,7 @@ class HandOverKeeper:
                 await asyncio.to_thread(self._note_keys)
             await asyncio.to_thread(self._successor.look, self._jobs.poll)
             await self._drop_if_lost(plan, self._successor)
+            await self._drop_if_unlike(plan)
         elif time.monotonic() - self._asked_s > ASK_QUEUE_EVERY_S:
             await self._ask_queue(plan)
         estimate = Estimate(self._queue_s, self._start_s())
@@ -175,6 +176,17 @@ class HandOverKeeper:
         """The one list is the successor's file, which goes when that one ends."""
         with contextlib.suppress(CurcLlmError):
             self._keys = read_keys(self._paths.keys)
+
+    async def _drop_if_unlike(self, plan: HandOver) -> None:
+        """A successor knows only the model that the session was launched with, not one in its place."""
+        record, successor = self._board.record, self._successor
+        if successor is None or plan.moved_s is not None or any(engine.swap for engine in record.engines):
+            return
+        if refusal := self._jobs.find_refusal(record):
+            await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
+            self._successor = None
+            plan.give_up()
+            self._board.warn(f"The session isn't handed over to {successor.session_id}: {refusal}")
 
     async def _take_keys_back(self) -> None:
         try:
