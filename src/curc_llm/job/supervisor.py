@@ -247,6 +247,8 @@ class Supervisor:
         engines = self._board.record.engines
         if self._swapping.is_under_way:
             return  # the old model comes back
+        if self._demand is not None and not self._demand.serves_itself:
+            return  # another session answers, and this one leads there to its end
         if all(engine.phase is EnginePhase.FAILED for engine in engines):
             trouble = next((e.trouble for e in engines if e.trouble), None)
             self._last_chance.begin(trouble or GAVE_UP)
