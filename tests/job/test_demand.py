@@ -200,7 +200,7 @@ def test_a_successor_is_one_job_that_goes_when_its_owner_stops_the_session(
 def test_when_the_time_is_over_first_the_name_leads_to_the_one_that_waits(
     start: Start, slurm: FakeSlurm
 ) -> None:
-    tell(slurm, "PENDING", "Priority", left_s=26)
+    tell(slurm, "PENDING", "Priority", left_s=36)  # 16 of them for the end, the rest for a start
     job = start(hand_over_s=7200.0, drain_s=1.0)
     told = wait_for_hand_over(job, lambda h: h.session_id)
     last = job.wait_for_end(60)

@@ -111,7 +111,7 @@ def test_when_the_session_is_killed_its_replicas_end_by_themselves(anna: Login) 
     for process in (*guard.children(), guard):  # the guard last: it would end the others in good order
         process.kill()
     last = anna.wait_until(
-        lambda: (r := anna.record(replica.session_id)) and r.ended_at and r, 90, "the replica's end"
+        lambda: (r := anna.record(replica.session_id)) and r.ended_at and r, 180, "the replica's end"
     )
     assert last.reason.code == "parent_ended"
     check_nothing_is_left(anna, replica.session_id)

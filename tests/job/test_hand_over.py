@@ -70,3 +70,11 @@ def test_after_some_failures_it_gives_up() -> None:
         plan.note_failure(0)
     assert plan.gave_up
     assert plan.decide(1e6, 9000, QUICK, None) is Step.WAIT
+
+
+def test_a_successor_that_somebody_stopped_is_not_replaced() -> None:
+    plan = HandOver(Wish(4, is_now=True))
+    plan.note_failure(0)
+    plan.give_up()
+    assert plan.gave_up
+    assert plan.decide(1e6, 9000, QUICK, None) is Step.WAIT

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from curc_llm.errors import EngineError
+from curc_llm.job import node_watch
 from curc_llm.job.node_watch import NodeSilentError, NodeWatch
 
 # Two nodes speak at first; then the second one says nothing any more, and closes nothing.
@@ -22,13 +25,13 @@ while True:
 
 
 async def test_a_node_that_falls_silent_is_named_and_the_others_are_not() -> None:
-    watch = NodeWatch(["tn1", "tn2"], silent_s=0.4)
+    watch = NodeWatch(["tn1", "tn2"], silent_s=2.0)  # on a busy machine the first one may be late, too
     await watch.start([sys.executable, "-c", TWO])
     await watch.wait_for_all()
     watch.check()
     with pytest.raises(NodeSilentError) as caught:
         await _look_for_ever(watch)
-    assert caught.value.message.startswith("Nothing was heard from tn2 for 0 s")
+    assert caught.value.message.startswith("Nothing was heard from tn2 for 2 s")
     assert caught.value.code == "node_silent"
     await watch.close()
 
@@ -61,3 +64,45 @@ async def test_a_pulse_that_ended_says_nothing_of_the_nodes() -> None:
 async def test_a_missing_srun_is_told() -> None:
     with pytest.raises(EngineError, match="no-such-srun can't be started"):
         await NodeWatch(["tn1"]).start(["no-such-srun"])
+
+
+async def test_what_slurm_says_instead_of_starting_it_is_told() -> None:
+    watch = NodeWatch(["tn1"])
+    said = "srun: error: Unable to create step for job 7: Invalid generic resource (gres) specification"
+    code = f"import sys; print('0: a warning'); sys.exit({said!r})"
+    await watch.start([sys.executable, "-c", code])
+    assert watch._process is not None
+    await watch._process.wait()
+    with pytest.raises(
+        NodeSilentError, match="from tn1 for 0 s: Slurm said: Unable to create step"
+    ) as caught:
+        await watch.wait_for_all(patience_s=0.3)
+    assert "srun" not in caught.value.message
+    await watch.close()
+
+
+async def test_a_node_that_slurm_cannot_reach_yet_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_watch, "AGAIN_S", 0.1)
+    code = (
+        "import os, sys\n"
+        "again = os.path.exists(sys.argv[1])\n"
+        "open(sys.argv[1], 'w').close()\n"
+        "print('0: alive' if again else 'srun: error: no route', flush=True)\n"
+    )
+    watch = NodeWatch(["tn1"])
+    await watch.start([sys.executable, "-c", code, str(tmp_path / "begun")])
+    await watch.wait_for_all()
+    await watch.close()
+
+
+async def test_words_that_this_process_was_too_late_to_read_count() -> None:
+    watch = NodeWatch(["tn1"], silent_s=0.5)
+    await watch.start([sys.executable, "-c", TWO])
+    await watch.wait_for_all()
+    time.sleep(1)  # noqa: ASYNC251 - the whole process stands still
+    watch.check()
+    await asyncio.sleep(0.1)
+    watch.check()
+    await watch.close()

@@ -187,7 +187,7 @@ def test_a_killed_rank_is_named_and_a_cut_link_too_and_both_are_mended(anna: Log
     second = anna.bed.ground.nodes[1]
     (rank,) = find_on(second, "^sleep 600")
     os.kill(rank, signal.SIGKILL)
-    assert wait_for_restart(anna, name, 60).trouble is not None
+    assert wait_for_restart(anna, name, 150).trouble is not None
     assert str(engine(anna, name).trouble.message).startswith(f"On {second.name}: The engine was killed")
     set_link(second, "down")
     try:
@@ -198,7 +198,7 @@ def test_a_killed_rank_is_named_and_a_cut_link_too_and_both_are_mended(anna: Log
         set_link(second, "up")
         network.run("ip", "-n", second.namespace, "route", "add", "default", "via",
                     anna.bed.ground.address, check=False)  # fmt: skip
-    anna.wait_until(lambda: engine(anna, name).phase == "ready", 120, "the engine's return")
+    anna.wait_until(lambda: engine(anna, name).phase == "ready", 240, "the engine's return")
     assert len(find_on(second, "^sleep 600")) == 1  # what the cut left there is gone
     assert anna.curc_llm("ask", "-s", name, "Hello").stdout.strip()
     check_ends_without_a_trace(anna, name)

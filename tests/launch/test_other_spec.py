@@ -14,14 +14,17 @@ from curc_llm.spec import LaunchSpec
 @pytest.fixture
 def spec() -> LaunchSpec:
     settings = load_settings(environ={"HOME": "/home/anna", "CURC_LLM_SITE": "alpine"})
-    request = SessionRequest(plan=PlanRequest(model="demo", hours=4), mail_on_ready=True, hand_over_h=6)
+    plan = PlanRequest(model="demo", hours=4)
+    request = SessionRequest(plan=plan, mail_on_ready=True, hand_over_h=6, requeue=True)
     return make_slurm_spec(request, settings)
 
 
 def test_a_replica_serves_the_same_and_belongs_to_its_session(spec: LaunchSpec) -> None:
     replica = make_replica_spec(spec, 1800)
-    same = ("engines", "origins", "slurm", "device", "owner", "bind_host", "site", "drain_s")
+    same = ("engines", "origins", "device", "owner", "bind_host", "site", "drain_s")
     assert [getattr(replica, name) for name in same] == [getattr(spec, name) for name in same]
+    assert spec.slurm is not None
+    assert replica.slurm == spec.slurm.model_copy(update={"requeue": False})
     assert replica.session_id != spec.session_id
     assert replica.session_dir == spec.session_dir.parent / replica.session_id
     assert (replica.parent, replica.wall_time_s) == (spec.session_id, 1800)

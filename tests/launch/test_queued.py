@@ -19,6 +19,7 @@ from curc_llm.session.record import SessionRecord, SessionStatus, Trouble
 from curc_llm.session.slurm_note import SlurmNote, write_slurm_note
 from curc_llm.session.store import write_record
 from curc_llm.settings import Settings
+from curc_llm.spec import read_launch_spec
 from tests.fakes.fake_session import FakeSession
 from tests.fakes.fake_slurm import FakeSlurm
 
@@ -57,6 +58,15 @@ def test_a_waiting_session_says_why(slurm: FakeSlurm, submitted: SessionPaths) -
     assert (found.status, found.job_id) == ("queued", "77")
     assert "free" in found.record.engines[0].detail
     assert found.record.engines[0].served_model_name == "curc-guide"
+
+
+def test_a_replica_that_waits_is_known_for_one(slurm: FakeSlurm, submitted: SessionPaths) -> None:
+    spec = read_launch_spec(submitted.spec)
+    more = {"parent": "slurm-a", "predecessor": "slurm-b"}
+    write_private(submitted.spec, spec.model_copy(update=more).model_dump_json())
+    slurm.queue("77", "PENDING", "Resources")
+    record = look(submitted).record
+    assert (record.parent, record.predecessor, record.owner) == ("slurm-a", "slurm-b", spec.owner)
 
 
 def test_a_job_that_has_begun_but_written_nothing_is_starting(

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from curc_llm.errors import LaunchError, ModelDoesNotFitError, ModelNotFoundError
+from curc_llm.launch.other_spec import make_replica_spec, make_successor_spec
 from curc_llm.launch.request import SessionRequest, make_repeated_spec, make_slurm_spec
 from curc_llm.launch.site_plan import RefusedError
 from curc_llm.plan.facts import Facts
@@ -123,6 +124,17 @@ def test_a_repeat_asks_for_the_same_again(settings: Settings, alpine: Facts) -> 
     assert new.session_id != old.session_id
     assert new.session_dir.name == new.session_id
     assert (new.bind_host, new.advertise_host) == ("0.0.0.0", "")
+
+
+def test_a_replica_or_successor_that_is_repeated_is_a_session_of_its_own(
+    settings: Settings, alpine: Facts
+) -> None:
+    old = ask(settings, alpine, gpu_type="l40", num_gpus=1, hours=2)
+    replica = make_replica_spec(old, 1800).model_copy(update={"wall_time_s": old.wall_time_s})
+    new = make_repeated_spec(replica, settings, alpine)
+    assert (new.parent, new.has_chat, new.idle_stop_min) == ("", True, settings.idle_stop_min)
+    successor = make_repeated_spec(make_successor_spec(old, 3600), settings, alpine)
+    assert (successor.predecessor, successor.idle_stop_min) == ("", old.idle_stop_min)
 
 
 def test_what_ran_outside_slurm_or_elsewhere_is_not_repeated_here(settings: Settings, alpine: Facts) -> None:

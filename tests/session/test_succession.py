@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from curc_llm.session.keys import add_key, make_owner_key, read_keys, revoke_key
+from curc_llm.session.keys import add_key, make_owner_key, read_keys, revoke_key, write_keys
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord, SessionStatus
 from curc_llm.session.store import FoundSession, list_meant
-from curc_llm.session.succession import find_heir, list_line, pass_keys_on
+from curc_llm.session.succession import find_heir, leave_keys, list_line, pass_keys_on, take_left_keys
 
 
 @pytest.fixture
@@ -71,6 +71,51 @@ def test_everybodys_key_is_known_to_the_successor_and_is_revoked_at_both(make) -
     assert not found.is_valid(2.0)
     old.remove_secrets()
     assert read_keys(new.keys).find(owners[0])
+
+
+def test_a_key_made_by_the_old_name_is_in_the_one_list(make) -> None:
+    old, new = make("slurm-a").paths, make("slurm-b").paths
+    for paths in (old, new):
+        make_owner_key(paths.keys, paths.api_key)
+    pass_keys_on(old, new)
+    lab = add_key(old.keys, "lab")
+    assert old.keys.is_symlink()
+    assert read_keys(new.keys).find(lab)
+    revoke_key(old.keys, "lab")
+    found = read_keys(new.keys).find(lab)
+    assert found is not None
+    assert not found.is_valid(2.0)
+
+
+def test_when_the_successor_is_lost_the_old_session_has_its_keys_again(make) -> None:
+    old, new = make("slurm-a").paths, make("slurm-b").paths
+    for paths in (old, new):
+        make_owner_key(paths.keys, paths.api_key)
+    lab = add_key(old.keys, "lab")
+    keys = pass_keys_on(old, new)
+    new.remove_secrets()
+    write_keys(old.keys, keys)
+    assert not old.keys.is_symlink()
+    assert read_keys(old.keys).find(lab)
+    third = make("slurm-c").paths
+    make_owner_key(third.keys, third.api_key)
+    pass_keys_on(old, third)
+    assert read_keys(third.keys).find(lab)
+
+
+def test_a_successor_that_begins_after_the_end_takes_the_keys_that_were_left_for_it(make) -> None:
+    old, new = make("slurm-a").paths, make("slurm-b").paths
+    make_owner_key(old.keys, old.api_key)
+    lab = add_key(old.keys, "lab")
+    leave_keys(old, new)
+    assert not new.keys.exists()
+    old.remove_secrets()
+    make_owner_key(new.keys, new.api_key)
+    take_left_keys(new)
+    assert read_keys(new.keys).find(lab)
+    make_owner_key(new.keys, new.api_key)
+    take_left_keys(new)
+    assert read_keys(new.keys).find(lab) is None  # a later run of the same job has keys of its own
 
 
 def test_without_a_name_replicas_and_one_side_of_a_hand_over_are_not_meant(make) -> None:

@@ -73,8 +73,8 @@ def _await_change(paths: SessionPaths, before: SessionRecord) -> SessionRecord:
 
     deadline = time.monotonic() + SHOWN_WITHIN_S
     while True:
-        now = read_record(paths.record)
-        if now is not None and (_is_extended(now, before) or time.monotonic() > deadline):
+        now = read_record(paths.record) or before
+        if _is_extended(now, before) or time.monotonic() > deadline:
             return now
         time.sleep(POLL_S)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curc_llm.cli.output import Output
 from curc_llm.launch.queued import find_session
@@ -42,7 +42,9 @@ def make_repeat_spec(settings: Settings, name: str, output: Output) -> LaunchSpe
     told = [*_list_changes(old, spec), *list_differences(old.versions, versions)]
     if told:
         output.say(f"Warning: this is not quite the run of {old.session_id}: {'; '.join(told)}.")
-    return spec.model_copy(update={"engines": pinned, "versions": versions})
+    # Here it is no job, whatever it was, and so can neither span nodes nor submit others.
+    here: dict[str, Any] = {"slurm": None, "hand_over_s": 0.0}
+    return spec.model_copy(update={**here, "engines": pinned, "versions": versions})
 
 
 def make_slurm_repeat(settings: Settings, name: str, output: Output) -> LaunchSpec:

@@ -78,7 +78,7 @@ def scale(session: str | None, off: bool, config: Path | None, as_json: bool, **
 
         check_site(found.paths, "replicas")
         post_demand(LocalSource(found.paths), "/scale", {"is_on": False} if off else values)
-        record = _await_change(found.paths, {"is_on": False} if off else values)
+        record = _await_change(found.paths, found.record, {"is_on": False} if off else values)
     else:
         record = found.record
     _show(record, Output(as_json))
@@ -120,16 +120,16 @@ def check_site(paths: SessionPaths, what: str) -> None:
         )
 
 
-def _await_change(paths: SessionPaths, values: dict[str, Any]) -> SessionRecord:
+def _await_change(paths: SessionPaths, before: SessionRecord, values: dict[str, Any]) -> SessionRecord:
     """The record once it shows what was asked for, or as it is after a while."""
     from curc_llm.session.store import read_record
 
     deadline = time.monotonic() + SHOWN_WITHIN_S
     while True:
-        record = read_record(paths.record)
-        told = record.scale if record is not None else None
+        record = read_record(paths.record) or before
+        told = record.scale
         is_there = told is not None and all(getattr(told, n, v) == v for n, v in values.items())
-        if record is not None and (is_there or time.monotonic() > deadline):
+        if is_there or time.monotonic() > deadline:
             return record
         time.sleep(POLL_S)
 

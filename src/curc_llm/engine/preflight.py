@@ -1,7 +1,7 @@
 """`python -P -m curc_llm.engine.preflight REQUEST`: one node's part of a preflight, started by srun on each.
 
 It tells its facts, waits to be told of the other nodes, tells how it reaches them, waits for the word to
-reduce, tells what came of that. Lines of JSON after MARK on standard output; words come over standard input,
+reduce, tells what came of that. JSON in pieces after MARK on standard output; words come over standard input,
 which srun hands to all nodes. When that closes, it ends.
 """
 
@@ -24,6 +24,9 @@ from curc_llm.engine.node_facts import NodeFacts, PreflightRequest, add_network,
 from curc_llm.errors import CurcLlmError
 
 MARK = "curc-llm-preflight "
+# srun breaks longer lines in two, and begins both with a label (src/common/io_hdr.h: 1024 bytes).
+PIECE = 800
+MORE, LAST = "+", "."
 REDUCE_PROBE = Path(__file__).with_name("reduce_probe.py")
 REDUCE_S = 25.0
 
@@ -141,7 +144,19 @@ def _read_result(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def _tell(kind: str, value: dict[str, Any]) -> None:
-    print(f"{MARK}{json.dumps({kind: value})}", flush=True)
+    print("\n".join(render_lines(kind, value)), flush=True)
+
+
+def render_lines(kind: str, value: dict[str, Any]) -> list[str]:
+    """What is told, in lines that srun leaves as they are.
+
+    Example:
+        >>> render_lines("reduce", {})
+        ['curc-llm-preflight .{"reduce": {}}']
+    """
+    text = json.dumps({kind: value})
+    pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+    return [*(f"{MARK}{MORE}{piece}" for piece in pieces[:-1]), f"{MARK}{LAST}{pieces[-1]}"]
 
 
 def _hear() -> dict[str, Any]:

@@ -46,7 +46,7 @@ def render_start(options: argparse.Namespace) -> list[str]:
 
 def find_free_port(address: str) -> int:
     """A port that nobody listens on."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
 

@@ -18,9 +18,13 @@ from curc_llm.job.hand_over_keeper import HandOverKeeper
 from curc_llm.job.more_time import MoreTime
 from curc_llm.job.other_jobs import OtherJobs
 from curc_llm.job.parent_watch import watch_parent
+from curc_llm.job.predecessor_watch import watch_predecessor
 from curc_llm.job.scale_keeper import ScaleKeeper
 from curc_llm.session.paths import SessionPaths
 from curc_llm.spec import LaunchSpec
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+AGAIN_S = 10.0
 
 
 class Demand:
@@ -45,6 +49,7 @@ class Demand:
         request_end: Callable[[Ending], None],
     ) -> None:
         self._spec = spec
+        self._clocks = clocks
         self._request_end = request_end
         jobs = OtherJobs(paths, board.record)
         self._scale = ScaleKeeper(jobs, board, clocks.left_s, own_sockets)
@@ -56,20 +61,23 @@ class Demand:
         """The tasks that run beside the session."""
         if self._spec.hand_over_s:
             self._hand_over.set_wish(Wish(self._spec.hand_over_s / 3600))
-        work: list[Coroutine[Any, Any, None]] = (
-            [watch_parent(self._spec, self._request_end)]
-            if self._spec.parent
-            else [self._scale.run(), self._hand_over.run()]
-        )
-        self._tasks = [asyncio.create_task(_tell_if_broken(task)) for task in work]
+        self._tasks = [asyncio.create_task(_keep_at(work)) for work in self._list_work()]
         return self._tasks
+
+    def _list_work(self) -> list[Work]:
+        if self._spec.parent:
+            return [lambda: watch_parent(self._spec, self._request_end)]
+        work: list[Work] = [self._scale.run, self._hand_over.run]
+        if self._spec.predecessor:
+            work.append(lambda: watch_predecessor(self._spec, self._clocks.keep_going, self._request_end))
+        return work
 
     def take(self, message: Scale | Extend) -> None:
         """Does what the owner asked for."""
         if isinstance(message, Scale):
             self._scale.set_rules(message)
         else:
-            self._tasks.append(asyncio.create_task(_tell_if_broken(self._extend(message))))
+            self._tasks.append(asyncio.create_task(self._extend(message)))
 
     async def _extend(self, message: Extend) -> None:
         if message.is_now or not await self._more_time.ask(message.hours):
@@ -100,9 +108,13 @@ class Demand:
         await self._scale.close()
 
 
-async def _tell_if_broken(work: Coroutine[Any, Any, None]) -> None:
-    """What goes wrong with other jobs is told in the job's log; the session itself goes on."""
-    try:
-        await work
-    except (CurcLlmError, OSError, ValueError) as error:
-        sys.stderr.write(f"Other jobs are left alone from now on: {error!r}\n")
+async def _keep_at(work: Work) -> None:
+    """What goes wrong with other jobs is told in the job's log and tried again; the session goes on."""
+    while True:
+        try:
+            await work()
+        except (CurcLlmError, OSError, ValueError) as error:
+            sys.stderr.write(f"Other jobs: {error!r}; it is tried again in {AGAIN_S:.0f} s.\n")
+        else:
+            return
+        await asyncio.sleep(AGAIN_S)

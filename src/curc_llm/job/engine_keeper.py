@@ -59,6 +59,7 @@ TRANSIENT = {
     "download_broken",
     "nccl",
     "rank_lost",
+    "step_refused",
     "node_silent",
 }
 

@@ -77,15 +77,20 @@ class EngineStep:
         if not self._is_clear:
             await self.clear()
         self._is_clear = False
-        self._nodes = NodeWatch(await list_nodes())
-        await self._nodes.start(self._render([*PROGRAM, "curc_llm.job.pulse"], name="pulse", gres=""))
-        await self._nodes.wait_for_all()
-        await asyncio.to_thread(write_rank_plan, self._plan_path, await self._make_plan(arguments))
-        environment = {name: value for name, value in os.environ.items() if not is_secret(name)}
-        command = self._render([*PROGRAM, "curc_llm.job.rank", str(self._plan_path)])
-        return await EngineProcess.start(
-            [*guard_prefix, *command], environment=environment, log=log, pass_fds=pass_fds
-        )
+        self._nodes = NodeWatch(await list_nodes(self._slurm.nodes))
+        try:
+            await self._nodes.start(self._render([*PROGRAM, "curc_llm.job.pulse"], name="pulse", gres=""))
+            await self._nodes.wait_for_all()
+            await asyncio.to_thread(write_rank_plan, self._plan_path, await self._make_plan(arguments))
+            environment = {name: value for name, value in os.environ.items() if not is_secret(name)}
+            command = self._render([*PROGRAM, "curc_llm.job.rank", str(self._plan_path)])
+            return await EngineProcess.start(
+                [*guard_prefix, *command], environment=environment, log=log, pass_fds=pass_fds
+            )
+        except BaseException:  # cancelled, too: whoever asked for it has nothing yet that could be stopped
+            await self._nodes.close()
+            self._ray_token.unlink(missing_ok=True)
+            raise
 
     async def _make_plan(self, arguments: Sequence[str]) -> RankPlan:
         num_nodes = self._slurm.nodes
@@ -162,10 +167,11 @@ class EngineStep:
                 await run_question(["scancel", "--signal=KILL", step_id])
 
 
-async def list_nodes() -> list[str]:
-    """The names of the job's nodes, in its order."""
+async def list_nodes(num_nodes: int) -> list[str]:
+    """The names of the job's nodes, in its order; numbers where Slurm doesn't say, for all are watched."""
     listed = os.environ.get("SLURM_JOB_NODELIST", "")
-    return (await run_question(["scontrol", "show", "hostnames", listed])).split()
+    names = (await run_question(["scontrol", "show", "hostnames", listed])).split()
+    return names if len(names) == num_nodes else [f"node {place}" for place in range(num_nodes)]
 
 
 def find_free_port(address: str) -> int:
@@ -175,6 +181,6 @@ def find_free_port(address: str) -> int:
         >>> find_free_port("127.0.0.1") > 1023
         True
     """
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])

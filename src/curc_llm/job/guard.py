@@ -15,6 +15,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 from curc_llm.job.descendants import adopt_orphans, end_descendants, reap_orphans
@@ -67,18 +68,21 @@ class Guard:
     def _wait(self, process: subprocess.Popen[bytes], wake_fd: int) -> int | None:
         """The command's exit status, or None when the liveness pipe closed first, or its time was over."""
         waiting = [wake_fd] if self._liveness_fd is None else [wake_fd, self._liveness_fd]
-        left_s: float | None = None
+        ends_s: float | None = None
         while True:
+            left_s = None if ends_s is None else max(0.0, ends_s - time.monotonic())
             ready, _, _ = select.select(waiting, [], [], left_s)
             if wake_fd in ready:
                 for number in set(os.read(wake_fd, 512)) & set(FORWARDED):
                     process.send_signal(number)
                     self.was_told = True
-                    left_s = self._patience_s
+                    if ends_s is None and self._patience_s is not None:
+                        ends_s = time.monotonic() + self._patience_s
                 reap_orphans(process.pid)
             if (status := process.poll()) is not None:
                 return status
-            if self._liveness_fd in ready or not ready:
+            is_over = ends_s is not None and time.monotonic() >= ends_s
+            if self._liveness_fd in ready or is_over:
                 return None
 
 

@@ -121,3 +121,7 @@ class HandOver:
         self.moved_s = None
         self._tries += 1
         self._not_before_s = now_s + RETRY_AFTER_S
+
+    def give_up(self) -> None:
+        """No other successor is tried."""
+        self._tries = MOST_TRIES

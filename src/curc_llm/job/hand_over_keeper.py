@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import EngineTarget
@@ -17,10 +20,11 @@ from curc_llm.job.other_session import OtherSession, end_all
 from curc_llm.launch.other_spec import make_successor_spec
 from curc_llm.launch.slurm import make_submission
 from curc_llm.session.demand import HandOverRecord, OtherPhase
+from curc_llm.session.keys import KeyList, read_keys, write_keys
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionStatus, Trouble
 from curc_llm.session.slurm_note import read_slurm_note
-from curc_llm.session.succession import pass_keys_on
+from curc_llm.session.succession import leave_keys, pass_keys_on
 from curc_llm.slurm.start import expect_start
 
 TICK_S = 1.0
@@ -31,6 +35,8 @@ UNKNOWN_START_S = 900.0
 CLOSE_S = 6.0
 # Ends that the owner wanted: then nothing is to go on either.
 WANTED_ENDS = {"stopped", "idle"}
+# Ends of a successor after which none is to be tried again: somebody wanted them.
+TAKEN_BACK = {"stopped", "cancelled"}
 # Ends after which Slurm starts this very session again, if it may.
 RETURNING_ENDS = {"preempted", "requeued"}
 
@@ -61,6 +67,8 @@ class HandOverKeeper:
         self._request_end = request_end
         self._plan: HandOver | None = None
         self._successor: OtherSession | None = None
+        self._submitting: asyncio.Task[OtherSession] | None = None
+        self._keys: KeyList | None = None
         self._queue_s = 0.0
         self._asked_s = float("-inf")
         self._wished = asyncio.Event()
@@ -94,8 +102,11 @@ class HandOverKeeper:
 
     async def _tick(self, plan: HandOver) -> None:
         if self._successor is not None:
+            if plan.moved_s is not None:
+                await asyncio.to_thread(self._note_keys)
             await asyncio.to_thread(self._successor.look, self._jobs.poll)
             await self._drop_if_lost(plan, self._successor)
+            await self._drop_if_unlike(plan)
         elif time.monotonic() - self._asked_s > ASK_QUEUE_EVERY_S:
             await self._ask_queue(plan)
         estimate = Estimate(self._queue_s, self._start_s())
@@ -109,15 +120,17 @@ class HandOverKeeper:
         if step is Step.SUBMIT:
             await self._submit(plan)
         elif step is Step.MOVE and self._successor is not None:
-            self._move(plan, self._successor)
+            await self._move(plan, self._successor)
         elif step is Step.END:
-            self._request_end(self.make_ending())
+            self._request_end(self.make_ending(self._jobs.spec.drain_s))
 
     async def _ask_queue(self, plan: HandOver) -> None:
         """How long another job like this one would wait: what Slurm says, at least what this one waited."""
         self._asked_s = time.monotonic()
         note, record = read_slurm_note(self._paths.slurm), self._board.record
-        waited_s = record.started_at - note.submitted_at if note is not None else 0.0
+        # Of a job that Slurm has started again, the time since its submission is no waiting.
+        is_first = os.environ.get("SLURM_RESTART_COUNT", "0") == "0"
+        waited_s = record.started_at - note.submitted_at if note is not None and is_first else 0.0
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
         try:
             request = make_submission(spec, self._jobs.runtime).request
@@ -134,18 +147,22 @@ class HandOverKeeper:
 
     async def _submit(self, plan: HandOver) -> None:
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
+        submit = asyncio.to_thread(self._jobs.submit, spec, self._board.record)
+        self._submitting = asyncio.create_task(submit)
         try:
-            self._successor = await asyncio.to_thread(self._jobs.submit, spec, self._board.record)
+            self._successor = await asyncio.shield(self._submitting)
         except CurcLlmError as error:
+            self._submitting = None
             plan.note_failure(time.monotonic())
             self._board.warn(f"The job to hand over to wasn't taken: {error.message} {error.remedy}".rstrip())
             return
+        self._submitting = None
         sys.stderr.write(f"Successor {spec.session_id} is submitted as job {self._successor.job_id}.\n")
 
-    def _move(self, plan: HandOver, successor: OtherSession) -> None:
+    async def _move(self, plan: HandOver, successor: OtherSession) -> None:
         """From now on the successor answers; its name stands in the record, and it knows everybody's keys."""
         try:
-            pass_keys_on(self._paths, successor.paths)
+            self._keys = await asyncio.to_thread(pass_keys_on, self._paths, successor.paths)
         except (CurcLlmError, OSError) as error:
             self._board.warn(f"The keys can't be handed over to {successor.session_id}: {error}")
             return
@@ -155,6 +172,29 @@ class HandOverKeeper:
             f"This session goes on as {successor.session_id}: this address leads there until it ends."
         )
 
+    def _note_keys(self) -> None:
+        """The one list is the successor's file, which goes when that one ends."""
+        with contextlib.suppress(CurcLlmError):
+            self._keys = read_keys(self._paths.keys)
+
+    async def _drop_if_unlike(self, plan: HandOver) -> None:
+        """A successor knows only the model that the session was launched with, not one in its place."""
+        record, successor = self._board.record, self._successor
+        if successor is None or plan.moved_s is not None or any(engine.swap for engine in record.engines):
+            return
+        if refusal := self._jobs.find_refusal(record):
+            await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
+            self._successor = None
+            plan.give_up()
+            self._board.warn(f"The session isn't handed over to {successor.session_id}: {refusal}")
+
+    async def _take_keys_back(self) -> None:
+        try:
+            if self._keys is not None:
+                await asyncio.to_thread(write_keys, self._paths.keys, self._keys)
+        except OSError as error:
+            self._board.warn(f"The session's keys can't be written: {error.strerror}.")
+
     async def _drop_if_lost(self, plan: HandOver, successor: OtherSession) -> None:
         """A successor that ended or can't ever begin is none; this session serves on, and tries again."""
         if successor.waits_in_vain:
@@ -162,7 +202,11 @@ class HandOverKeeper:
         elif successor.phase is not OtherPhase.ENDED:
             return
         self._successor = None
+        if plan.moved_s is not None:
+            await self._take_keys_back()
         plan.note_failure(time.monotonic())
+        if successor.trouble is not None and successor.trouble.code in TAKEN_BACK:
+            plan.give_up()
         self._board.update(successor="")
         told = successor.detail or "it left no word"
         self._board.warn(
@@ -186,6 +230,7 @@ class HandOverKeeper:
 
     async def close(self, end: Ending) -> Ending:
         """Leaves the successor in charge, or ends it where nothing is to go on; the ending to be told."""
+        await self._finish_submitting()
         successor = self._successor
         if successor is None or successor.phase is OtherPhase.ENDED:
             return end
@@ -194,19 +239,27 @@ class HandOverKeeper:
             await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
             return end
         if not self.is_done:
-            self._leave_early(successor)
-        return end if end.status is SessionStatus.FAILED else self.make_ending(end.drain_s)
+            await self._leave_early(successor)
+        if end.status is SessionStatus.FAILED:
+            return end
+        return replace(self.make_ending(end.drain_s), is_urgent=end.is_urgent)
 
-    def _leave_early(self, successor: OtherSession) -> None:
+    async def _finish_submitting(self) -> None:
+        """What Slurm is being given just now can't be taken back, or left in charge, before it is there."""
+        if self._submitting is not None:
+            done, _ = await asyncio.wait({self._submitting}, timeout=CLOSE_S)
+            if done and self._submitting.exception() is None:
+                self._successor = self._submitting.result()
+
+    async def _leave_early(self, successor: OtherSession) -> None:
         """The end came before the successor could answer: who follows the name waits for it."""
-        if successor.paths.keys.exists():
-            try:
-                pass_keys_on(self._paths, successor.paths)
-            except (CurcLlmError, OSError) as error:
-                sys.stderr.write(f"The keys can't be handed over: {error}\n")
+        try:
+            await asyncio.to_thread(leave_keys, self._paths, successor.paths)
+        except (CurcLlmError, OSError) as error:
+            sys.stderr.write(f"The keys can't be handed over: {error}\n")
         self._board.update(successor=successor.session_id)
 
-    def make_ending(self, drain_s: float = 0.0) -> Ending:
+    def make_ending(self, drain_s: float) -> Ending:
         """How a session ends that goes on elsewhere."""
         successor = self._successor
         name = successor.session_id if successor is not None else ""

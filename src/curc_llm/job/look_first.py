@@ -32,7 +32,8 @@ async def look_first(
         board.update_engine(index, phase=EnginePhase.ENVIRONMENT, detail=DETAIL)
     try:
         report = await run_preflight(spec, paths)
-    except OSError as error:
+    except (OSError, ValueError, LookupError) as error:
+        # No srun, a full disk, words that can't be read: the engine's own start tells whether it can work.
         board.warn(f"The job's nodes could not be looked at: {error}.")
         return True
     board.update(preflight=report)

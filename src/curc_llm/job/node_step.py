@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -11,10 +12,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from curc_llm.engine.preflight import MARK
+from curc_llm.engine.preflight import LAST, MARK, MORE
 
 # `--label` puts the task's number in front; several digits are padded.
-LINE = re.compile(rf"^\s*(\d+): {re.escape(MARK)}(.*)$")
+LINE = re.compile(rf"^\s*(\d+): {re.escape(MARK)}([{re.escape(MORE + LAST)}])(.*)$")
 LONGEST_LINE = 2**20
 LAST_WORDS = 5
 END_S = 5.0
@@ -40,6 +41,7 @@ class NodeStep:
         self._process = process
         self._num_nodes = num_nodes
         self._complaints: list[str] = []
+        self._begun: dict[int, str] = {}
         self._listening = asyncio.create_task(self._keep_complaints())
 
     @classmethod
@@ -89,9 +91,16 @@ class NodeStep:
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         while line := await self._process.stdout.readline():
             found = LINE.match(line.decode(errors="replace"))
-            if found is not None:
-                ((kind, value),) = json.loads(found[2]).items()
-                return int(found[1]), kind, value
+            if found is None:
+                continue
+            task = int(found[1])
+            text = self._begun.pop(task, "") + found[3]
+            if found[2] == MORE:
+                self._begun[task] = text
+                continue
+            with contextlib.suppress(ValueError):  # a broken line is as good as none
+                ((kind, value),) = json.loads(text).items()
+                return task, kind, value
         return None
 
     async def _keep_complaints(self) -> None:
@@ -108,7 +117,8 @@ class NodeStep:
         self._process.stdin.close()
         for ask in (None, self._process.terminate, self._process.kill):
             if ask is not None:
-                ask()
+                with contextlib.suppress(ProcessLookupError):  # it ended just now
+                    ask()
             try:
                 async with asyncio.timeout(END_S):
                     await self._process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from curc_llm.errors import CurcLlmError, LaunchError
@@ -14,6 +15,9 @@ from curc_llm.sites.site import Runtime
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.poll import SlurmPoll
 from curc_llm.spec import LaunchSpec, read_launch_spec
+
+# Apptainer and its forerunner set these in what they run.
+IN_IMAGE = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 
 
 class OtherJobs:
@@ -35,6 +39,9 @@ class OtherJobs:
         # The Python that runs here is there on the nodes, whatever the site's file says.
         self.runtime = Runtime(source="", python=sys.executable)
         self._read_site()
+        if any(os.environ.get(name) for name in IN_IMAGE):
+            # Neither Slurm's commands nor, in the other job, this Python are there as they are here.
+            self._refusal = "This session runs inside an Apptainer image, which can't start other jobs."
 
     def _read_site(self) -> None:
         try:

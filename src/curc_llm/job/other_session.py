@@ -46,6 +46,7 @@ class OtherSession:
         self.paths = SessionPaths(spec.session_dir)
         self.submitted_s = time.monotonic()
         self.ready_s: float | None = None
+        self.began_at: float | None = None
         self.phase = OtherPhase.QUEUED
         self.record: SessionRecord | None = None
         self.waits_in_vain = False
@@ -110,6 +111,8 @@ class OtherSession:
         self.record = found.record
         job = found.job if isinstance(found, SlurmSession) else None
         self.waits_in_vain = job is not None and job.waits_in_vain
+        if job is not None and not job.state.is_waiting:
+            self.began_at = job.start_at or self.began_at
         phase = OtherPhase.ENDED if found.status.is_over else _PHASES[found.status]
         if phase is not OtherPhase.UNKNOWN or self.phase is OtherPhase.QUEUED:
             self.phase = self.phase if phase is OtherPhase.UNKNOWN else phase
@@ -128,9 +131,13 @@ class OtherSession:
 
     def count_su(self, now: float) -> float:
         """Service units that it has cost until Unix time `now`."""
-        cost = make_cost(self.record, self.spec, "") if self.record is not None else None
-        ended_at = self.record.ended_at if self.record is not None else None
-        return count_su(cost, now, ended_at) if cost is not None else 0.0
+        record = self.record
+        if record is not None and not record.pid:
+            # Its job has written none: of that one only Slurm knows when it began, if it ever did.
+            began_at = self.began_at
+            record = record.model_copy(update={"started_at": began_at}) if began_at is not None else None
+        cost = make_cost(record, self.spec, "") if record is not None else None
+        return count_su(cost, now, record.ended_at) if cost is not None and record is not None else 0.0
 
 
 def _count_slots(spec: LaunchSpec, index: int) -> int:
@@ -155,16 +162,14 @@ async def end_all(
 ) -> None:
     """Cancels jobs; what can't be cancelled in time ends by itself, since it watches this session."""
 
-    def cancel(other: OtherSession) -> None:
+    async def cancel(other: OtherSession) -> None:
         try:
-            slurm.cancel(other.job_id)
+            await asyncio.to_thread(slurm.cancel, other.job_id)
         except CurcLlmError as error:
             tell(f"Job {other.job_id} can't be cancelled: {error.message}")
 
     if others:
-        await asyncio.wait(
-            [asyncio.create_task(asyncio.to_thread(cancel, o)) for o in others], timeout=patience_s
-        )
+        await asyncio.wait([asyncio.create_task(cancel(o)) for o in others], timeout=patience_s)
 
 
 def find_session_dir(spec: LaunchSpec, session_id: str) -> Path:

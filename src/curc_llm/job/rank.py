@@ -23,7 +23,7 @@ from curc_llm.engine.machine import count_cores, find_nvcc, read_gpu_type
 from curc_llm.engine.network import find_node_network, make_network_environment
 from curc_llm.engine.rank_log import EXIT_TROUBLE, RankEnd
 from curc_llm.engine.ray_node import choose_temp_dir, make_ray_environment, render_ray_node
-from curc_llm.errors import CurcLlmError
+from curc_llm.errors import CurcLlmError, EngineError
 from curc_llm.job.guard import Guard
 from curc_llm.job.rank_plan import RankPlan, read_rank_plan
 from curc_llm.job.sweep import RUN_VARIABLE
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(plan, place, runtime_dir)
     except CurcLlmError as error:
         return _fail(place, error)
+    except OSError as error:
+        what = error.filename or plan.engine_python
+        return _fail(place, EngineError(f"{what} can't be used on this node: {error.strerror}."))
     finally:
         if place > 0:
             shutil.rmtree(runtime_dir, ignore_errors=True)

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from curc_llm.errors import CurcLlmError
@@ -59,7 +60,13 @@ class ScaleKeeper:
         self._changed = asyncio.Event()
 
     def set_rules(self, rules: Scale) -> None:
-        """Takes what the owner asked for; it holds from the next tick on."""
+        """Takes what the owner asked for; it holds from the next tick on.
+
+        A budget stays until another one is given: leaving it out is no leave to spend.
+        """
+        budget = self._scaler.rules.su_budget if self._scaler is not None else None
+        if rules.su_budget is None and budget is not None:
+            rules = replace(rules, su_budget=budget)
         self._scaler = Scaler(rules)
         self._changed.set()
 

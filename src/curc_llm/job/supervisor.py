@@ -45,6 +45,7 @@ from curc_llm.session.login import make_login_secret
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus, Trouble
 from curc_llm.session.store import process_started
+from curc_llm.session.succession import take_left_keys
 from curc_llm.spec import LaunchSpec, read_launch_spec
 
 # How long a failed session still answers, so that open pages learn what happened.
@@ -60,6 +61,7 @@ def run_supervisor(spec_path: Path, runtime_dir: Path, liveness_fd: int, gateway
         paths = SessionPaths(spec.session_dir)
         note_slurm_job(paths)
         make_owner_key(paths.keys, paths.api_key)
+        take_left_keys(paths)
         make_login_secret(paths.login_secret)
     except (CurcLlmError, OSError) as error:
         sys.stderr.write(f"Error: {error}\n")
@@ -246,6 +248,8 @@ class Supervisor:
         engines = self._board.record.engines
         if self._swapping.is_under_way:
             return  # the old model comes back
+        if self._demand is not None and not self._demand.serves_itself:
+            return  # another session answers, and this one leads there to its end
         if all(engine.phase is EnginePhase.FAILED for engine in engines):
             trouble = next((e.trouble for e in engines if e.trouble), None)
             self._last_chance.begin(trouble or GAVE_UP)

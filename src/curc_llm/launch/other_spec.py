@@ -16,6 +16,9 @@ def make_replica_spec(spec: LaunchSpec, wall_time_s: float) -> LaunchSpec:
         wall_time_s: seconds that it may run.
     """
     more = {"parent": spec.session_id, "has_chat": False, "idle_stop_min": 0.0, "hand_over_s": 0.0}
+    if spec.slurm is not None:
+        # One that is pre-empted is replaced; coming back by itself it would cost what nobody has counted.
+        more["slurm"] = spec.slurm.model_copy(update={"requeue": False})
     return _make_other(spec, wall_time_s).model_copy(update=more)
 
 

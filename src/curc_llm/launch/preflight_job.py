@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curc_llm.engine.node_facts import PreflightRequest
-from curc_llm.errors import LaunchError, SiteError
+from curc_llm.errors import LaunchError, SiteError, SlurmError
 from curc_llm.factfile import Frozen
 from curc_llm.session.files import write_private
 from curc_llm.session.preflight import PreflightReport
@@ -145,9 +145,16 @@ class PreflightJob:
             try:
                 return self._watch(job_id, folder, wait_s)
             finally:
-                self._slurm.cancel(job_id)
+                self._cancel(job_id)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _cancel(self, job_id: str) -> None:
+        """What the job has told counts, though Slurm be silent; without its folder it ends at once."""
+        try:
+            self._slurm.cancel(job_id)
+        except SlurmError as error:
+            self._say(f"Job {job_id} can't be cancelled: {error.message}")
 
     def _tell(self, asked: PreflightAsked, request: JobRequest) -> AloneRequest:
         settings = self._settings

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from curc_llm.errors import SpecError
 from curc_llm.launch.slurm_ending import explain_end
@@ -202,28 +204,29 @@ def make_queued_record(paths: SessionPaths, note: SlurmNote, job: Job) -> Sessio
     status, reason = _status_of(job), None
     if job.state.is_over:
         status, reason = explain_end(job, paths.root.name, has_record=False)
-    try:
+    told: dict[str, Any] = {"owner": ""}
+    with contextlib.suppress(SpecError):
         spec = read_launch_spec(paths.spec)
-        owner, engines = (
-            spec.owner,
-            tuple(_queued_engine(e.served_model_name, e.model, job) for e in spec.engines),
-        )
-    except SpecError:
-        owner, engines = "", ()
+        engines = tuple(_queued_engine(e.served_model_name, e.model, job) for e in spec.engines)
+        told = {
+            "owner": spec.owner,
+            "parent": spec.parent,
+            "predecessor": spec.predecessor,
+            "engines": engines,
+        }
     return SessionRecord(
         session_id=paths.root.name,
-        owner=owner,
         host=job.nodes,
         pid=0,
         pid_started=0,
         slurm_job_id=note.job_id,
         status=status,
-        engines=engines,
         started_at=note.submitted_at,
         heartbeat_at=note.submitted_at,
         ends_at=job.end_at if job.state.is_running else None,
         ended_at=(job.end_at or time.time()) if job.state.is_over else None,
         reason=reason,
+        **told,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 import time
 from dataclasses import dataclass
 
-from curc_llm.errors import LaunchError, SlurmSilentError
+from curc_llm.errors import LaunchError, SlurmError, SlurmSilentError
 from curc_llm.launch.queued import SlurmSession, load_session
 from curc_llm.session.files import write_private
 from curc_llm.session.paths import SessionPaths
@@ -83,7 +84,13 @@ def launch_slurm(spec: LaunchSpec, runtime: Runtime, slurm: Slurm) -> str:
     except BaseException:
         shutil.rmtree(paths.root, ignore_errors=True)
         raise
-    write_slurm_note(paths.slurm, SlurmNote(job_id=job_id, submitted_at=time.time()))
+    try:
+        write_slurm_note(paths.slurm, SlurmNote(job_id=job_id, submitted_at=time.time()))
+    except OSError as error:
+        with contextlib.suppress(SlurmError):  # without its folder the job ends at once anyway
+            slurm.cancel(job_id)
+        shutil.rmtree(paths.root, ignore_errors=True)
+        raise _make_unwritable(paths, error) from error
     return job_id
 
 
@@ -95,8 +102,12 @@ def _write_folder(spec: LaunchSpec, paths: SessionPaths) -> None:
         os.close(os.open(paths.log("job"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     except OSError as error:
         shutil.rmtree(paths.root, ignore_errors=True)
-        remedy = "Free some space, or set state_dir (CURC_LLM_STATE_DIR) elsewhere."
-        raise LaunchError(f"{paths.root} can't be written: {error.strerror}.", remedy) from error
+        raise _make_unwritable(paths, error) from error
+
+
+def _make_unwritable(paths: SessionPaths, error: OSError) -> LaunchError:
+    remedy = "Free some space, or set state_dir (CURC_LLM_STATE_DIR) elsewhere."
+    return LaunchError(f"{paths.root} can't be written: {error.strerror}.", remedy)
 
 
 def stop_slurm(found: SlurmSession, slurm: Slurm, timeout_s: float = 60) -> SessionRecord:

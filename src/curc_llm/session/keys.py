@@ -172,7 +172,8 @@ def append_key(path: Path, name: str, secret: str, **fields: Any) -> None:
     Raises:
         KeyFileError: the name is taken, or the file can't be written.
     """
-    with _locked(path):
+    path = path.resolve()  # after a hand-over it is the successor's list (see `succession`)
+    with lock_keys(path):
         if read_keys(path).named(name):
             raise KeyFileError(
                 f"A key named {name!r} exists.", f"Revoke it first (curc-llm keys revoke {name})."
@@ -181,7 +182,7 @@ def append_key(path: Path, name: str, secret: str, **fields: Any) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def lock_keys(path: Path) -> Iterator[None]:
     """Lets one process at a time change the list; the lock is the kernel's, so it can't be left behind."""
     import fcntl  # Windows has none, and a laptop there only reads keys
 
@@ -206,7 +207,8 @@ def revoke_key(path: Path, name: str) -> None:
     Raises:
         KeyFileError: there is no such key, or it is the owner's.
     """
-    with _locked(path):
+    path = path.resolve()
+    with lock_keys(path):
         _revoke(path, name)
 
 

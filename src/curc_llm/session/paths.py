@@ -56,6 +56,11 @@ class SessionPaths:
         return self.root / "keys.json"
 
     @property
+    def left_keys(self) -> Path:
+        """The keys of the session that this one goes on for, until it takes them (digests only)."""
+        return self.root / "left-keys.json"
+
+    @property
     def login_secret(self) -> Path:
         """The secret that signs login tokens and cookies, mode 0600."""
         return self.root / "login.key"
@@ -85,8 +90,9 @@ class SessionPaths:
         return self.logs / f"{part.replace('/', '_')}.log"
 
     def remove_secrets(self) -> None:
-        """Deletes the keys and the login secret; what can't be deleted is told on stderr."""
-        for secret in (self.api_key, self.login_secret, self.keys):
+        """Deletes the keys, the login secret and Ray's tokens; what can't be deleted is told on stderr."""
+        tokens = self.root.glob("ray-*.token")
+        for secret in (self.api_key, self.login_secret, self.keys, self.left_keys, *tokens):
             try:
                 secret.unlink(missing_ok=True)
             except OSError as error:

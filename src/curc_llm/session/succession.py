@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from curc_llm.session.keys import KeyList, read_keys, write_keys
+from curc_llm.session.keys import KeyList, lock_keys, read_keys, write_keys
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.store import read_record
 
@@ -38,21 +38,52 @@ def list_line(root: Path) -> list[SessionPaths]:
     return line
 
 
-def pass_keys_on(old: SessionPaths, new: SessionPaths) -> None:
+def pass_keys_on(old: SessionPaths, new: SessionPaths) -> KeyList:
     """Lets the new session know the keys of the old one, people's and programs', as they are now.
 
     From then on there is one list: the old session reads the new one's, so that what is revoked is revoked
     at both addresses. The new session keeps the key of its own that it was reached by before.
 
+    Returns:
+        The one list: with the new session it may go, and `write_keys` gives it back to the old one.
+
     Raises:
-        KeyFileError: one of the lists can't be read.
-        OSError: the new one can't be written.
+        KeyFileError: one of the lists can't be read, or the new one can't be written.
     """
-    own, handed = read_keys(new.keys), read_keys(old.keys)
+    with lock_keys(old.keys), lock_keys(new.keys):
+        keys = _join(read_keys(old.keys), read_keys(new.keys))
+        write_keys(new.keys, keys)
+        beside = old.keys.with_name(f".{old.keys.name}.{os.getpid()}")
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(new.keys)
+        beside.replace(old.keys)
+    return keys
+
+
+def leave_keys(old: SessionPaths, new: SessionPaths) -> None:
+    """Leaves the old session's keys for one that may not have begun: it takes them when it does.
+
+    Raises:
+        KeyFileError: a list can't be read or written.
+        OSError: the new session's folder can't be written.
+    """
+    write_keys(new.left_keys, read_keys(old.keys))
+    if new.keys.exists():
+        pass_keys_on(old, new)
+
+
+def take_left_keys(paths: SessionPaths) -> None:
+    """Takes the keys that were left for this session, if any were. Once: a later run has keys of its own.
+
+    Raises:
+        KeyFileError: a list can't be read.
+        OSError: its own can't be written.
+    """
+    if paths.left_keys.exists():
+        write_keys(paths.keys, _join(read_keys(paths.left_keys), read_keys(paths.keys)))
+        paths.left_keys.unlink(missing_ok=True)
+
+
+def _join(handed: KeyList, own: KeyList) -> KeyList:
     known = {key.digest for key in own.keys}
-    added = tuple(key for key in handed.keys if key.digest not in known)
-    write_keys(new.keys, KeyList((*added, *own.keys)))
-    beside = old.keys.with_name(f".{old.keys.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(new.keys)
-    beside.replace(old.keys)
+    return KeyList((*(key for key in handed.keys if key.digest not in known), *own.keys))

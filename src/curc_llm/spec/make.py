@@ -141,5 +141,8 @@ def make_repeat(
     """
     now = _place(settings, None, None, None, None)
     own = {"device": device, "engine_python": engine_python, "repeats": spec.session_id, "versions": {}}
+    # A replica or a successor that is repeated is a session of its own.
+    own |= {"parent": "", "predecessor": "", "has_chat": True}
+    own |= {"idle_stop_min": settings.idle_stop_min} if spec.parent else {}
     origins = tuple(map(_with_fingerprint, spec.origins, spec.engines))
     return spec.model_copy(update={**now, **own, "origins": origins})

@@ -1,0 +1,45 @@
+"""What another job has cost, as its session sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curc_llm.job.other_session import OtherSession
+from curc_llm.session.record import SessionRecord, SessionStatus
+from curc_llm.settings import load_settings
+from curc_llm.spec import SlurmSpec, make_launch_spec
+from tests.job.test_demand import with_price
+
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> OtherSession:
+    """A replica at 100 SU an hour, whose job was submitted at 0 and cancelled after two hours."""
+    spec = make_launch_spec(
+        load_settings(environ={"HOME": str(tmp_path)}), ("demo",), device="cpu", engine_python="/p"
+    )
+    own = {"slurm": SlurmSpec(partition="aa100"), "wall_time_s": 8 * HOUR_S, **with_price(100.0)}
+    found = OtherSession(spec.model_copy(update=own), "88")
+    found.record = SessionRecord(
+        session_id="slurm-r", owner="anna", host="", pid=0, pid_started=0, status=SessionStatus.ENDED,
+        started_at=0.0, heartbeat_at=0.0, ended_at=2 * HOUR_S,
+    )  # fmt: skip
+    return found
+
+
+def test_waiting_in_the_queue_costs_nothing(other: OtherSession) -> None:
+    assert other.count_su(3 * HOUR_S) == 0
+
+
+def test_a_job_that_began_and_wrote_nothing_costs_from_when_slurm_began_it(other: OtherSession) -> None:
+    other.began_at = 1.5 * HOUR_S
+    assert other.count_su(3 * HOUR_S) == pytest.approx(50)
+
+
+def test_a_job_that_wrote_its_record_costs_from_when_it_says_so(other: OtherSession) -> None:
+    assert other.record is not None
+    other.record = other.record.model_copy(update={"pid": 7, "started_at": HOUR_S})
+    assert other.count_su(3 * HOUR_S) == pytest.approx(100)
