@@ -140,7 +140,12 @@ def make_repeat(
         engine_python: the Python that has vLLM now.
     """
     now = _place(settings, None, None, None, None)
-    own = {"device": device, "engine_python": engine_python, "repeats": spec.session_id, "versions": {}}
+    own: dict[str, Any] = {
+        "device": device,
+        "engine_python": engine_python,
+        "repeats": spec.session_id,
+        "versions": {},
+    }
     # A replica or a successor that is repeated is a session of its own.
     own |= {"parent": "", "predecessor": "", "has_chat": True}
     own |= {"idle_stop_min": settings.idle_stop_min} if spec.parent else {}
