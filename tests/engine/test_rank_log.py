@@ -32,6 +32,15 @@ def test_the_first_node_that_failed_of_itself_is_named_and_not_those_that_follow
     assert trouble.remedy
 
 
+def test_a_worker_whose_end_vllm_could_not_tell_is_told_as_killed_too() -> None:
+    trouble = diagnose_ranks(
+        KILLED.replace("exit code: -9", "exit code: None").replace("with 1 at", "with 0 at"), 1
+    )
+    assert trouble.code == "killed"
+    assert "was killed or crashed without a word" in trouble.message
+    assert trouble.message.startswith("On tn2")
+
+
 def test_of_two_that_failed_of_themselves_the_earlier_counts() -> None:
     one = RankEnd(0, "tn1", 1, was_told=False, at=5.0).render()
     two = RankEnd(1, "tn2", -11, was_told=False, at=4.0).render()

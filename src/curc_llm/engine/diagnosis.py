@@ -24,6 +24,8 @@ SIGNALS = {
 }
 # vLLM's own record of how its inner processes ended: (v1/engine/utils.py, v1/executor/multiproc_executor.py).
 INNER_EXIT = re.compile(r"Failed core proc\(s\): \{[^}]*?: -(\d+)|died unexpectedly \(exit code: -(\d+)\)")
+# The same, when it asked before the system could tell how the worker had ended.
+INNER_LOST = re.compile(r"died unexpectedly \(exit code: None\)")
 PREFIX = re.compile(
     r"^(?:\([\w ]+? ?(?:pid=\d+)?(?:, [\w.=]+)*\) )*"
     r"(?:(?:ERROR|CRITICAL|WARNING|INFO) [\d-]+ [\d:]+ \[[^\]]*\] ?)?"
@@ -75,6 +77,9 @@ def _by_signal(text: str, exit_code: int | None, memory: HostMemory) -> Trouble 
 
 def _core_lost(text: str, exit_code: int | None) -> Trouble | None:
     """The server found its engine core gone, and nothing tells why: somebody or something killed it."""
+    if INNER_LOST.search(text):
+        message = "A worker of the engine was killed or crashed without a word."
+        return Trouble(code="killed", message=message, remedy=MORE_MEMORY)
     told = [line for line in text.splitlines() if ERROR_LINE.match(line.strip()) and not HOLLOW.search(line)]
     if told or exit_code != 0 or "EngineDeadError" not in text:
         return None
