@@ -53,30 +53,31 @@ class ModelNotFoundError(CurcLlmError):
     """A model is neither a folder that can be served, nor a settings entry, nor a Hugging Face id."""
 
 
-class AdapterError(CurcLlmError):
-    """A LoRA adapter can't be served: it is broken, of another model, too large, or not there.
+class CodedError(CurcLlmError):
+    """An error that programs tell by a name.
 
     Args:
         message, remedy: as for every `CurcLlmError`.
-        code: a stable name, such as `adapter_wrong_base`.
+        code: a stable name, such as `adapter_wrong_base`; the class's own when not given.
     """
 
-    def __init__(self, message: str, remedy: str = "", *, code: str = "adapter_broken") -> None:
+    default_code = "error"
+
+    def __init__(self, message: str, remedy: str = "", *, code: str = "") -> None:
         super().__init__(message, remedy)
-        self.code = code
+        self.code = code or self.default_code
 
 
-class SwapError(CurcLlmError):
-    """A session's model can't be exchanged for another one now.
+class AdapterError(CodedError):
+    """A LoRA adapter can't be served: it is broken, of another model, too large, or not there."""
 
-    Args:
-        message, remedy: as for every `CurcLlmError`.
-        code: a stable name, such as `swap_under_way`.
-    """
+    default_code = "adapter_broken"
 
-    def __init__(self, message: str, remedy: str = "", *, code: str = "swap_refused") -> None:
-        super().__init__(message, remedy)
-        self.code = code
+
+class SwapError(CodedError):
+    """A session's model can't be exchanged for another one now."""
+
+    default_code = "swap_refused"
 
 
 class SessionNotFoundError(CurcLlmError):

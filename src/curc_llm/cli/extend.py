@@ -44,14 +44,14 @@ def extend(session: str | None, hours: float, is_now: bool, config: Path | None,
       curc-llm extend --hours 8 --now
     """  # noqa: D301 - click wants the character
     from curc_llm.cli.scale import check_site
-    from curc_llm.client.demand import post_demand
+    from curc_llm.client.order import send_order
     from curc_llm.client.source import LocalSource
 
     output = Output(as_json)
     found = find(config, session)
     check_site(found.paths, "successor")
     _tell_cost(found.paths, found.record, hours, output)
-    post_demand(LocalSource(found.paths), "/extend", {"hours": hours, "is_now": is_now})
+    send_order(LocalSource(found.paths), "/extend", {"hours": hours, "is_now": is_now})
     record = _await_change(found.paths, found.record)
     told = record.hand_over.model_dump(mode="json") if record.hand_over is not None else None
     value = {"session_id": record.session_id, "ends_at": record.ends_at, "hand_over": told}

@@ -73,11 +73,11 @@ def scale(session: str | None, off: bool, config: Path | None, as_json: bool, **
     _check(off, values)
     found = find(config, session)
     if off or values:
-        from curc_llm.client.demand import post_demand
+        from curc_llm.client.order import send_order
         from curc_llm.client.source import LocalSource
 
         check_site(found.paths, "replicas")
-        post_demand(LocalSource(found.paths), "/scale", {"is_on": False} if off else values)
+        send_order(LocalSource(found.paths), "/scale", {"is_on": False} if off else values)
         record = _await_change(found.paths, found.record, {"is_on": False} if off else values)
     else:
         record = found.record

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from curc_llm.sites.nvidia_smi import ask_nvidia_smi
 
 GPU_FIELDS = "index,uuid,name,memory.total,memory.free,driver_version"
 CUDA_VERSION = re.compile(r"CUDA Version\s*:\s*([0-9.]+)")
 MIB_PER_GIB = 1024
-TIMEOUT_S = 15.0
 
 
 class GpuFacts(NamedTuple):
@@ -44,7 +44,7 @@ def read_gpus(environ: Mapping[str, str]) -> tuple[tuple[GpuFacts, ...], DriverF
         return (), DriverFacts()
     running = _ask("--query-compute-apps=gpu_uuid,pid,process_name", environ)
     gpus, driver = parse_gpus(text, running, environ.get("CUDA_VISIBLE_DEVICES"))
-    found = CUDA_VERSION.search(_run(["nvidia-smi", "--version"], environ))
+    found = CUDA_VERSION.search(ask_nvidia_smi(["nvidia-smi", "--version"], environ))
     return gpus, DriverFacts(driver, found[1] if found else "")
 
 
@@ -83,14 +83,4 @@ def _is_visible(index: str, uuid: str, visible: str | None) -> bool:
 
 
 def _ask(query: str, environ: Mapping[str, str]) -> str:
-    return _run(["nvidia-smi", query, "--format=csv,noheader,nounits"], environ)
-
-
-def _run(command: list[str], environ: Mapping[str, str]) -> str:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, env=dict(environ), check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+    return ask_nvidia_smi(["nvidia-smi", query, "--format=csv,noheader,nounits"], environ)

@@ -47,14 +47,14 @@ def find_local_gpus(environ: Mapping[str, str]) -> tuple[FoundGpu, ...]:
     Raises:
         SiteError: nvidia-smi answers with something that can't be understood.
     """
-    text = _ask(QUERY, environ)
+    text = ask_nvidia_smi(QUERY, environ)
     gpus = [_parse(line) for line in text.splitlines() if line.strip()]
     found = [(index, gpu) for index, gpu in enumerate(gpus) if _is_visible(index, environ)]
-    profiles = _list_mig_profiles(_ask(LIST, environ)) if found else {}
+    profiles = _list_mig_profiles(ask_nvidia_smi(LIST, environ)) if found else {}
     return tuple(part for index, gpu in found for part in _split(gpu, profiles.get(index, [])))
 
 
-def _ask(command: list[str], environ: Mapping[str, str]) -> str:
+def ask_nvidia_smi(command: list[str], environ: Mapping[str, str]) -> str:
     """What nvidia-smi prints; empty when it is missing, fails (no driver), or takes too long."""
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Asking a session for replicas, or for more time."""
+"""What only a session's owner may ask of it: to start again, for replicas, for more time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 ACCEPTED = 202
 
 
-def post_demand(source: Source, path: str, values: dict[str, Any]) -> dict[str, Any]:
+def send_order(source: Source, path: str, values: dict[str, Any]) -> dict[str, Any]:
     """Sends a wish of the owner's to the session; returns at once with what it understood.
 
     Args:
         source: the session; its key must be the owner's.
-        path: `/scale` or `/extend`.
-        values: the fields of the body; see docs/scaling-and-hand-over.md.
+        path: `/restart`, `/scale` or `/extend`.
+        values: the fields of the body; see docs/architecture.md.
 
     Raises:
         ApiError: the session refuses it, or doesn't answer.
