@@ -65,9 +65,18 @@ def phone(browser: Browser, site: FakeGateway) -> Iterator[Page]:
     yield from open_view(browser, site, "phone")
 
 
+def wait_till_moved(page: Page) -> None:
+    """Until what slides or fades is where it belongs."""
+    page.evaluate(
+        "() => Promise.allSettled(document.getAnimations()"
+        ".filter((one) => one instanceof CSSTransition).map((one) => one.finished))"
+    )
+
+
 def find_violations(page: Page) -> list[str]:
     """What axe-core finds; each with the rule, the element and why."""
-    page.wait_for_timeout(400)  # names are given and sidebars have moved
+    page.wait_for_timeout(400)  # names are given
+    wait_till_moved(page)
     page.evaluate(AXE + "; 0")
     return list(
         page.evaluate(
@@ -176,17 +185,22 @@ def test_axe_finds_nothing_while_loading_warning_and_after_a_failure(view: Page,
 
 
 def test_on_a_phone_the_sidebars_are_closed_and_lie_over_the_page(phone: Page) -> None:
-    width = box(phone).bounding_box()
+    def across() -> tuple[float, float]:
+        place = box(phone).bounding_box()
+        assert place is not None
+        return place["x"], place["width"]
+
     expect(phone.locator(".sidebar.open")).to_have_count(0)
+    before = across()
     for name in ("Chats", "Settings"):
         open_side(phone, name)
         expect(phone.locator(".sidebar.open")).to_have_count(1)
-        assert box(phone).bounding_box() == width
-        phone.wait_for_timeout(400)
+        wait_till_moved(phone)
+        assert across() == before
         phone.keyboard.press("Escape")
         expect(phone.locator(".sidebar.open")).to_have_count(0)
     open_side(phone, "Chats")
-    phone.wait_for_timeout(400)
+    wait_till_moved(phone)
     phone.mouse.click(370, 400)
     expect(phone.locator(".sidebar.open")).to_have_count(0)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390

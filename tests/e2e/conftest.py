@@ -105,9 +105,11 @@ def open_session(person: Person, *flags: str, verb: tuple[str, ...] = ("demo",))
     """A session with real vLLM while it is needed; its end is a test too: nothing of it may be left."""
     done = person.run(*verb, "--detach", "--json", *flags, timeout=START_TIMEOUT_S)
     running = Running(person, json.loads(done.stdout))
-    yield running
-    processes = running.processes()
-    person.run("stop", running.facts["session_id"], timeout=60)
+    try:
+        yield running
+    finally:  # a test that failed leaves no session to the next
+        processes = running.processes()
+        person.run("stop", running.facts["session_id"], timeout=60)
     left = [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert left == []
     assert not Path(running.facts["key_file"]).exists()

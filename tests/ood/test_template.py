@@ -119,10 +119,18 @@ def test_slurm_s_warning_before_the_end_of_the_time_ends_the_session_in_words(la
     assert launched.record()["reason"]["code"] == "wall_time"
 
 
-def test_scancel_before_the_session_is_there_leaves_nothing(app: Path, home: Path) -> None:
+def test_scancel_before_the_session_is_there_leaves_nothing(
+    tmp_path_factory: pytest.TempPathFactory, home: Path
+) -> None:
+    # a Python that takes its time, as over a busy file system
+    slow = tmp_path_factory.mktemp("slow") / "python"
+    wait = f"exec {sys.executable} -c 'import time; time.sleep(600)' \"$@\""
+    slow.write_text(f'#!/bin/bash\n[ "$2" = -c ] || {wait}\n')
+    slow.chmod(0o755)
+    app = make_app(slow.parent / "app", {"kind": "venv", "python": str(slow)})
     job = run_job(stage(app, new_folder(home)), home)
     try:
-        wait_until(lambda: "Script starting" in job.output)
+        wait_until(lambda: any("import time; time.sleep(600)" in p.info["cmdline"] for p in below(job)))
         job.stop(signal.SIGTERM)
         wait_until(lambda: not below(job), 30, "processes are left")
         assert not job.connection.exists()
