@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from curc_llm.session.record import EnginePhase, SwapRecord, Trouble
+from curc_llm.cli.swap import describe_step
+from curc_llm.session.record import EnginePhase, EngineRecord, SwapRecord, Trouble
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 
@@ -62,7 +63,7 @@ def test_each_step_is_told_until_the_new_model_is_ready(run: Run, fake: FakeSess
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
         "Note: other: the context is lowered.",
-        "other takes the place of curc-guide …",
+        "other is to take the place of curc-guide …",
         "other: downloading, 1.0 of 2.0 GiB; curc-guide still answers",
         "other: loading",
         "other is ready.",
@@ -110,3 +111,15 @@ def test_a_session_that_looks_for_long_is_told_as_such(
 def test_either_a_model_or_the_list_is_asked_for(run: Run, fake: FakeSession, arguments: Any) -> None:
     assert run("swap", *arguments).exit_code == 2
     assert fake.requests == []
+
+
+def test_nothing_is_no_model(run: Run, fake: FakeSession) -> None:
+    result = run("swap", " ")
+    assert (result.exit_code, "Name a model" in result.stderr) == (2, True)
+    assert fake.requests == []
+
+
+def test_before_it_begins_the_old_model_is_not_told_as_ready() -> None:
+    swap = SwapRecord(from_model="curc-guide", to_model="other", phase="planned")
+    engine = EngineRecord(served_model_name="curc-guide", model="/m", phase=EnginePhase.READY, swap=swap)
+    assert describe_step(engine) == "other: planned; curc-guide still answers"

@@ -112,7 +112,7 @@ def test_what_can_t_run_here_is_refused_before_anything_stops(start_job: StartJo
         ({"model": str(tmp_path / "gone"), "engine": "one"}, 404, "model_not_found", "There is no folder"),
         ({"model": "demo", "engine": "three"}, 404, "model_not_found", "There is no model 'three' here."),
         ({"model": str(tmp_path / "model"), "engine": "two"}, 404, "model_not_found", ""),
-        ({"engine": "two"}, 400, "invalid_request", "The field model is missing."),
+        ({"engine": "two"}, 400, "invalid_request", "The field model is missing or empty."),
         ({"model": "demo", "engine": "one", "max_loras": "\u00b2"}, 400, "invalid_request", "max_loras is"),
     ):
         answered, body = job.ask("/swap", **fields)

@@ -46,6 +46,7 @@ def swap(
     from curc_llm.client.managing import swap_model
     from curc_llm.client.source import LocalSource
 
+    model = (model or "").strip() or None
     if lists == (model is not None):
         raise click.UsageError("Name a model, or ask for the --list of those that fit.")
     source, output = LocalSource(find(config, session).paths), Output(as_json)
@@ -56,7 +57,7 @@ def swap(
     told = swap_model(source, model, engine, **more)
     for note in told.get("notes") or ():
         output.say(f"Note: {note}")
-    output.say(f"{told['served_model_name']} takes the place of {told['engine']} …")
+    output.say(f"{told['served_model_name']} is to take the place of {told['engine']} …")
     if not no_wait:
         _follow(source, told, output)
     output.data("", {"session_id": source.name, **told, "status": "swapping" if no_wait else "swapped"})
@@ -133,6 +134,8 @@ def describe_step(engine: EngineRecord) -> str:
         return ""
     if swap.phase == "downloading":
         return f"{swap.to_model}: downloading, {swap.detail}; {swap.from_model} still answers"
+    if swap.phase == "planned":
+        return f"{swap.to_model}: planned; {swap.from_model} still answers"
     if swap.phase == "stopping":
         return f"{swap.from_model}: ends what it is answering"
     if swap.phase == "going back":

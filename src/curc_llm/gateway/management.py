@@ -117,6 +117,6 @@ async def _read_fields(request: Request, needed: tuple[str, ...], more: tuple[st
     fields = {name: document.get(name, "") or "" for name in (*needed, *more)}
     for name, value in fields.items():
         if not isinstance(value, str) or (name in needed and not value.strip()):
-            what = "missing" if value == "" else "not a text"
+            what = "missing or empty" if isinstance(value, str) else "not a text"
             raise RequestError(400, "invalid_request", f"The field {name} is {what}.", param=name)
     return fields
