@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def test_a_node_tells_all_that_it_was_asked(tmp_path: Path) -> None:
     assert facts.unseen == (str(tmp_path / "marker"),)
     assert facts.memory_gib > 0
     assert NodeFacts.model_validate_json(facts.model_dump_json()) == facts
+
+
+def test_a_node_looks_at_its_own_folder_for_temporary_files(tmp_path: Path) -> None:
+    code = (
+        "import os\n"
+        "from curc_llm.engine.node_facts import *\n"
+        "print(*(f.path for f in read_node_facts(PreflightRequest(folders=('/',)), os.environ).folders))"
+    )
+    for named, found in ((str(tmp_path), str(tmp_path)), (str(tmp_path / "another-node-s"), "/tmp")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "TMPDIR": named}, capture_output=True, text=True
+        )
+        assert done.stdout.split() == ["/", found]
 
 
 def test_a_weight_file_that_cannot_be_read_is_found(tmp_path: Path) -> None:

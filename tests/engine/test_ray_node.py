@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from ray._common.network_utils import parse_address
+
+from curc_llm.engine import ray_start
 from curc_llm.engine.ray_node import RAY_START, choose_temp_dir, make_ray_environment, render_ray_node
 
 STRAY = {"RAY_ADDRESS": "ray://elsewhere:10001", "RAY_AUTH_MODE": "disabled", "PATH": "/bin"}
@@ -42,6 +46,20 @@ def test_only_the_first_node_runs_vllm_and_ray_counts_slurm_s_gpus() -> None:
     assert first[-3:] == ["--", "python", "launcher.py"]
     assert "--" not in second
     assert second[second.index("--gpus") + 1] == "4"
+
+
+def test_no_port_of_figures_is_opened_for_they_ask_for_no_key() -> None:
+    environment = make_ray_environment(None, {}, Path("/run/r"))
+    assert environment["RAY_enable_metrics_collection"] == "0"
+    assert int(environment["DASHBOARD_METRIC_PORT"]) > 65535
+    options = argparse.Namespace(place=0, head="::1", port=1, address="::1", gpus=1, temp_dir="/tmp/r")
+    assert {"--no-monitor", "--include-dashboard=false"} <= set(ray_start.render_start(options))
+
+
+def test_a_head_with_an_ipv6_address_is_found_by_ray() -> None:
+    options = argparse.Namespace(place=1, head="fd00::1", port=6379, address="fd00::2", gpus=1, temp_dir="/r")
+    (given,) = [word for word in ray_start.render_start(options) if word.startswith("--address=")]
+    assert parse_address(given.removeprefix("--address=")) == ("fd00::1", "6379")
 
 
 def test_a_head_that_never_comes_is_told_and_where_it_should_be() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from curc_llm.gateway.channel import EngineTarget
 from curc_llm.gateway.priority import Priority
-from curc_llm.gateway.waiting import Line, Ticket
+from curc_llm.gateway.waiting import MOST_PASSES, Line, Ticket
+from curc_llm.gateway.work import Work
 from curc_llm.session.keys import add_key
 from tests.fakes.fake_engine import FakeEngine, read_request
 from tests.gateway.conftest import (
@@ -221,6 +222,40 @@ async def test_large_requests_that_wait_can_t_take_all_memory(start_gateway: Sta
         first.cancel()
 
 
+async def test_what_waits_for_an_exchanged_model_counts_among_all_that_waits(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = await start_gateway(waiting_mib=1)
+    swap = {"from_model": "fake", "to_model": "new", "phase": "starting"}
+    async with run_engine(gateway, 1, token_s=0.05) as engine:
+        await gateway.tell(record={"engines": [{"swap": swap}]})
+        coming = asyncio.ensure_future(chat(gateway, model="new", user="x" * 700_000))
+        first = asyncio.ensure_future(chat(gateway, max_tokens=200))
+        await wait_for(lambda: engine.running)
+        await wait_until_held(gateway, coming)
+        reply = await chat(gateway, user="x" * 700_000)
+        assert (reply.status, reply.code) == (429, "queue_full")
+        reply = await chat(gateway, model="new", user="x" * 700_000)  # isn't held, but told at once
+        assert (reply.status, reply.code) == (503, "model_swapping")
+        assert not coming.done()
+        first.cancel()
+        coming.cancel()
+
+
+async def wait_until_held(gateway: RunningGateway, waiting: asyncio.Future[Reply]) -> None:
+    """Until one that was sent before has been read whole: a second one of its kind is told at once."""
+    while not await is_told_at_once(gateway):
+        assert not waiting.done()
+
+
+async def is_told_at_once(gateway: RunningGateway) -> bool:
+    try:
+        async with asyncio.timeout(0.5):
+            return (await chat(gateway, model="new", user="x" * 700_000)).code == "model_swapping"
+    except TimeoutError:
+        return False  # it was held itself, and has left
+
+
 async def test_who_leaves_while_waiting_leaves_the_queue(gateway: RunningGateway) -> None:
     async with run_engine(gateway, 1, token_s=0.25) as engine:
         first = asyncio.ensure_future(chat(gateway, max_tokens=30))
@@ -323,6 +358,22 @@ async def test_a_request_that_was_refused_uses_none_of_a_key_s_tokens(start_gate
         assert (await chat(gateway, auth(key), max_tokens=1)).status == 200
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_who_leaves_before_the_answer_begins_has_used_the_prompt_all_the_same(
+    gateway: RunningGateway, stream: bool
+) -> None:
+    key = add_key(gateway.paths.keys, "lab", tokens_per_minute=20)
+    body = {"model": "fake", "messages": [{"role": "user", "content": "word " * 80}], "stream": stream}
+    async with run_engine(gateway, 4, first_token_s=60) as engine:
+        _, writer = await open_connection(gateway.port)
+        writer.write(render_request("POST", "/v1/chat/completions", body, auth(key)))
+        await wait_for(lambda: engine.running)
+        writer.close()
+        assert (await gateway.wait_log("access", 1))[0]["status"] == 499
+        reply = await chat(gateway, auth(key))
+        assert (reply.status, reply.code) == (429, "rate_limit_exceeded")
+
+
 async def test_figures_tell_who_waits_and_how_each_replica_is_doing(gateway: RunningGateway) -> None:
     async with run_replicas(gateway, 2, max_num_seqs=2, token_s=0.02) as engines:
         tasks = [asyncio.ensure_future(chat(gateway, BATCH, max_tokens=300)) for _ in range(4)]
@@ -359,6 +410,27 @@ def test_who_can_t_be_placed_doesn_t_hold_up_the_others() -> None:
     assert took is not None
     assert took.key == "b"
     assert [ticket.key for ticket in line] == ["a"]
+
+
+def test_small_requests_pass_a_large_one_but_not_for_ever() -> None:
+    line, free = Line(), 1
+
+    def place(ticket: Ticket) -> bool:
+        return ticket.work.sequences <= free
+
+    line.push(Ticket("m", "m", "large", work=Work(sequences=4)))
+    for _ in range(MOST_PASSES + 5):
+        line.push(Ticket("m", "m", "small"))
+    passed = 0
+    while (ticket := line.take(place)) is not None:
+        assert ticket.key == "small"
+        passed += 1
+    assert passed == MOST_PASSES
+    free = 4  # those who ran have ended meanwhile
+    taken = line.take(place)
+    assert taken is not None
+    assert taken.key == "large"
+    assert len(list(line)) == 5
 
 
 def test_a_line_of_thousands_is_quick() -> None:

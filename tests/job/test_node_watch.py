@@ -51,13 +51,57 @@ async def test_a_node_that_never_speaks_is_named() -> None:
     await watch.close()
 
 
-async def test_a_pulse_that_ended_says_nothing_of_the_nodes() -> None:
-    watch = NodeWatch(["tn1"], silent_s=0.0)
-    await watch.start([sys.executable, "-c", "print('0: alive')"])
+# Both nodes at first, until it ends; begun anew it does what it is told to.
+AGAIN = """
+import os, sys, time
+again = os.path.exists(sys.argv[1])
+open(sys.argv[1], "w").close()
+for line in sys.argv[2].split(",") if again else ["0: alive", "1: alive"]:
+    print(line, flush=True)
+time.sleep(3600 if again else 0)
+"""
+
+
+async def watch_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, said: str, **patience_s: float
+) -> NodeWatch:
+    """A watch of two nodes whose pulse has ended once."""
+    monkeypatch.setattr(node_watch, "AGAIN_S", 0.1)
+    watch = NodeWatch(["tn1", "tn2"], **patience_s)
+    await watch.start([sys.executable, "-c", AGAIN, str(folder / "begun"), said])
     await watch.wait_for_all()
-    assert watch._process is not None
-    await watch._process.wait()
-    watch.check()
+    return watch
+
+
+async def test_a_pulse_that_ended_is_begun_anew_and_a_lost_node_is_named_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = await watch_again(tmp_path, monkeypatch, "0: alive,1: alive", silent_s=0.2)
+    with pytest.raises(NodeSilentError, match="from tn1 and tn2 for"):
+        await _look_for_ever(watch)
+    await watch.close()
+
+
+async def test_a_node_that_the_pulse_begun_anew_never_reaches_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = await watch_again(tmp_path, monkeypatch, "0: alive", silent_s=3600, join_s=0.2)
+    with pytest.raises(NodeSilentError, match="from tn2 for"):
+        await _look_for_ever(watch)
+    await watch.close()
+
+
+async def test_a_pulse_that_slurm_cannot_begin_anew_says_nothing_of_the_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "srun: error: Unable to contact slurm controller"
+    watch = await watch_again(tmp_path, monkeypatch, said, silent_s=0.0, join_s=0.0)
+    async with asyncio.timeout(20):
+        while watch._said != said.removeprefix("srun: error: "):
+            watch.check()
+            await asyncio.sleep(0.02)
+    for _ in range(3):
+        watch.check()
     await watch.close()
 
 

@@ -79,7 +79,7 @@ def test_a_session_asks_for_what_its_engines_need(tmp_path: Path) -> None:
     asked = make_request(spec)
     assert (asked.gpus_per_node, asked.gpu_memory_utilization, asked.network.interface) == (4, 0.8, "ib0")
     assert asked.models == (str(DEMO_MODEL_DIR),)  # the other isn't downloaded yet
-    assert str(tmp_path / "c") in asked.folders
+    assert asked.folders == (str(tmp_path / "c"), "/dev/shm")  # each node adds its own TMPDIR
 
 
 def test_the_worst_is_why_a_session_ends_and_the_rest_are_warnings() -> None:

@@ -36,6 +36,14 @@ def test_a_session_answers_and_stops_on_request(start_job: Start) -> None:
     assert left & {"api.key", "keys.json", "login.key"} == set()
 
 
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="needs IPv6")
+def test_a_session_on_an_ipv6_address_tells_one_that_can_be_opened(start_job: Start) -> None:
+    record = start_job(bind_host="::1", advertise_host="::1").wait_until_ready()
+    assert record.base_url == f"http://[::1]:{record.port}/v1"
+    with urllib.request.urlopen(record.base_url.replace("/v1", "/health"), timeout=20) as answer:
+        assert answer.status == 200
+
+
 def test_two_models_are_served_by_name(start_job: Start) -> None:
     job = start_job("one", "two")
     job.wait_for(lambda r: r.port and all(e.ready_at for e in r.engines))

@@ -18,19 +18,27 @@ from pathlib import Path
 import pytest
 
 from curc_llm.session.record import EngineRecord
+from curc_llm.sites.load import find_site_file
 from tests.testbed import network
 from tests.testbed.bed import Bed
 from tests.testbed.ground import Node
 from tests.testbed.login import Login
+from tests.testbed.port_scan import scan
+from tests.testbed.portal.app_copy import copy_app
+from tests.testbed.portal.buttons import Buttons
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.root]
 ROOT = Path(__file__).parents[2]
 START_S = 420  # two nodes' engines on two cores, beside whatever else is tested
 TWO = ("--num-nodes", "2", "--num-gpus", "2")
 TENSOR = (*TWO, "--tensor-parallel-size", "2")
+FORM = {
+    "cluster": "capella", "llm_model": "own", "llm_own_model": "demo", "llm_gpus": "h100-x2",
+    "bc_num_hours": "1", "auto_accounts": "ucb-general",
+}  # fmt: skip
+ONE_GPU = ("gpus_per_node: 4", "gpus_per_node: 1\n    max_nodes_per_job: 2")
 QUESTION = "What is a session?"
 ANSWER = "A session is a running job with one model in it."
-KNOCK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])"
 RAY_PYTHON = f"""#!/bin/sh
 export PYTHONPATH={ROOT}/tests/fakes/cpu_ray_platform
 exec {sys.executable} "$@"
@@ -45,6 +53,16 @@ def anna(second_bed: Bed) -> Iterator[Login]:
     login.clear()
     yield login
     second_bed.clear()
+
+
+@pytest.fixture
+def buttons(anna: Login) -> Buttons:
+    """The portal's form for that centre, whose nodes have one GPU: vLLM has a process for each."""
+    folder = anna.bed.ground.folder / "form"
+    folder.mkdir(exist_ok=True)
+    site_file = folder / "site.yml"
+    site_file.write_text(find_site_file(anna.bed.site_name).read_text().replace(*ONE_GPU))
+    return Buttons(anna.bed, copy_app(ROOT, folder / "app", anna.bed.site_name, site_file), anna.user)
 
 
 @pytest.fixture
@@ -89,6 +107,10 @@ def check_answers(anna: Login, name: str) -> None:
 def check_ends_without_a_trace(anna: Login, name: str) -> None:
     """Nothing is left on either node."""
     anna.curc_llm("stop", name)
+    check_no_trace(anna)
+
+
+def check_no_trace(anna: Login) -> None:
     anna.wait_until(lambda: not anna.processes(), 20, f"the end of {anna.processes()}")
 
 
@@ -100,27 +122,29 @@ def find_on(node: Node, words: str) -> list[int]:
     return [int(pid) for pid, args in found if int(pid) in pids and re.search(words, args)]
 
 
-def check_listeners_are_documented(anna: Login) -> None:
-    """Every socket that the session listens on is of a process that docs/security.md names."""
+def check_strangers_find_no_open_port(anna: Login) -> None:
+    """What another user gets through to of all that listens is named in docs/security.md with its reason."""
+    found = scan(anna.bed, anna.user, anna.bed.ground.neighbour)
+    sys.stdout.writelines(f"{one}\n" for one in found)  # shown when the test fails
+    assert {one.listener.node for one in found} == set(anna.bed.ground.nodes)
+    gateway = [one for one in found if one.listener.process.startswith("curc-llm")]
+    assert [set(one.said.values()) for one in gateway] == [{"401"}]
+    reasons = read_reasons()
+    open_ones = [one for one in found if not one.is_guarded]
+    assert [str(one) for one in open_ones if not find_reason(reasons, one.listener.process)] == []
+
+
+def read_reasons() -> dict[str, str]:
+    """Why ports are open, by how a process's name begins: the rows of the table that say so (bold)."""
     table = (ROOT / "docs" / "security.md").read_text().partition("### An engine over several nodes")[2]
-    rows = [line for line in table.partition("## Keys")[0].splitlines() if line.startswith("| `")]
-    known = tuple(name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1]))
-    own = {int(line.split()[0]) for line in anna.processes()}
-    for node in anna.bed.ground.nodes:
-        listed = network.run("ip", "netns", "exec", node.namespace, "ss", "-ltnpH").splitlines()
-        found = [(line, re.findall(r'"([^"]+)",pid=(\d+)', line)) for line in listed]
-        names = {name for _, users in found for name, pid in users if int(pid) in own}
-        assert names, f"nothing of the session listens on {node.name}"
-        assert {name for name in names if not name.startswith(known)} == set()
+    rows = [line.split("|") for line in table.partition("## Keys")[0].splitlines() if line.startswith("| `")]
+    is_open = [cells for cells in rows if cells[4].strip().startswith("**")]
+    return {name: cells[5].strip() for cells in is_open for name in re.findall(r"`([^`]+)`", cells[1])}
 
 
-def check_gateway_asks_for_a_key(anna: Login, name: str) -> None:
-    """What another user gets of the one port that is meant to be reached."""
-    record = anna.record(name)
-    assert record is not None
-    ben = Login(anna.bed, anna.bed.ground.neighbour)
-    asked = ben.run(sys.executable, "-c", KNOCK, f"{record.base_url}/models", check=False)
-    assert "HTTP Error 401" in asked.stderr
+def find_reason(reasons: dict[str, str], process: str) -> str:
+    """Why a process's ports are open; empty when nobody says."""
+    return next((why for name, why in reasons.items() if process.startswith(name)), "")
 
 
 def set_link(node: Node, state: str) -> None:
@@ -131,9 +155,8 @@ def set_link(node: Node, state: str) -> None:
 @pytest.mark.engine
 def test_vllm_s_own_tensor_parallelism_answers_and_survives_a_killed_worker(anna: Login) -> None:
     name = launch(anna, *TENSOR)
-    check_answers(anna, name)
-    check_listeners_are_documented(anna)
-    check_gateway_asks_for_a_key(anna, name)
+    check_strangers_find_no_open_port(anna)
+    check_answers(anna, name)  # they did no harm either
     second = anna.bed.ground.nodes[1]
     (worker,) = find_on(second, "^VLLM::Worker_TP1")
     os.kill(worker, signal.SIGKILL)
@@ -146,13 +169,18 @@ def test_vllm_s_own_tensor_parallelism_answers_and_survives_a_killed_worker(anna
 
 
 @pytest.mark.engine
-def test_copies_of_the_model_on_two_nodes_answer_as_one(anna: Login) -> None:
-    name = launch(anna, *TWO, "--data-parallel-size", "2")
+def test_copies_of_the_model_on_two_nodes_answer_as_one_launched_by_the_form(
+    anna: Login, buttons: Buttons
+) -> None:
+    buttons.launch(**FORM)
+    name = anna.wait_until(lambda: next((s["session_id"] for s in anna.ask_json("ls")), ""), 60, "a session")
+    anna.wait_until(lambda: anna.status(name)["status"] == "ready", START_S, "the model")
     cores = [find_on(node, "^VLLM::EngineCore_DP") for node in anna.bed.ground.nodes]
     assert [len(pids) for pids in cores] == [1, 1]
-    check_answers(anna, name)
-    check_listeners_are_documented(anna)
-    check_ends_without_a_trace(anna, name)
+    check_strangers_find_no_open_port(anna)
+    check_answers(anna, name)  # they did no harm either
+    buttons.delete_all()
+    check_no_trace(anna)
 
 
 @pytest.mark.engine
@@ -168,8 +196,8 @@ def test_ray_spreads_a_model_over_two_nodes_and_lets_nobody_else_in(
     name = launch(anna, *TENSOR, "--distributed-executor-backend", "ray")
     workers = [find_on(node, "^ray::RayWorkerProc") for node in anna.bed.ground.nodes]
     assert [len(pids) for pids in workers] == [1, 1]
-    check_answers(anna, name)
-    check_listeners_are_documented(anna)
+    check_strangers_find_no_open_port(anna)
+    check_answers(anna, name)  # they did no harm either
     plan = (anna.paths(name).root / "ranks-0.json").read_text()
     head = re.search(r'"head_address": "([\d.]+)",\s+"head_port": (\d+)', plan)
     assert head is not None

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,7 @@ class PreflightRequest(_Message):
         device: `cuda` or `cpu`.
         engine_python: the Python that has vLLM.
         models: folders that every node must be able to read.
-        folders: those that must have room on every node.
+        folders: those that must have room on every node, besides its own one for temporary files.
         shared: files that every node must see.
         gpus_per_node: GPUs that the job has on each node; 0 when that isn't known.
         gpu_memory_utilization: share of a GPU's memory that must be free.
@@ -131,13 +132,21 @@ def read_node_facts(request: PreflightRequest, environ: Mapping[str, str]) -> No
         vllm_path=versions.pop("vLLM in", ""),
         versions=versions,
         models=tuple(look_at_model(Path(path)) for path in request.models),
-        folders=tuple(look_at_folder(Path(path)) for path in request.folders),
+        folders=tuple(look_at_folder(Path(p)) for p in dict.fromkeys((*request.folders, find_temp(environ)))),
         unseen=tuple(path for path in request.shared if not Path(path).exists()),
         memory_gib=round(psutil.virtual_memory().total / GIB, 1),
         cores=os.cpu_count() or 0,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         clock_s=time.time(),
     )
+
+
+def find_temp(environ: Mapping[str, str]) -> str:
+    """Where this node keeps temporary files: the first node's TMPDIR may not be there, or be another's."""
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # nowhere can anything be written; the look at it will tell
+        return environ.get("TMPDIR", "/tmp")  # noqa: S108
 
 
 def add_network(facts: NodeFacts, found: NodeNetwork, ports: tuple[int, int]) -> NodeFacts:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 RAY_START = Path(__file__).with_name("ray_start.py")
+NO_PORT = 65536  # one more than the highest
 
 
 def make_ray_environment(token: Path | None, base: Mapping[str, str], temp_dir: Path) -> dict[str, str]:
@@ -30,9 +31,11 @@ def make_ray_environment(token: Path | None, base: Mapping[str, str], temp_dir: 
     own = {
         "RAY_TMPDIR": str(temp_dir),
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Two ports of figures are fixed numbers otherwise, which the next user's Ray would stumble over.
-        "AUTOSCALER_METRIC_PORT": "0",
-        "DASHBOARD_METRIC_PORT": "0",
+        # Nobody reads Ray's figures, and their ports ask for no key. The agents open none without collection
+        # (ray_config_def.h); the dashboard goes on without its own when no port has that number
+        # (dashboard/head.py).
+        "RAY_enable_metrics_collection": "0",
+        "DASHBOARD_METRIC_PORT": str(NO_PORT),
         "RAY_DISABLE_IMPORT_WARNING": "1",
         # What a worker says must reach the engine's log as it is: the diagnosis reads it.
         "RAY_DEDUP_LOGS": "0",

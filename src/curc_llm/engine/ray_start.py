@@ -26,9 +26,10 @@ def render_start(options: argparse.Namespace) -> list[str]:
     if options.place == 0:
         # Ray starts its client server always, and takes no 0 for it; its own choice may be in use.
         client = f"--ray-client-server-port={find_free_port(options.address)}"
-        role = ["--head", f"--port={options.port}", "--include-dashboard=false", client]
+        # Without a monitor: nothing here grows or shrinks, and its figures would be open to everybody.
+        role = ["--head", f"--port={options.port}", "--include-dashboard=false", "--no-monitor", client]
     else:
-        role = [f"--address={options.head}:{options.port}"]
+        role = [f"--address={join_address(options.head, options.port)}"]
     return [
         *(sys.executable, "-m", "ray.scripts.scripts", "start"),
         *role,
@@ -42,6 +43,11 @@ def render_start(options: argparse.Namespace) -> list[str]:
         *("--min-worker-port=0", "--max-worker-port=0"),
         *("--disable-usage-stats", "--include-log-monitor=false", "--block"),
     ]
+
+
+def join_address(host: str, port: int) -> str:
+    """`HOST:PORT`, with brackets around an IPv6 address: without them Ray takes all of it for the host."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def find_free_port(address: str) -> int:
@@ -67,7 +73,7 @@ def wait_for_head(options: argparse.Namespace, ray: subprocess.Popen[bytes] | No
             time.sleep(LOOK_S)
         else:
             return
-    raise SystemExit(f"Error: Ray's head at {options.head}:{options.port} can't be reached.")
+    raise SystemExit(f"Error: Ray's head at {join_address(options.head, options.port)} can't be reached.")
 
 
 def wait_for_nodes(options: argparse.Namespace) -> None:
@@ -78,7 +84,8 @@ def wait_for_nodes(options: argparse.Namespace) -> None:
     """
     import ray
 
-    ray.init(address=f"{options.head}:{options.port}", log_to_driver=False, logging_level=logging.ERROR)
+    head = join_address(options.head, options.port)
+    ray.init(address=head, log_to_driver=False, logging_level=logging.ERROR)
     deadline = time.monotonic() + JOIN_S
     num_alive = 0
     while time.monotonic() < deadline:
@@ -99,7 +106,7 @@ def run(options: argparse.Namespace, command: Sequence[str]) -> int:
     if command:
         wait_for_head(options, children[0])
         wait_for_nodes(options)
-        environment = {**os.environ, "RAY_ADDRESS": f"{options.head}:{options.port}"}
+        environment = {**os.environ, "RAY_ADDRESS": join_address(options.head, options.port)}
         children.append(subprocess.Popen(list(command), env=environment))
     while True:
         for child in children:

@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
+from curc_llm.gateway.body_room import BodyRoom
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.priority import Priority
@@ -36,7 +37,7 @@ class Admission:
     Args:
         live: knows the replicas.
         most_waiting: requests of each class that may wait.
-        most_bytes: memory that the bodies of those who wait may take.
+        room: for the bodies of those who wait.
         clock: seconds of a clock that never jumps.
     """
 
@@ -44,19 +45,18 @@ class Admission:
         self,
         live: LiveSession,
         most_waiting: int,
-        most_bytes: int,
+        room: BodyRoom,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._live = live
         self._most_waiting = most_waiting
-        self._most_bytes = most_bytes
+        self._room = room
         self._clock = clock
         self._lines: dict[str, Line] = {}
         self._prefixes = Prefixes()
         self._turns = itertools.count(1)
         self._answer_tokens: float = _FIRST_ANSWER_TOKENS
         self._starts: deque[float] = deque(maxlen=_STARTS)
-        self._waiting_bytes = 0
         self.waiting: Counter[Priority] = Counter()
 
     async def enter(self, ticket: Ticket) -> None:
@@ -73,26 +73,27 @@ class Admission:
         self._check_room(ticket)
         ticket.granted = asyncio.get_running_loop().create_future()
         line.push(ticket)
-        self._count(ticket, 1)
+        self.waiting[ticket.priority] += 1
         try:
-            self._grant(line)
-            if ticket.on_long is not None:
-                await asyncio.wait([ticket.granted], timeout=ticket.patience_s)
-                if not ticket.granted.done():
-                    await ticket.on_long()
-            await ticket.granted
+            with self._room.hold(ticket.work.body_bytes):
+                self._grant(line)
+                await self._wait(ticket, ticket.granted)
         finally:
             line.discard(ticket)
-            self._count(ticket, -1)
+            self.waiting[ticket.priority] -= 1
             ticket.granted = None
 
-    def _count(self, ticket: Ticket, by: int) -> None:
-        self.waiting[ticket.priority] += by
-        self._waiting_bytes += by * ticket.work.body_bytes
+    @staticmethod
+    async def _wait(ticket: Ticket, granted: asyncio.Future[None]) -> None:
+        if ticket.on_long is not None:
+            await asyncio.wait([granted], timeout=ticket.patience_s)
+            if not granted.done():
+                await ticket.on_long()
+        await granted
 
     def _check_room(self, ticket: Ticket) -> None:
         waiting = self.waiting[ticket.priority]
-        is_full = self._waiting_bytes + ticket.work.body_bytes > self._most_bytes
+        is_full = not self._room.has_room(ticket.work.body_bytes)
         if waiting < self._most_waiting and not is_full:
             return
         wait_s = self._estimate_wait_s(waiting)

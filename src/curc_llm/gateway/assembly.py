@@ -10,6 +10,7 @@ from curc_llm.gateway.admission import Admission
 from curc_llm.gateway.app import PrivateApplication, PublicApplication
 from curc_llm.gateway.audit import Audit
 from curc_llm.gateway.auth import Gatekeeper
+from curc_llm.gateway.body_room import BodyRoom
 from curc_llm.gateway.channel import Channel, GatewayConfig, GatewayState, KeepGoing, Outcome, Restart
 from curc_llm.gateway.chat_relay import ChatRelay
 from curc_llm.gateway.demand import Demand
@@ -50,7 +51,8 @@ class Gateway:
         )
         self._writer = LogWriter([self._access, self._errors, audit_file])
         self._live = LiveSession(limits.connect_s)
-        self._admission = Admission(self._live, limits.waiting, limits.waiting_mib * 2**20)
+        self._room = BodyRoom(limits.waiting_mib * 2**20)
+        self._admission = Admission(self._live, limits.waiting, self._room)
         self._caretaker = Caretaker(config.heartbeat_s)
         self._metrics = Metrics(self._caretaker)
         self._activity = ActivityReporter(channel.send, self._admission.waiting.total)
@@ -91,6 +93,7 @@ class Gateway:
             activity=self._activity,
             caretaker=self._caretaker,
             admission=self._admission,
+            room=self._room,
             limits=KeyLimits(),
             watch=watch,
             max_body_bytes=config.max_body_mib * 2**20,

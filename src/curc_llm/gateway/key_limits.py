@@ -82,8 +82,20 @@ def _count_used(generation: Generation, estimated: int) -> int:
     """Tokens that a request has used: none when it was refused before an engine had begun with its answer."""
     entry = generation.entry
     if entry.first_token_s is None:
-        return 0
+        return _count_left(generation, estimated)
     prompt = entry.usage.prompt_tokens
     return (estimated if prompt is None else prompt) + (
         entry.usage.completion_tokens or generation.num_events
     )
+
+
+def _count_left(generation: Generation, estimated: int) -> int:
+    """Tokens of a request that was given up before its answer came: an engine worked on it nevertheless.
+
+    A stream that has not begun cost its prompt; of an answer that comes whole nobody knows how far it was,
+    so it counts as what such a request is expected to need.
+    """
+    ticket = generation.ticket
+    if not generation.is_given_up or ticket is None or ticket.replica is None:
+        return 0
+    return estimated if generation.entry.stream else max(estimated, ticket.tokens)

@@ -12,6 +12,7 @@ from curc_llm.gateway.accesslog import Entry
 from curc_llm.gateway.activity import ActivityReporter
 from curc_llm.gateway.admission import Admission
 from curc_llm.gateway.auth import Caller
+from curc_llm.gateway.body_room import BodyRoom
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.exchange import Exchange, break_off
 from curc_llm.gateway.generation import Caretaker, Generation
@@ -37,6 +38,7 @@ class RelayParts:
 
     Args:
         admission: which replica a request goes to, and when.
+        room: for the bodies of requests that wait.
         limits: what each key may use.
         watch: ends what runs for guests whose share is over.
         max_body_bytes: largest request.
@@ -49,6 +51,7 @@ class RelayParts:
     activity: ActivityReporter
     caretaker: Caretaker
     admission: Admission
+    room: BodyRoom
     limits: KeyLimits
     watch: GuestWatch
     max_body_bytes: int
@@ -62,7 +65,7 @@ class EngineRelay:
 
     def __init__(self, parts: RelayParts) -> None:
         self._parts = parts
-        self._swaps = SwapWait()
+        self._swaps = SwapWait(parts.room)
 
     async def relay(self, request: Request, route: Route, caller: Caller) -> None:
         """Answers one request with an engine's answer.
@@ -76,7 +79,7 @@ class EngineRelay:
         self._check_may_begin(route, caller)
         body = await request.read_body(parts.max_body_bytes)
         wanted = parse_wanted(route, body, request.header(b"content-type"))
-        await self._swaps.wait(parts.live, wanted.model, request)
+        await self._swaps.wait(parts.live, wanted.model, request, len(wanted.body))
         ticket = self._make_ticket(request, route, caller, wanted)
         if route.takes_priority:
             wanted = set_priority(wanted, choose_value(ticket.priority, wanted.own_priority))

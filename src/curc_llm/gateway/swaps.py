@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from curc_llm.gateway.body_room import BodyRoom
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.request import ClientGoneError, Request
 
@@ -25,33 +26,38 @@ class SwapWait:
     """Lets requests for a model wait that is just being started in another one's place.
 
     Args:
+        room: for the bodies of those who wait, together with all others that do.
         wait_s: seconds after which a request is told instead.
     """
 
-    def __init__(self, wait_s: float = WAIT_S) -> None:
+    def __init__(self, room: BodyRoom, wait_s: float = WAIT_S) -> None:
+        self._room = room
         self._wait_s = wait_s
         self._waiting = 0
 
-    async def wait(self, live: LiveSession, model: str | None, request: Request) -> None:
-        """Waits while a model is on its way, and no longer than its client does.
+    async def wait(self, live: LiveSession, model: str | None, request: Request, body_bytes: int) -> None:
+        """Waits while a model is on its way, and no longer than its client does; not when too much waits.
 
         Args:
             live: the session as the gateway knows it.
             model: what the request names.
             request: whose client may leave.
+            body_bytes: what it takes of memory meanwhile.
 
         Raises:
             ClientGoneError: the client has left.
         """
-        if not _is_coming(live, model) or self._waiting >= MOST_WAITING:
+        is_full = self._waiting >= MOST_WAITING or not self._room.has_room(body_bytes)
+        if is_full or not _is_coming(live, model):
             return
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._wait_s):
-                while _is_coming(live, model):
-                    if request.cycle.disconnected:
-                        raise ClientGoneError
-                    await asyncio.sleep(LOOK_S)
+            with self._room.hold(body_bytes):
+                async with asyncio.timeout(self._wait_s):
+                    while _is_coming(live, model):
+                        if request.cycle.disconnected:
+                            raise ClientGoneError
+                        await asyncio.sleep(LOOK_S)
         except TimeoutError:
             pass  # it is told how far the model is
         finally:

@@ -11,6 +11,9 @@ from curc_llm.gateway.priority import Priority
 from curc_llm.gateway.replica import Replica
 from curc_llm.gateway.work import Work
 
+# So many may go before one that needs several slots at once; then slots are kept until it has them.
+MOST_PASSES = 32
+
 
 @dataclass(eq=False)
 class Ticket:
@@ -26,6 +29,7 @@ class Ticket:
         granted: resolved when it has its slot, or fails when it can't get one; None unless it waits.
         tokens, slots: what it counts for in its replica's load.
         patience_s: seconds of waiting after which `on_long` is awaited; None for never.
+        passes: how many took slots before it while it stood first and there weren't enough for it.
     """
 
     model: str
@@ -41,6 +45,12 @@ class Ticket:
     slots: int = 0
     patience_s: float | None = None
     on_long: Callable[[], Awaitable[None]] | None = None
+    passes: int = 0
+
+    @property
+    def holds_others_up(self) -> bool:
+        """Whether nobody may go before it any more: one slot comes to who is first, several at once don't."""
+        return self.work.sequences > 1 and self.passes >= MOST_PASSES
 
 
 class Line:
@@ -80,15 +90,28 @@ class Line:
     def take(self, place: Callable[[Ticket], bool]) -> Ticket | None:
         """Takes out the first that can be placed; its key then goes behind the others.
 
+        Small requests pass a large one for which there are too few free slots, but not for ever: after
+        MOST_PASSES of them nothing behind it is placed until it is.
+
         Args:
             place: gives a ticket its slot if there is one.
         """
+        passed: list[Ticket] = []
         for keys in self._waiting.values():
             for key, tickets in keys.items():
                 if place(tickets[0]):
-                    ticket = tickets.popleft()
-                    keys.move_to_end(key)
-                    if not tickets:
-                        del keys[key]
-                    return ticket
+                    for ticket in passed:
+                        ticket.passes += 1
+                    return self._take_first(keys, key)
+                if tickets[0].holds_others_up:
+                    return None
+                passed.append(tickets[0])
         return None
+
+    @staticmethod
+    def _take_first(keys: OrderedDict[str, deque[Ticket]], key: str) -> Ticket:
+        ticket = keys[key].popleft()
+        keys.move_to_end(key)
+        if not keys[key]:
+            del keys[key]
+        return ticket

@@ -16,7 +16,7 @@ from curc_llm.job.pulse import WORD
 SILENT_S = 20.0
 JOIN_S = 120.0
 END_S = 5.0
-# A pulse that ended before every node was heard is started anew so often.
+# A pulse that ended is started anew so often.
 AGAIN_S = 5.0
 
 
@@ -46,11 +46,13 @@ class NodeWatch:
     Args:
         nodes: the job's, in order.
         silent_s: seconds without a word after which a node counts as lost.
+        join_s: seconds until a pulse that was begun anew has reached all nodes.
     """
 
-    def __init__(self, nodes: Sequence[str], silent_s: float = SILENT_S) -> None:
+    def __init__(self, nodes: Sequence[str], silent_s: float = SILENT_S, join_s: float = JOIN_S) -> None:
         self._nodes = tuple(nodes)
         self._silent_s = silent_s
+        self._join_s = join_s
         self._heard_at: dict[int, float] = {}
         self._said = ""
         self._command: Sequence[str] = ()
@@ -58,6 +60,7 @@ class NodeWatch:
         self._is_suspect = False
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._beginning: asyncio.Task[None] | None = None
 
     async def start(self, command: Sequence[str]) -> None:
         """Starts the pulse.
@@ -108,22 +111,45 @@ class NodeWatch:
     def check(self) -> None:
         """Looks whether all nodes still speak; call it again and again.
 
+        A pulse that has ended says nothing of the nodes: it is begun anew.
+
         Raises:
             NodeSilentError: one doesn't, and didn't at the last look either.
         """
         if self._process is None or self._process.returncode is not None:
-            return  # it is the pulse that ended, not the nodes
-        now = time.monotonic()
-        silent = [
-            self._nodes[place] for place, at in sorted(self._heard_at.items()) if now - at > self._silent_s
-        ]
+            self._begin_again()
+            return
+        silent = self._list_silent(time.monotonic())
         if silent and self._is_suspect:
             raise NodeSilentError(silent, self._silent_s)
         # At first it may be this process that stood still (a hung file system), and their words wait for it.
         self._is_suspect = bool(silent)
 
+    def _list_silent(self, now: float) -> list[str]:
+        """Those that were heard and are no more, and those that a pulse begun anew never reached.
+
+        Where it reached none at all, it is Slurm that doesn't answer.
+        """
+        silent = [
+            self._nodes[place] for place, at in sorted(self._heard_at.items()) if now - at > self._silent_s
+        ]
+        is_late = bool(self._heard_at) and now - self._began_s > self._join_s
+        return silent + (self._missing() if is_late else [])
+
+    def _begin_again(self) -> None:
+        is_due = self._command and time.monotonic() - self._began_s > AGAIN_S
+        if is_due and (self._beginning is None or self._beginning.done()):
+            self._beginning = asyncio.create_task(self._try_to_begin())
+
+    async def _try_to_begin(self) -> None:
+        with contextlib.suppress(EngineError):  # srun was there; it is tried again
+            await self._begin()
+
     async def close(self) -> None:
         """Ends the pulse."""
+        self._command = ()
+        if self._beginning is not None:
+            await self._beginning
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()

@@ -110,7 +110,7 @@ def make_request(spec: LaunchSpec, shared: tuple[str, ...] = ()) -> PreflightReq
         device=spec.device,
         engine_python=spec.engine_python,
         models=tuple(dict.fromkeys(str(path) for path in found if path is not None)),
-        folders=tuple(dict.fromkeys((str(spec.cache_dir), tempfile.gettempdir(), "/dev/shm"))),  # noqa: S108
+        folders=(str(spec.cache_dir), "/dev/shm"),  # noqa: S108
         shared=shared,
         gpus_per_node=gpus if spec.device == "cuda" else 0,
         gpu_memory_utilization=max(shares),

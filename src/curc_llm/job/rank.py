@@ -26,7 +26,7 @@ from curc_llm.engine.ray_node import choose_temp_dir, make_ray_environment, rend
 from curc_llm.errors import CurcLlmError, EngineError
 from curc_llm.job.guard import Guard
 from curc_llm.job.rank_plan import RankPlan, read_rank_plan
-from curc_llm.job.sweep import RUN_VARIABLE
+from curc_llm.job.sweep import RUN_VARIABLE, mark_folder
 from curc_llm.session.paths import make_runtime_dir
 
 EXIT_USAGE = 2
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     place = int(os.environ.get("SLURM_NODEID", "0"))
     try:
         plan = read_rank_plan(Path(arguments[0]))
-        runtime_dir = plan.runtime_dir if place == 0 else make_runtime_dir()
+        runtime_dir = plan.runtime_dir if place == 0 else _make_folder(plan)
     except CurcLlmError as error:
         return _fail(place, error)
     try:
@@ -55,6 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         if place > 0:
             shutil.rmtree(runtime_dir, ignore_errors=True)
+
+
+def _make_folder(plan: RankPlan) -> Path:
+    """A folder for sockets on this node; the sweep removes it where this process can't."""
+    folder = make_runtime_dir()
+    mark_folder(folder, plan.run_id)
+    return folder
 
 
 def _run(plan: RankPlan, place: int, runtime_dir: Path) -> int:

@@ -272,7 +272,8 @@ class Supervisor:
         self._look_whether_one_is_left()
 
     def _bound(self, port: int) -> None:
-        base = f"http://{self._spec.advertise_host}:{port}"
+        host = self._spec.advertise_host
+        base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._board.update(port=port, base_url=f"{base}/v1", chat_url=f"{base}/chat/")
 
     def _activity(self, activity: Activity) -> None:

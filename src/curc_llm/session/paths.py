@@ -116,12 +116,20 @@ def make_runtime_dir() -> Path:
 
     Sockets can't live in the state folder: it may be on NFS, and its path may be too long.
     """
-    candidates = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"]  # noqa: S108 - mkdtemp below makes it private
-    for parent in candidates:
-        if parent and len(parent) < MAX_SOCKET_PATH_BYTES - 60 and os.access(parent, os.W_OK | os.X_OK):
-            _remove_abandoned(Path(parent))
-            return Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-", dir=parent))
+    for parent in list_runtime_parents():
+        _remove_abandoned(parent)
+        return Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-", dir=parent))
     raise LaunchError("No folder for sockets can be written.", "Set TMPDIR to a short path you can write.")
+
+
+def list_runtime_parents() -> tuple[Path, ...]:
+    """Where runtime folders can be made on this machine, the best first; empty when nowhere."""
+    candidates = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"]  # noqa: S108 - mkdtemp makes it private
+    return tuple(
+        Path(parent)
+        for parent in candidates
+        if parent and len(parent) < MAX_SOCKET_PATH_BYTES - 60 and os.access(parent, os.W_OK | os.X_OK)
+    )
 
 
 def _remove_abandoned(parent: Path) -> None:

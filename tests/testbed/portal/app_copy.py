@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,14 @@ PARTS = (
 )  # fmt: skip
 
 
-def copy_app(source: Path, target: Path, site: str) -> Path:
+def copy_app(source: Path, target: Path, site: str, site_file: Path | None = None) -> Path:
     """Copies the app and writes its portal.local.yml and launch table for a site.
 
     Args:
         source: a checkout, whose `.venv` the jobs use.
         target: the new folder; what was there goes.
-        site: a shipped site, whose name the cluster has too.
+        site: whose name the cluster has too.
+        site_file: the site's file; the one that is shipped when not given.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(mode=0o755, parents=True)
@@ -29,10 +31,16 @@ def copy_app(source: Path, target: Path, site: str) -> Path:
         copy(source / name, target / name)
     (target / "template").chmod(0o755)
     table = target / "ood_app" / "launch_table.local.json"
-    write = [sys.executable, "-m", "curc_llm.cli.main", "table", "--site", site, "--output", str(table)]
+    named = str(site_file or site)
+    write = [sys.executable, "-m", "curc_llm.cli.main", "table", "--site", named, "--output", str(table)]
     subprocess.run(write, check=True, capture_output=True)
-    (target / "ood_app" / "portal.local.yml").write_text(
-        f"cluster: {site}\nsite: {site}\nlaunch_table: {table.name}\nhost: short\n"
-        f"runtime:\n  kind: venv\n  python: {sys.executable}\n"
+    lines = (
+        f"cluster: {site}",
+        f"site: {site}",
+        f"site_file: {json.dumps(str(site_file or ''))}",
+        f"launch_table: {table.name}",
+        "host: short",
+        f"runtime:\n  kind: venv\n  python: {sys.executable}",
     )
+    (target / "ood_app" / "portal.local.yml").write_text("\n".join(lines) + "\n")
     return target
