@@ -14,7 +14,7 @@ from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import EngineTarget
 from curc_llm.job.board import Board
 from curc_llm.job.ending import Ending
-from curc_llm.job.hand_over import Estimate, HandOver, Step, Wish
+from curc_llm.job.hand_over import Estimate, HandOver, Step, Wish, estimate_queue_s
 from curc_llm.job.other_jobs import OtherJobs
 from curc_llm.job.other_session import OtherSession, end_all
 from curc_llm.launch.other_spec import make_successor_spec
@@ -119,13 +119,13 @@ class HandOverKeeper:
     async def _take(self, step: Step, plan: HandOver) -> None:
         if step is Step.SUBMIT:
             await self._submit(plan)
-        elif step is Step.MOVE and self._successor is not None:
+        elif step is Step.MOVE and self._successor is not None and not self._is_swapping:
             await self._move(plan, self._successor)
         elif step is Step.END:
             self._request_end(self.make_ending(self._jobs.spec.drain_s))
 
     async def _ask_queue(self, plan: HandOver) -> None:
-        """How long another job like this one would wait: what Slurm says, at least what this one waited."""
+        """How long another job like this one would wait: what Slurm says, or what this one waited itself."""
         self._asked_s = time.monotonic()
         note, record = read_slurm_note(self._paths.slurm), self._board.record
         # Of a job that Slurm has started again, the time since its submission is no waiting.
@@ -139,7 +139,7 @@ class HandOverKeeper:
             self._board.warn(f"Slurm would refuse the job to hand over to: {error.message} {error.remedy}")
             return
         expected_s = expected.at - time.time() if expected.at is not None else 0.0
-        self._queue_s = max(0.0, waited_s, expected_s)
+        self._queue_s = estimate_queue_s(waited_s, expected_s)
 
     def _start_s(self) -> float:
         record = self._board.record
@@ -180,13 +180,18 @@ class HandOverKeeper:
     async def _drop_if_unlike(self, plan: HandOver) -> None:
         """A successor knows only the model that the session was launched with, not one in its place."""
         record, successor = self._board.record, self._successor
-        if successor is None or plan.moved_s is not None or any(engine.swap for engine in record.engines):
+        if successor is None or plan.moved_s is not None or self._is_swapping:
             return
         if refusal := self._jobs.find_refusal(record):
             await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
             self._successor = None
             plan.give_up()
             self._board.warn(f"The session isn't handed over to {successor.session_id}: {refusal}")
+
+    @property
+    def _is_swapping(self) -> bool:
+        """Whether it can't be told yet which model is served."""
+        return any(engine.swap for engine in self._board.record.engines)
 
     async def _take_keys_back(self) -> None:
         try:

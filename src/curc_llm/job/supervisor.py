@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -191,6 +192,14 @@ class Supervisor:
         return 0 if self._end.status is SessionStatus.ENDED else 1
 
     async def _run_engines(self) -> None:
+        """Runs all engines until cancelled; what nobody foresaw ends the session, with its reason."""
+        try:
+            await self._fit_and_run_engines()
+        except Exception as error:  # noqa: BLE001 - else nothing would run, and nobody be told
+            sys.stderr.write("".join(traceback.format_exception(error)))
+            self.request_end(make_trouble_ending(make_surprise(error)))
+
+    async def _fit_and_run_engines(self) -> None:
         """Runs all engines, once it is sure that the job got what they need; ends them when cancelled."""
         if self._slurm is not None:
             spec = await self._slurm.fit()
@@ -337,6 +346,19 @@ def _report(results: Iterable[object]) -> None:
     for result in results:
         if isinstance(result, Exception):
             sys.stderr.write(f"While stopping: {result!r}\n")
+
+
+def make_surprise(error: Exception) -> Trouble:
+    """An error that nobody foresaw, in words.
+
+    Example:
+        >>> make_surprise(ValueError("no port")).message
+        'The session came upon an error of its own: ValueError: no port'
+    """
+    told = f"{type(error).__name__}: {error}".removesuffix(": ")
+    message = f"The session came upon an error of its own: {told[:300]}"
+    remedy = "See the job's log (curc-llm logs), and tell those who look after curc-llm."
+    return Trouble(code="internal_error", message=message, remedy=remedy)
 
 
 def make_guard_prefix(liveness_fd: int) -> list[str]:
