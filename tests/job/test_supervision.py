@@ -128,7 +128,7 @@ def test_an_error_of_the_session_s_own_ends_it_and_is_told(start_job: Start) -> 
     job = start_job(engine={"model": "/no\0where"})  # nothing can be started with such a path
     record = job.wait_for_end()
     assert (record.status, record.reason.code) == ("failed", "internal_error")
-    assert record.reason.message == "The session came upon an error of its own: ValueError: embedded null byte"
+    assert record.reason.message.endswith("an error of its own: ValueError: embedded null byte")
 
 
 def test_an_engine_that_never_gets_ready_is_ended(start_job: Start) -> None:

@@ -35,7 +35,8 @@ class Management:
         """Answers one request; False when it is for somebody else.
 
         Raises:
-            RequestError: the caller may not (403), the session ends or has handed over (409), or it is refused.
+            RequestError: the caller may not (403), the session ends or has handed over (409), or it is
+                refused.
         """
         path = request.path
         if path not in {"/adapters", "/swap"} and not path.startswith(_ONE_ADAPTER):

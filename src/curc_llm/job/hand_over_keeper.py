@@ -15,7 +15,7 @@ from curc_llm.gateway.channel import EngineTarget
 from curc_llm.job.board import Board
 from curc_llm.job.ending import Ending
 from curc_llm.job.hand_over import Estimate, HandOver, Step, Wish, estimate_queue_s
-from curc_llm.job.other_jobs import OtherJobs
+from curc_llm.job.other_jobs import OtherJobs, list_models
 from curc_llm.job.other_session import OtherSession, end_all
 from curc_llm.launch.other_spec import make_successor_spec
 from curc_llm.launch.slurm import make_submission
@@ -30,8 +30,6 @@ from curc_llm.slurm.start import expect_start
 TICK_S = 1.0
 # Slurm is asked so often how long a job would wait now.
 ASK_QUEUE_EVERY_S = 600.0
-# Of a start that was never seen: long enough for most models (docs/planning.md).
-UNKNOWN_START_S = 900.0
 CLOSE_S = 6.0
 # Ends that the owner wanted: then nothing is to go on either.
 WANTED_ENDS = {"stopped", "idle"}
@@ -89,9 +87,11 @@ class HandOverKeeper:
         return is_moved and successor is not None and successor.phase is OtherPhase.READY
 
     def targets(self) -> list[EngineTarget]:
-        """The successor's engines, once it can answer."""
+        """The successor's engines, once it can answer; until the move those that serve what this one does."""
         successor = self._successor
-        return successor.targets() if successor is not None and successor.phase is OtherPhase.READY else []
+        if successor is None or successor.phase is not OtherPhase.READY:
+            return []
+        return successor.targets(None if self.is_done else list_models(self._board.record))
 
     async def run(self) -> None:
         """Works until cancelled; does nothing before a hand-over is wished for."""
@@ -142,8 +142,9 @@ class HandOverKeeper:
         self._queue_s = estimate_queue_s(waited_s, expected_s)
 
     def _start_s(self) -> float:
+        """What its own start took; while it starts, what it has taken so far."""
         record = self._board.record
-        return record.ready_at - record.started_at if record.ready_at is not None else UNKNOWN_START_S
+        return (record.ready_at or time.time()) - record.started_at
 
     async def _submit(self, plan: HandOver) -> None:
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
