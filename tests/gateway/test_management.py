@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from curc_llm.gateway.channel import Order, Outcome
 from curc_llm.session.keys import add_key
 from tests.gateway.conftest import Reply, RunningGateway, wait_for
@@ -50,6 +52,18 @@ async def test_the_supervisor_s_answer_is_the_gateway_s(gateway: RunningGateway)
     asking = gateway.ask("GET", "/swap?engine=m", None, gateway.auth)
     assert (await answer(gateway, asking, 200, values={"models": []})).json == {"models": []}
     assert orders(gateway)[-1].fields == {"engine": "m"}
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/swap"), ("GET", "/swap"), ("POST", "/adapters")])
+async def test_a_session_that_has_handed_over_changes_nothing_and_names_the_other_one(
+    gateway: RunningGateway, method: str, path: str
+) -> None:
+    await gateway.tell(record={"session_id": "slurm-a", "successor": "slurm-b"})
+    body = {"model": "big"} if path == "/swap" else ADAPTER
+    reply = await gateway.ask(method, path, body if method == "POST" else None, gateway.auth)
+    assert (reply.status, reply.code) == (409, "handed_over")
+    assert "This session has handed over to slurm-b: ask that one instead." in reply.json["error"]["message"]
+    assert orders(gateway) == []
 
 
 async def test_a_manager_s_key_and_the_owner_s_page_may_and_nobody_else(gateway: RunningGateway) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,13 @@ import pytest
 
 from curc_llm.launch.request import SessionRequest, make_slurm_spec
 from curc_llm.plan.request import PlanRequest
-from curc_llm.session.demand import HandOverRecord, ScaleRecord
+from curc_llm.session.demand import HandOverRecord, OtherPhase, ScaleRecord
+from curc_llm.session.paths import SessionPaths
+from curc_llm.session.record import SessionRecord, SessionStatus
+from curc_llm.session.store import write_record
 from curc_llm.settings import load_settings
 from curc_llm.sites.load import SITES_DIR
-from curc_llm.spec import LaunchSpec, SlurmSpec, read_launch_spec
+from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec, SlurmSpec, read_launch_spec
 from tests.fakes.fake_slurm import FakeSlurm
 from tests.job.conftest import Job, wait_until
 
@@ -36,10 +40,12 @@ def slurm(tmp_path: Path) -> FakeSlurm:
 def start(start_job: Start, slurm: FakeSlurm) -> Start:
     """Starts a session as Slurm's job 77, with an hour to go; it is ready."""
 
-    def start_one(**fields: Any) -> Job:
+    def start_one(environment: dict[str, str] | None = None, **fields: Any) -> Job:
         path = f"{slurm.folder}{os.pathsep}{os.environ['PATH']}"
         more = {"slurm": IN_SLURM, "advertise_host": "", "site": "alpine", "wall_time_s": 3600.0, **fields}
-        job = start_job("one", environment={"SLURM_JOB_ID": "77", "PATH": path}, **more)
+        job = start_job(
+            "one", environment={"SLURM_JOB_ID": "77", "PATH": path, **(environment or {})}, **more
+        )
         job.wait_until_ready()
         return job
 
@@ -166,6 +172,80 @@ def test_replicas_are_cancelled_when_the_session_ends(start: Start, slurm: FakeS
     assert "scancel 88" in slurm.calls
 
 
+def start_replica(start: Start, parent: Job) -> Job:
+    """The replica that a session has submitted begins, and is ready."""
+    told = wait_for_scale(parent, lambda s: s.replicas).replicas[0]
+    spec = read_other(parent, told.session_id)
+    own = {"session_id": spec.session_id, "session_dir": spec.session_dir, "parent": spec.parent}
+    replica = start(**own, has_chat=False, advertise_host="127.0.0.1")
+    wait_for_scale(parent, lambda s: s.replicas[0].phase == "ready")
+    return replica
+
+
+def test_after_a_swap_replicas_with_the_old_model_answer_nothing_and_end(
+    start: Start, slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    other = shutil.copytree(DEMO_MODEL_DIR, tmp_path / "other" / "one")  # another model of the same name
+    job = start()
+    tell(slurm, "PENDING", "Priority")
+    scale(job, min_replicas=2, max_replicas=2)
+    replica = start_replica(start, job)
+    assert job.ask("/swap", model=str(other))[0] == 202
+    job.wait_for(lambda r: r.engines[0].model == str(other) and r.engines[0].phase == "ready")
+    job.wait_for(lambda r: r.engines[0].swap is None)
+    before = len(replica.paths.access_log.read_text()) if replica.paths.access_log.exists() else 0
+    assert [job.chat()[0] for _ in range(6)] == [200] * 6
+    after = len(replica.paths.access_log.read_text()) if replica.paths.access_log.exists() else 0
+    assert after == before
+    wait_until(lambda: "scancel 88" in slurm.calls, what="that the replica is cancelled")
+    assert "serves another model than it was launched with" in wait_for_scale(job, lambda s: s.note).note
+
+
+def test_a_session_whose_own_model_failed_goes_on_while_a_replica_answers(
+    start: Start, slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    trouble = tmp_path / "trouble.txt"
+    job = start(environment={"FAKE_ENGINE_FAIL_FILE": str(trouble)})
+    tell(slurm, "PENDING", "Priority")
+    scale(job, min_replicas=2, max_replicas=2)
+    replica = start_replica(start, job)
+    trouble.write_text("ValueError: Model architectures ['GPT9'] are not supported for now.")
+    job.find("fake_engine.py", "engine-0.sock").kill()
+    record = job.wait_for(lambda r: any("those in other jobs go on" in w for w in r.warnings))
+    assert (record.engines[0].phase, record.gives_up_at, record.ended_at) == ("failed", None, None)
+    assert job.chat()[0] == 200
+    replica.end()
+    record = job.wait_for(lambda r: r.gives_up_at)
+    assert not any("those in other jobs go on" in w for w in record.warnings)
+
+
+def test_a_successor_goes_on_with_the_rules_and_with_what_is_left_of_the_budget(
+    start: Start, tmp_path: Path
+) -> None:
+    told = ScaleRecord(
+        min_replicas=1, max_replicas=3, target_queue=7, su_budget=50, su_spent=12, su_bound=8, add_after_s=9
+    )
+    now = time.time()
+    before = SessionRecord(
+        session_id="slurm-a", owner="anna", host="elsewhere", pid=1, pid_started=1,
+        status=SessionStatus.READY,
+        started_at=now, heartbeat_at=now + 60, scale=told,
+        hand_over=HandOverRecord(session_id="slurm-b", job_id="77", phase=OtherPhase.READY),
+    )  # fmt: skip
+    state = load_settings(tmp_path / "settings.yml", {"HOME": str(tmp_path)}).state_dir
+    paths = SessionPaths(state / "sessions" / "slurm-a")
+    paths.make()
+    write_record(paths.record, before)
+    job = start(session_id="slurm-b", predecessor="slurm-a", **with_price(100.0))
+    assert job.record.scale is None  # it isn't the one that is asked yet
+    write_record(paths.record, before.model_copy(update={"successor": "slurm-b"}))
+    mine = wait_for_scale(job, lambda s: s.max_replicas == 3)
+    assert (mine.target_queue, mine.add_after_s, mine.su_budget, mine.su_spent) == (7, 9, 50, 20)
+    ended = told.model_copy(update={"su_spent": 13, "su_bound": 0})  # its replicas needed less
+    write_record(paths.record, before.model_copy(update={"successor": "slurm-b", "scale": ended}))
+    wait_for_scale(job, lambda s: s.su_spent == 13)
+
+
 def test_a_hand_over_is_planned_for_when_it_will_be_needed(start: Start, slurm: FakeSlurm) -> None:
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 900))
     slurm.says(
@@ -178,6 +258,15 @@ def test_a_hand_over_is_planned_for_when_it_will_be_needed(start: Start, slurm: 
     # A quarter of an hour in the queue, ten minutes to be on the safe side, and a start of seconds.
     assert 1400 < record.ends_at - told.submit_at < 1560
     assert all("--test-only" in call for call in slurm.called("sbatch"))
+
+
+def test_while_a_short_session_starts_no_successor_runs_beside_it(start: Start, slurm: FakeSlurm) -> None:
+    tell(slurm, "PENDING", "Priority", left_s=1200)
+    slow = {"FAKE_ENGINE_OPTIONS": "--ready-after-s 4"}
+    job = start(environment=slow, wall_time_s=1200.0, hand_over_s=1200.0)
+    told = wait_for_hand_over(job, lambda h: h.submit_at)
+    assert (told.session_id, [c for c in slurm.called("sbatch") if "--test-only" not in c]) == ("", [])
+    assert 600 < job.record.ends_at - told.submit_at < 660
 
 
 def test_a_successor_is_one_job_that_goes_when_its_owner_stops_the_session(

@@ -6,6 +6,8 @@ import pytest
 
 from curc_llm.job.hand_over import (
     MARGIN_S,
+    MOST_OVERLAP_S,
+    MOST_OWN_WAIT_S,
     MOST_TRIES,
     MOVE_BEFORE_S,
     RELAY_S,
@@ -14,6 +16,7 @@ from curc_llm.job.hand_over import (
     HandOver,
     Step,
     Wish,
+    estimate_queue_s,
 )
 from curc_llm.session.demand import OtherPhase
 
@@ -32,6 +35,20 @@ def test_both_serve_until_the_end_is_near_then_the_successor_takes_over() -> Non
     plan = HandOver(Wish(4))
     assert plan.decide(0, MOVE_BEFORE_S + 1, QUICK, READY) is Step.WAIT
     assert plan.decide(1, MOVE_BEFORE_S, QUICK, READY) is Step.MOVE
+
+
+def test_a_day_in_the_queue_once_does_not_make_two_jobs_run_side_by_side_for_a_day() -> None:
+    assert estimate_queue_s(waited_s=24 * 3600, expected_s=0) == MOST_OWN_WAIT_S
+    assert estimate_queue_s(waited_s=60, expected_s=9 * 3600) == 9 * 3600
+
+
+def test_one_that_begins_much_earlier_than_slurm_said_takes_over_and_the_first_job_ends() -> None:
+    plan, slow = HandOver(Wish(4)), Estimate(queue_s=9 * 3600, start_s=600)
+    assert plan.decide(0, MOST_OVERLAP_S + 60, slow, OtherPhase.STARTING) is Step.WAIT
+    assert plan.decide(1, MOST_OVERLAP_S + 59, slow, READY) is Step.MOVE
+    plan.note_move(1)
+    assert plan.decide(RELAY_S, MOST_OVERLAP_S - 500, slow, READY) is Step.WAIT
+    assert plan.decide(RELAY_S + 2, MOST_OVERLAP_S - 600, slow, READY) is Step.END
 
 
 @pytest.mark.parametrize("phase", [OtherPhase.QUEUED, OtherPhase.STARTING, OtherPhase.UNKNOWN])

@@ -56,6 +56,16 @@ def test_there_are_never_more_than_the_most() -> None:
     assert not any(d.adds for d in follow(Scaler(RULES), BUSY, 60, *three))
 
 
+def test_the_last_one_stays_while_the_session_itself_cannot_answer() -> None:
+    scaler = Scaler(RULES)
+    two = [Seen("a", READY), Seen("b", READY)]
+    drains = [d for second in range(200) if (d := scaler.decide(second, IDLE, two, must_stay=True)).drains]
+    assert len(drains) == 3  # down to one at 60, 120, 180, were they heeded
+    one = [Seen("a", READY)]
+    assert not any(scaler.decide(second, IDLE, one, must_stay=True).drains for second in range(200, 900))
+    assert scaler.decide(900, IDLE, one).drains == ("a",)
+
+
 def test_the_least_is_kept_whatever_the_load() -> None:
     scaler = Scaler(Scale(min_replicas=2, max_replicas=2, drain_after_s=1))
     assert scaler.decide(0, IDLE, ()).adds

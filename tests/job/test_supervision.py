@@ -132,6 +132,13 @@ def test_an_engine_that_fails_for_no_known_cause_gets_three_tries(start_job: Sta
     assert "something odd happened" in record.reason.message
 
 
+def test_an_error_of_the_session_s_own_ends_it_and_is_told(start_job: Start) -> None:
+    job = start_job(engine={"model": "/no\0where"})  # nothing can be started with such a path
+    record = job.wait_for_end()
+    assert (record.status, record.reason.code) == ("failed", "internal_error")
+    assert record.reason.message.endswith("an error of its own: ValueError: embedded null byte")
+
+
 def test_an_engine_that_never_gets_ready_is_ended(start_job: Start) -> None:
     job = start_job(environment={"FAKE_ENGINE_HANG": "1"}, start_timeout_s=1.0)
     record = job.wait_for_end()

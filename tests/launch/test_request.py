@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from curc_llm.launch.site_plan import RefusedError
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings, load_settings
+from curc_llm.sites.load import SITES_DIR
 from curc_llm.sites.network import Network
 from curc_llm.spec import DEMO_MODEL_DIR, LaunchSpec
 
@@ -40,6 +42,13 @@ def test_a_request_becomes_a_spec_with_everything_that_slurm_is_asked_for(
     assert spec.session_dir == settings.state_dir / "sessions" / spec.session_id
     assert spec.origins[0].plan is not None
     assert spec.origins[0].plan.su_total
+
+
+def test_the_job_is_told_of_a_site_file_of_the_centre_s_own(settings: Settings, tmp_path: Path) -> None:
+    file = Path(shutil.copy(SITES_DIR / "alpine.yml", tmp_path / "ours.yml"))
+    own = settings.model_copy(update={"site": str(file)})
+    spec = make_slurm_spec(SessionRequest(plan=PlanRequest(model="demo", hours=1)), own)
+    assert (spec.site, spec.site_file) == ("alpine", str(file))
 
 
 def test_what_only_the_node_knows_is_left_open(settings: Settings, alpine: Facts) -> None:

@@ -31,7 +31,7 @@ def find_price(source: Source) -> Price:
         plan = next((origin.plan for origin in spec.origins if origin.plan is not None), None)
         if spec.slurm is None or plan is None or plan.su_per_h is None:
             return Price()
-        return Price(plan.su_per_h, _find_unit(spec.site))
+        return Price(plan.su_per_h, _find_unit(spec.site_file or spec.site))
     except CurcLlmError:
         return Price()
 

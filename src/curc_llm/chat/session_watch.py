@@ -43,9 +43,16 @@ class Snapshot:
         return list(dict.fromkeys(name for e in self.engines for name in e.names))
 
     def engine(self, model: str) -> EngineRecord | None:
-        """The engine of a model or adapter: of several, one that is ready."""
+        """The engine of a model or adapter: of several, one that is ready, be it in another job."""
         own = [e for e in self.engines if model in e.names]
-        return next((e for e in own if e.phase is EnginePhase.READY), own[0] if own else None)
+        found = next((e for e in own if e.phase is EnginePhase.READY), own[0] if own else None)
+        if found is not None and found.phase is EnginePhase.FAILED and self._answers_elsewhere:
+            return found.model_copy(update={"phase": EnginePhase.READY, "trouble": None})
+        return found
+
+    @property
+    def _answers_elsewhere(self) -> bool:
+        return self.record is not None and self.record.answers_elsewhere
 
 
 class SessionWatch:

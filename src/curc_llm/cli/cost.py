@@ -123,7 +123,7 @@ def _of_session(spec_path: Path, session_id: str, job_id: str, settings: Setting
     except SpecError:
         return Asked(job_id, session_id, load_site(settings.site), None)
     plan = next((origin.plan for origin in spec.origins if origin.plan is not None), None)
-    return Asked(job_id, session_id, load_site(spec.site or settings.site), plan)
+    return Asked(job_id, session_id, load_site(spec.site_file or spec.site or settings.site), plan)
 
 
 def _render(rows: Sequence[Row]) -> str:

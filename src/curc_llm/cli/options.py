@@ -116,7 +116,8 @@ def find(
         SessionNotFoundError: there is none.
         AmbiguousSessionError: there are several.
     """
-    from curc_llm.launch.queued import find_session, follow_session
+    from curc_llm.launch.heirs import follow_session
+    from curc_llm.launch.queued import find_session
 
     named = find_session(load(config).state_dir, session, ask_all=ask_slurm)
     found = follow_session(named) if follows else named

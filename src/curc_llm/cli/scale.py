@@ -109,7 +109,7 @@ def check_site(paths: SessionPaths, what: str) -> None:
         message = f"Session {spec.session_id} is no Slurm job, so it can't start others."
         raise LaunchError(message, "Launch it at a Slurm centre: curc-llm launch MODEL")
     try:
-        site = load_site(spec.site)
+        site = load_site(spec.site_file or spec.site)
     except CurcLlmError:
         return  # a file of the person's own, which the job doesn't know either
     if not site.runtime.jobs_may_submit:

@@ -36,10 +36,10 @@ def status(session: str | None, watch: bool, config: Path | None, as_json: bool)
 
 def _show_change(found: FoundSession, poll: SlurmPoll, output: Output) -> FoundSession:
     from curc_llm.errors import SessionNotFoundError
+    from curc_llm.launch.heirs import find_heir
     from curc_llm.launch.queued import load_session
-    from curc_llm.session.succession import find_heir
 
-    now = load_session(find_heir(found.paths.root).root, poll)
+    now = load_session(find_heir(found.paths.root, poll).root, poll)
     if now is None:
         raise SessionNotFoundError(f"Session {found.session_id} has no record any more.")
     if _essence(now.record) != _essence(found.record):

@@ -42,8 +42,8 @@ def stop(session: str | None, every: bool, config: Path | None, as_json: bool) -
 
 def _stop(found: FoundSession, output: Output) -> dict[str, Any]:
     """Ends a session, and first what goes on for it since a hand-over: the name means both."""
+    from curc_llm.launch.heirs import list_line
     from curc_llm.launch.queued import load_session
-    from curc_llm.session.succession import list_line
 
     for paths in reversed(list_line(found.paths.root)[1:]):
         heir = load_session(paths.root)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from curc_llm.client.source import Source
 from curc_llm.errors import SessionNotFoundError
+from curc_llm.launch.heirs import list_line
 from curc_llm.launch.queued import SlurmSession, load_session
-from curc_llm.session.succession import list_line
 
 if TYPE_CHECKING:
     from curc_llm.session.record import SessionRecord

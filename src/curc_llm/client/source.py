@@ -13,11 +13,11 @@ from curc_llm.client.secret import Secret
 from curc_llm.client.versions import explain_unreadable
 from curc_llm.client.wire import get_json
 from curc_llm.errors import ApiError, SessionEndedError, SessionNotFoundError, SessionNotReadyError
+from curc_llm.launch.heirs import find_heir
 from curc_llm.launch.queued import load_session
 from curc_llm.session.keys import read_secret_file
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord
-from curc_llm.session.succession import find_heir
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.poll import SlurmPoll
 
@@ -71,7 +71,7 @@ class LocalSource:
 
     def _heir(self) -> SessionPaths:
         """The session itself, or the one that it was handed over to: asked anew each time."""
-        return find_heir(self.paths.root)
+        return find_heir(self.paths.root, self.poll)
 
     def base_url(self) -> str:
         """The endpoint.

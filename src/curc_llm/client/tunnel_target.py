@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from curc_llm.client.source import check_not_over
 from curc_llm.client.tunnel import LOOPBACK, TunnelEnd, check_host
 from curc_llm.errors import SessionEndedError, SessionNotReadyError
+from curc_llm.launch.heirs import find_heir
 from curc_llm.launch.queued import load_session
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord
 from curc_llm.session.store import FoundSession
-from curc_llm.session.succession import find_heir
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.poll import SlurmPoll
 
@@ -92,7 +92,7 @@ class SessionTarget:
 
     def _load(self) -> FoundSession | None:
         """The session as its record and, where that is old, Slurm say."""
-        return load_session(find_heir(self.paths.root).root, self.poll)
+        return load_session(find_heir(self.paths.root, self.poll).root, self.poll)
 
 
 def make_end(record: SessionRecord, *, on_node: bool = False) -> TunnelEnd:

@@ -65,9 +65,8 @@ class Demand:
         await request.answer_json(202, {"status": "accepted", **told})
 
     def _check_can(self) -> None:
+        self._live.check_goes_on_here()
         state = self._live.state
-        if not state.accepting:
-            raise RequestError(409, "session_ending", f"The session is ending. {state.drain_message}".strip())
         if not state.record.get("slurm_job_id"):
             message = (
                 "Only a session that is a Slurm job can have others: this one runs on its machine alone."
@@ -76,9 +75,6 @@ class Demand:
         if state.record.get("parent"):
             message = f"This is a replica of {state.record['parent']}: ask that session instead."
             raise RequestError(409, "is_replica", message)
-        if state.record.get("successor"):
-            message = f"This session has handed over to {state.record['successor']}: ask that one instead."
-            raise RequestError(409, "handed_over", message)
 
 
 def require_owner(caller: Caller) -> None:

@@ -72,6 +72,19 @@ class LiveSession:
         if path and self._chat is None:
             self._chat = (path, Pool(path, self._connect_s))
 
+    def check_goes_on_here(self) -> None:
+        """Refuses what is asked of a session that ends, or that another one goes on for.
+
+        Raises:
+            RequestError: it does (409); the message names the other one.
+        """
+        if not self.state.accepting:
+            message = f"The session is ending. {self.state.drain_message}".strip()
+            raise RequestError(409, "session_ending", message)
+        if heir := self.state.record.get("successor"):
+            message = f"This session has handed over to {heir}: ask that one instead."
+            raise RequestError(409, "handed_over", message)
+
     def base_name(self, model: str) -> str:
         """The served model name of a model, or of the model that an adapter belongs to."""
         found = self.models.get(model)

@@ -35,7 +35,8 @@ class Management:
         """Answers one request; False when it is for somebody else.
 
         Raises:
-            RequestError: the caller may not (403), the session ends (409), or it is refused.
+            RequestError: the caller may not (403), the session ends or has handed over (409), or it is
+                refused.
         """
         path = request.path
         if path not in {"/adapters", "/swap"} and not path.startswith(_ONE_ADAPTER):
@@ -61,10 +62,7 @@ class Management:
         return True
 
     async def _order(self, request: Request, caller: Caller, verb: str, **fields: str) -> None:
-        state = self._live.state
-        if not state.accepting:
-            message = f"The session is ending. {state.drain_message}".strip()
-            raise RequestError(409, "session_ending", message)
+        self._live.check_goes_on_here()
         try:
             outcome = await self._orders.give(verb, **fields)
         except RequestError as fault:

@@ -21,6 +21,7 @@ from curc_llm.job.parent_watch import watch_parent
 from curc_llm.job.predecessor_watch import watch_predecessor
 from curc_llm.job.scale_keeper import ScaleKeeper
 from curc_llm.session.paths import SessionPaths
+from curc_llm.session.record import SessionRecord
 from curc_llm.spec import LaunchSpec
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -69,8 +70,18 @@ class Demand:
             return [lambda: watch_parent(self._spec, self._request_end)]
         work: list[Work] = [self._scale.run, self._hand_over.run]
         if self._spec.predecessor:
-            work.append(lambda: watch_predecessor(self._spec, self._clocks.keep_going, self._request_end))
+            work.append(self._watch_predecessor)
         return work
+
+    async def _watch_predecessor(self) -> None:
+        await watch_predecessor(
+            self._spec, self._clocks.keep_going, self._request_end, on_taken_over=self._take_over
+        )
+
+    def _take_over(self, predecessor: SessionRecord) -> None:
+        """What was agreed with the session before this one holds on."""
+        if predecessor.scale is not None:
+            self._scale.inherit(predecessor.scale)
 
     def take(self, message: Scale | Extend) -> None:
         """Does what the owner asked for."""

@@ -25,6 +25,7 @@ class EngineSlots:
         self._make_keeper = make_keeper
         self.keepers = [make_keeper(place, spec) for place in range(len(spec.engines))]
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._surprise: asyncio.Future[None] | None = None
 
     def refit(self, spec: LaunchSpec) -> None:
         """Takes the spec as it can run on the job's GPUs, before anything runs."""
@@ -32,11 +33,17 @@ class EngineSlots:
         self.keepers = [self._make_keeper(place, spec) for place in range(len(spec.engines))]
 
     async def run(self) -> None:
-        """Runs all engines until cancelled; then all have ended."""
-        for place, keeper in enumerate(self.keepers):
-            self._tasks[place] = asyncio.create_task(keeper.run())
+        """Runs all engines until cancelled; then all have ended.
+
+        Raises:
+            Exception: one of those who look after the engines failed, not an engine: nobody would look after
+                it any more.
+        """
+        self._surprise = asyncio.get_running_loop().create_future()
+        for place in range(len(self.keepers)):
+            self._begin(place)
         try:
-            await asyncio.Event().wait()
+            await self._surprise
         finally:
             await self._end(self._tasks)
 
@@ -58,8 +65,17 @@ class EngineSlots:
             if place < len(why):
                 why[place] = origin
             self.spec = self.spec.model_copy(update={"engines": tuple(now), "origins": tuple(why)})
-            keeper = self.keepers[place] = self._make_keeper(place, self.spec)
-            self._tasks[place] = asyncio.create_task(keeper.run())
+            self.keepers[place] = self._make_keeper(place, self.spec)
+            self._begin(place)
+
+    def _begin(self, place: int) -> None:
+        task = self._tasks[place] = asyncio.create_task(self.keepers[place].run())
+        task.add_done_callback(self._note_surprise)
+
+    def _note_surprise(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._surprise is not None and not self._surprise.done():
+            self._surprise.set_exception(error)
 
     async def _end(self, places: Iterable[int]) -> None:
         tasks = [self._tasks[place] for place in places if place in self._tasks]

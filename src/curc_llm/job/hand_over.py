@@ -14,6 +14,11 @@ MARGIN_S = 600.0
 MOVE_BEFORE_S = 300.0
 # Of a hand-over that was asked for at once: the old address goes on for so long, for who has not heard of it.
 RELAY_S = 600.0
+# What this session waited itself says little of the next wait: more of it than this isn't counted.
+MOST_OWN_WAIT_S = 3600.0
+# Two jobs are paid for together for so long at most: a successor that begins earlier takes over as soon as it
+# can, and the first one ends.
+MOST_OVERLAP_S = 7200.0
 MOST_TRIES = 3
 RETRY_AFTER_S = 60.0
 
@@ -64,6 +69,20 @@ class Estimate:
         return self.queue_s + self.start_s * START_FACTOR + MARGIN_S
 
 
+def estimate_queue_s(waited_s: float, expected_s: float) -> float:
+    """How long a successor is likely to wait.
+
+    Args:
+        waited_s: what this session waited itself, which may have been on a busier day.
+        expected_s: what Slurm expects now; 0 where it can't tell.
+
+    Example:
+        >>> estimate_queue_s(20 * 3600, 0), estimate_queue_s(60, 7200)
+        (3600.0, 7200)
+    """
+    return max(0.0, min(waited_s, MOST_OWN_WAIT_S), expected_s)
+
+
 class HandOver:
     """Decides, and remembers how often it was tried. Times are monotonic seconds.
 
@@ -79,6 +98,7 @@ class HandOver:
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.moved_s: float | None = None
+        self._is_early = False
         self._tries = 0
         self._not_before_s = float("-inf")
 
@@ -102,14 +122,15 @@ class HandOver:
             return Step.SUBMIT if is_due and may_try else Step.WAIT
         if self.moved_s is not None:
             return self._decide_moved(now_s, successor)
-        is_time = self.wish.is_now or left_s <= MOVE_BEFORE_S
+        self._is_early = left_s > MOST_OVERLAP_S
+        is_time = self.wish.is_now or self._is_early or left_s <= MOVE_BEFORE_S
         return Step.MOVE if successor is OtherPhase.READY and is_time else Step.WAIT
 
     def _decide_moved(self, now_s: float, successor: OtherPhase) -> Step:
         assert self.moved_s is not None  # noqa: S101 - the caller looked
         if successor is OtherPhase.ENDED:
             return Step.TAKE_BACK
-        is_over = self.wish.is_now and now_s - self.moved_s > RELAY_S
+        is_over = (self.wish.is_now or self._is_early) and now_s - self.moved_s > RELAY_S
         return Step.END if is_over else Step.WAIT
 
     def note_move(self, now_s: float) -> None:

@@ -14,8 +14,8 @@ from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import EngineTarget
 from curc_llm.job.board import Board
 from curc_llm.job.ending import Ending
-from curc_llm.job.hand_over import Estimate, HandOver, Step, Wish
-from curc_llm.job.other_jobs import OtherJobs
+from curc_llm.job.hand_over import Estimate, HandOver, Step, Wish, estimate_queue_s
+from curc_llm.job.other_jobs import OtherJobs, list_models
 from curc_llm.job.other_session import OtherSession, end_all
 from curc_llm.launch.other_spec import make_successor_spec
 from curc_llm.launch.slurm import make_submission
@@ -30,8 +30,6 @@ from curc_llm.slurm.start import expect_start
 TICK_S = 1.0
 # Slurm is asked so often how long a job would wait now.
 ASK_QUEUE_EVERY_S = 600.0
-# Of a start that was never seen: long enough for most models (docs/planning.md).
-UNKNOWN_START_S = 900.0
 CLOSE_S = 6.0
 # Ends that the owner wanted: then nothing is to go on either.
 WANTED_ENDS = {"stopped", "idle"}
@@ -89,9 +87,11 @@ class HandOverKeeper:
         return is_moved and successor is not None and successor.phase is OtherPhase.READY
 
     def targets(self) -> list[EngineTarget]:
-        """The successor's engines, once it can answer."""
+        """The successor's engines, once it can answer; until the move those that serve what this one does."""
         successor = self._successor
-        return successor.targets() if successor is not None and successor.phase is OtherPhase.READY else []
+        if successor is None or successor.phase is not OtherPhase.READY:
+            return []
+        return successor.targets(None if self.is_done else list_models(self._board.record))
 
     async def run(self) -> None:
         """Works until cancelled; does nothing before a hand-over is wished for."""
@@ -119,13 +119,13 @@ class HandOverKeeper:
     async def _take(self, step: Step, plan: HandOver) -> None:
         if step is Step.SUBMIT:
             await self._submit(plan)
-        elif step is Step.MOVE and self._successor is not None:
+        elif step is Step.MOVE and self._successor is not None and not self._is_swapping:
             await self._move(plan, self._successor)
         elif step is Step.END:
             self._request_end(self.make_ending(self._jobs.spec.drain_s))
 
     async def _ask_queue(self, plan: HandOver) -> None:
-        """How long another job like this one would wait: what Slurm says, at least what this one waited."""
+        """How long another job like this one would wait: what Slurm says, or what this one waited itself."""
         self._asked_s = time.monotonic()
         note, record = read_slurm_note(self._paths.slurm), self._board.record
         # Of a job that Slurm has started again, the time since its submission is no waiting.
@@ -139,11 +139,12 @@ class HandOverKeeper:
             self._board.warn(f"Slurm would refuse the job to hand over to: {error.message} {error.remedy}")
             return
         expected_s = expected.at - time.time() if expected.at is not None else 0.0
-        self._queue_s = max(0.0, waited_s, expected_s)
+        self._queue_s = estimate_queue_s(waited_s, expected_s)
 
     def _start_s(self) -> float:
+        """What its own start took; while it starts, what it has taken so far."""
         record = self._board.record
-        return record.ready_at - record.started_at if record.ready_at is not None else UNKNOWN_START_S
+        return (record.ready_at or time.time()) - record.started_at
 
     async def _submit(self, plan: HandOver) -> None:
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
@@ -180,13 +181,18 @@ class HandOverKeeper:
     async def _drop_if_unlike(self, plan: HandOver) -> None:
         """A successor knows only the model that the session was launched with, not one in its place."""
         record, successor = self._board.record, self._successor
-        if successor is None or plan.moved_s is not None or any(engine.swap for engine in record.engines):
+        if successor is None or plan.moved_s is not None or self._is_swapping:
             return
         if refusal := self._jobs.find_refusal(record):
             await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
             self._successor = None
             plan.give_up()
             self._board.warn(f"The session isn't handed over to {successor.session_id}: {refusal}")
+
+    @property
+    def _is_swapping(self) -> bool:
+        """Whether it can't be told yet which model is served."""
+        return any(engine.swap for engine in self._board.record.engines)
 
     async def _take_keys_back(self) -> None:
         try:

@@ -20,6 +20,11 @@ from curc_llm.spec import LaunchSpec, read_launch_spec
 IN_IMAGE = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 
 
+def list_models(record: SessionRecord) -> set[tuple[str, str]]:
+    """What a session serves: names, and which model each of them is."""
+    return {(engine.served_model_name, engine.model) for engine in record.engines}
+
+
 class OtherJobs:
     """Submits sessions from inside this session's job.
 
@@ -33,6 +38,7 @@ class OtherJobs:
         self.su_per_h = find_su_per_h(self.spec, record)
         self.slurm = Slurm()
         self.poll = SlurmPoll(self.slurm)
+        self._launched = list_models(record)
         self._refusal = ""
         self.unit = "SU"
         self.may_extend = False
@@ -45,8 +51,8 @@ class OtherJobs:
 
     def _read_site(self) -> None:
         try:
-            site = load_site(self.spec.site)
-        except CurcLlmError:  # a file of the person's own: its modules are loaded in this job already
+            site = load_site(self.spec.site_file or self.spec.site)
+        except CurcLlmError:  # its file can't be seen from here; its modules are loaded in this job already
             return
         self.unit, self.may_extend = site.billing.unit, site.runtime.users_may_extend
         self.runtime = site.runtime.model_copy(update={"python": sys.executable})
@@ -57,9 +63,12 @@ class OtherJobs:
 
     def find_refusal(self, record: SessionRecord) -> str:
         """Why no job can be started for the session as it is now; empty when one can."""
-        launched = {engine.served_model_name for engine in self.spec.engines}
-        if self._refusal or launched == {engine.served_model_name for engine in record.engines}:
-            return self._refusal
+        return self._refusal or self.find_difference(record)
+
+    def find_difference(self, record: SessionRecord) -> str:
+        """Why other jobs, which have this session's spec, would serve something else; empty if they don't."""
+        if list_models(record) == self._launched:
+            return ""
         return "The session serves another model than it was launched with, which other jobs don't know of."
 
     def submit(self, spec: LaunchSpec, record: SessionRecord) -> OtherSession:

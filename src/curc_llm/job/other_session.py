@@ -84,8 +84,12 @@ class OtherSession:
         """Why it ended, once it has."""
         return self.record.reason if self.record is not None else None
 
-    def targets(self) -> list[EngineTarget]:
-        """Its engines, for the gateway: reached through its own gateway, with its own key."""
+    def targets(self, served: set[tuple[str, str]] | None = None) -> list[EngineTarget]:
+        """Its engines, for the gateway: reached through its own gateway, with its own key.
+
+        Args:
+            served: names, and which model each is, of which alone; None for all that it has.
+        """
         if self.record is None or self.record.base_url is None:
             return []
         url = self.record.base_url.removesuffix("/v1")
@@ -101,6 +105,7 @@ class OtherSession:
                 adapters=tuple(adapter.name for adapter in engine.adapters),
             )
             for index, engine in enumerate(self.record.engines)
+            if served is None or (engine.served_model_name, engine.model) in served
         ]
 
     def look(self, poll: SlurmPoll) -> None:

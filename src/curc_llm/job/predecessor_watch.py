@@ -16,12 +16,10 @@ from curc_llm.job.other_session import find_session_dir
 from curc_llm.job.parent_watch import ASK_GAP_S, LOOK_EVERY_S, Doubt, is_fresh, make_stranger_ending
 from curc_llm.launch.queued import load_session
 from curc_llm.session.record import SessionRecord
+from curc_llm.session.succession import name_heir
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.poll import SlurmPoll
 from curc_llm.spec import LaunchSpec
-
-# Ends that the owner wanted.
-STOPPED = {"stopped", "idle", "cancelled"}
 
 
 class Standing(Enum):
@@ -47,13 +45,14 @@ def judge_standing(predecessor: SessionRecord, session_id: str) -> Standing:
     if not predecessor.status.is_over:
         awaited = Standing.AWAITED if is_known else Standing.STRANGER
         return Standing.HEIR if has_taken_over else awaited
-    code = predecessor.reason.code if predecessor.reason is not None else ""
-    is_wanted = has_taken_over or (is_known and code not in STOPPED)
-    return Standing.ALONE if is_wanted else Standing.UNWANTED
+    return Standing.ALONE if name_heir(predecessor) == session_id else Standing.UNWANTED
 
 
 async def watch_predecessor(
-    spec: LaunchSpec, keep_going: Callable[[], None], request_end: Callable[[Ending], None]
+    spec: LaunchSpec,
+    keep_going: Callable[[], None],
+    request_end: Callable[[Ending], None],
+    on_taken_over: Callable[[SessionRecord], None],
 ) -> None:
     """Asks for the end when nobody counts on this session; returns when it goes on alone.
 
@@ -61,6 +60,8 @@ async def watch_predecessor(
         spec: of the successor.
         keep_going: called while it waits for its turn, which isn't idling.
         request_end: called once, with the reason.
+        on_taken_over: called with the other one's record once this one answers for it, and at each look until
+            that one is over.
     """
     folder, poll = find_session_dir(spec, spec.predecessor), SlurmPoll(Slurm(), min_gap_s=ASK_GAP_S)
     stranger = Doubt()
@@ -68,6 +69,8 @@ async def watch_predecessor(
         found = await asyncio.to_thread(load_session, folder, poll)
         if found is not None:
             standing = judge_standing(found.record, spec.session_id)
+            if standing in {Standing.HEIR, Standing.ALONE}:
+                on_taken_over(found.record)
             if standing is Standing.ALONE:
                 return
             is_stranger = standing is Standing.STRANGER and is_fresh(found.record)

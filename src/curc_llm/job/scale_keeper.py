@@ -6,16 +6,16 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import Activity, EngineTarget, Scale
 from curc_llm.job.board import Board
 from curc_llm.job.load_probe import read_engine_waiting
-from curc_llm.job.other_jobs import OtherJobs
+from curc_llm.job.other_jobs import OtherJobs, list_models
 from curc_llm.job.other_session import OtherSession, end_all
-from curc_llm.job.scaler import HEALTHY_S, Load, Purse, Scaler, Seen, explain_no_room
+from curc_llm.job.scaler import HEALTHY_S, Decision, Load, Purse, Scaler, Seen, explain_no_room
 from curc_llm.launch.other_spec import make_replica_spec
 from curc_llm.session.demand import OtherPhase, ReplicaRecord, ScaleRecord
 
@@ -56,6 +56,8 @@ class ScaleKeeper:
         self._quiet: dict[str, int] = {}
         self._activity = Activity(0, 0, 0.0)
         self._spent = 0.0
+        # What replicas of the session that this one goes on for have cost, and will: out of the same budget.
+        self._spent_before = 0.0
         self._note = ""
         self._changed = asyncio.Event()
 
@@ -70,6 +72,19 @@ class ScaleKeeper:
         self._scaler = Scaler(rules)
         self._changed.set()
 
+    def inherit(self, told: ScaleRecord) -> None:
+        """Goes on with the rules, and with the budget, of the session that this one takes over from.
+
+        Called again while that one's replicas finish what they answer, since they cost until they end. Rules
+        that the owner has given this session stay.
+
+        Args:
+            told: the other session's, as it is now.
+        """
+        self._spent_before = (told.su_spent or 0.0) + (told.su_bound or 0.0)
+        if self._scaler is None and told.is_on:
+            self.set_rules(Scale(**{f.name: getattr(told, f.name) for f in fields(Scale)}))
+
     def note_use(self, activity: Activity) -> None:
         """Takes what the gateway says about the models' use."""
         self._activity = activity
@@ -79,8 +94,8 @@ class ScaleKeeper:
         ready = [
             r for r in self._replicas if r.phase is OtherPhase.READY and r.session_id not in self._draining
         ]
-        served = {engine.served_model_name for engine in self._board.record.engines}
-        return [t for replica in ready for t in replica.targets() if t.served_model_name in served]
+        served = list_models(self._board.record)
+        return [t for replica in ready for t in replica.targets(served)]
 
     async def run(self) -> None:
         """Works until cancelled; does nothing before the owner asks for replicas."""
@@ -98,7 +113,7 @@ class ScaleKeeper:
         self._drop_ended(scaler)
         load = await self._measure()
         now_s = time.monotonic()
-        decision = scaler.decide(now_s, load, [self._seen(r) for r in self._replicas], self._refusal(scaler))
+        decision = self._decide(scaler, now_s, load)
         self._note = decision.note
         for session_id in decision.drains:
             self._draining.setdefault(session_id, now_s)
@@ -106,6 +121,21 @@ class ScaleKeeper:
             await self._add(scaler)
         self._show(scaler, load)
         await self._end_drained(now_s)
+
+    def _decide(self, scaler: Scaler, now_s: float, load: Load) -> Decision:
+        if why := self._find_end():
+            return Decision(drains=tuple(r.session_id for r in self._replicas), note=why)
+        seen, must_stay = [self._seen(r) for r in self._replicas], not self._own_sockets()
+        return scaler.decide(now_s, load, seen, self._refusal(scaler), must_stay=must_stay)
+
+    def _find_end(self) -> str:
+        """Why no replica is to go on, whatever the load; empty when they may."""
+        record = self._board.record
+        if record.successor:
+            return f"{record.successor} has taken over, and has replicas of its own."
+        if any(engine.swap for engine in record.engines):  # the old model may come back
+            return ""
+        return self._jobs.find_difference(record)
 
     async def _measure(self) -> Load:
         own = await asyncio.gather(*(read_engine_waiting(path) for path in self._own_sockets()))
@@ -140,7 +170,7 @@ class ScaleKeeper:
         return Purse(scaler.rules.su_budget, self._jobs.su_per_h, bound)
 
     def _spent_now(self) -> float:
-        return self._spent + sum(r.count_su(time.time()) for r in self._replicas)
+        return self._spent_before + self._spent + sum(r.count_su(time.time()) for r in self._replicas)
 
     def _wanted_s(self) -> float:
         left_s = self._left_s()
@@ -189,6 +219,8 @@ class ScaleKeeper:
             su_bound=round(bound, 2) if charged else None,
             waiting=load.waiting,
             note=self._note,
+            add_after_s=rules.add_after_s,
+            drain_after_s=rules.drain_after_s,
             is_on=rules.is_on,
             replicas=tuple(map(self._replica_record, self._replicas)),
         )

@@ -90,7 +90,15 @@ class Scaler:
         self._failures = 0
         self._not_before_s = float("-inf")
 
-    def decide(self, now_s: float, load: Load, replicas: Sequence[Seen], refusal: str = "") -> Decision:
+    def decide(
+        self,
+        now_s: float,
+        load: Load,
+        replicas: Sequence[Seen],
+        refusal: str = "",
+        *,
+        must_stay: bool = False,
+    ) -> Decision:
         """What to do now.
 
         Args:
@@ -98,6 +106,7 @@ class Scaler:
             load: what there is to do.
             replicas: all that haven't ended.
             refusal: why none can be added at all (budget, time); empty when one can.
+            must_stay: the last replica isn't taken away for want of load: the session itself can't answer.
         """
         staying = [r for r in replicas if r.phase is not OtherPhase.DRAINING]
         in_vain = tuple(r.session_id for r in staying if r.waits_in_vain)
@@ -111,7 +120,7 @@ class Scaler:
             return Decision(drains=tuple(r.session_id for r in _dispensable(staying)[:surplus]))
         if count < self._least() or self._is_pressed(now_s, count):
             return self._add(now_s, staying, refusal)
-        if count > self._least() and self._is_slack(now_s):
+        if count > max(self._least(), 2 if must_stay else 1) and self._is_slack(now_s):
             self._slack_since = now_s
             return Decision(drains=(_dispensable(staying)[0].session_id,))
         return Decision()

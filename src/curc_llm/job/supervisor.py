@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,6 +52,7 @@ from curc_llm.spec import LaunchSpec, read_launch_spec
 # How long a failed session still answers, so that open pages learn what happened.
 LAST_WORDS_S = 4.0
 STOP_DRAIN_S = 5.0
+OTHERS_WARNING = "No model is left in this job; those in other jobs go on answering."
 GAVE_UP = Trouble(code="engine_gave_up", message="The engine failed.", remedy="See its log: curc-llm logs")
 
 
@@ -96,6 +98,7 @@ class Supervisor:
         self._chat_socket: Path | None = None
         self._drain_message = ""
         self._running = 0
+        self._leans_on_others = False
         self._board = Board(paths.record, make_first_record(spec), lambda _: self._publish())
         self._clocks = Clocks(spec, self._board, self.request_end)
         self._last_chance = LastChance(self._board, spec.last_chance_s, self.request_end)
@@ -191,6 +194,14 @@ class Supervisor:
         return 0 if self._end.status is SessionStatus.ENDED else 1
 
     async def _run_engines(self) -> None:
+        """Runs all engines until cancelled; what nobody foresaw ends the session, with its reason."""
+        try:
+            await self._fit_and_run_engines()
+        except Exception as error:  # noqa: BLE001 - else nothing would run, and nobody be told
+            sys.stderr.write("".join(traceback.format_exception(error)))
+            self.request_end(make_trouble_ending(make_surprise(error)))
+
+    async def _fit_and_run_engines(self) -> None:
         """Runs all engines, once it is sure that the job got what they need; ends them when cancelled."""
         if self._slurm is not None:
             spec = await self._slurm.fit()
@@ -248,11 +259,29 @@ class Supervisor:
         engines = self._board.record.engines
         if self._swapping.is_under_way:
             return  # the old model comes back
-        if self._demand is not None and not self._demand.serves_itself:
-            return  # another session answers, and this one leads there to its end
         if all(engine.phase is EnginePhase.FAILED for engine in engines):
+            if self._demand is not None and self._demand.targets():
+                self._lean_on_others()
+                return
             trouble = next((e.trouble for e in engines if e.trouble), None)
             self._last_chance.begin(trouble or GAVE_UP)
+
+    def _lean_on_others(self) -> None:
+        """Sessions in other jobs answer while all of this one's engines have failed: it goes on for them."""
+        self._last_chance.cancel()
+        self._leans_on_others = True
+        if self._demand is not None and self._demand.serves_itself:
+            again = f"curc-llm restart {self._board.record.session_id}"
+            self._board.warn(f"{OTHERS_WARNING} Start one here again: {again}")
+
+    def _look_at_others(self, others: list[EngineTarget]) -> None:
+        """Others that can answer are a reason to go on; that the last of them has gone may be one to end."""
+        if others and self._board.record.gives_up_at is not None:
+            self._lean_on_others()
+        elif self._leans_on_others and not others:
+            self._leans_on_others = False
+            self._board.unwarn(OTHERS_WARNING)
+            self._look_whether_one_is_left()
 
     def _restart(self, models: tuple[str, ...]) -> None:
         """The owner wants engines started again that were given up."""
@@ -260,6 +289,7 @@ class Supervisor:
             return
         if [keeper for keeper in self._slots.keepers if keeper.name in models and keeper.restart()]:
             self._last_chance.cancel()
+            self._board.unwarn(OTHERS_WARNING)
             self._clocks.keep_going()
 
     def _carry_out(self, order: Order) -> None:
@@ -314,11 +344,13 @@ class Supervisor:
             for i, keeper in enumerate(self._slots.keepers)
             if self._demand is None or self._demand.serves_itself
         ]
-        targets += self._demand.targets() if self._demand is not None else []
+        others = self._demand.targets() if self._demand is not None else []
+        targets += others
         chat = str(self._chat_socket) if self._chat_socket else None
         self._gateway.send_state(
             GatewayState(record.to_json(), tuple(targets), chat, self._end is None, self._drain_message)
         )
+        self._look_at_others(others)
 
     async def _learn_versions(self) -> None:
         found = await asyncio.to_thread(read_versions, self._spec.engine_python, self._spec.device)
@@ -338,6 +370,19 @@ def _report(results: Iterable[object]) -> None:
     for result in results:
         if isinstance(result, Exception):
             sys.stderr.write(f"While stopping: {result!r}\n")
+
+
+def make_surprise(error: Exception) -> Trouble:
+    """An error that nobody foresaw, in words.
+
+    Example:
+        >>> make_surprise(ValueError("no port")).message
+        'The session came upon an error of its own: ValueError: no port'
+    """
+    told = f"{type(error).__name__}: {error}".removesuffix(": ")
+    message = f"The session came upon an error of its own: {told[:300]}"
+    remedy = "See the job's log (curc-llm logs), and tell those who look after curc-llm."
+    return Trouble(code="internal_error", message=message, remedy=remedy)
 
 
 def make_guard_prefix(liveness_fd: int) -> list[str]:

@@ -24,7 +24,6 @@ from curc_llm.session.store import (
     read_record,
     session_folders,
 )
-from curc_llm.session.succession import find_heir
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.job import Job
 from curc_llm.slurm.poll import SlurmPoll
@@ -117,12 +116,6 @@ def load_session(root: Path, poll: SlurmPoll | None = None, *, ask_all: bool = F
     if on_disk.note is None and on_disk.record is None:
         return None
     return _judge_all([on_disk], poll, ask_all=ask_all)[0]
-
-
-def follow_session(found: FoundSession, poll: SlurmPoll | None = None) -> FoundSession:
-    """The session that answers for this one now: itself, or the last one that it was handed over to."""
-    heir = find_heir(found.paths.root)
-    return found if heir == found.paths else load_session(heir.root, poll) or found
 
 
 def _read_folder(root: Path) -> _OnDisk:

@@ -18,6 +18,7 @@ from curc_llm.launch.site_plan import load_site_facts, plan_on_site
 from curc_llm.plan.facts import Facts
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings
+from curc_llm.sites.load import find_own_file
 from curc_llm.slurm.request import make_job_request
 from curc_llm.spec import (
     LaunchSpec,
@@ -126,6 +127,7 @@ def make_slurm_spec(
         choose_kind(engine, job.num_nodes)  # raises for what could not be spread so
     more: dict[str, Any] = {
         "site": facts.site.name,
+        "site_file": find_own_file(settings.site),
         "facts_digest": digest_facts(settings.catalogue),
         "slurm": job.to_spec(),
         "network": facts.site.network_of(plan.partition),
@@ -193,6 +195,7 @@ def make_repeated_spec(old: LaunchSpec, settings: Settings, facts: Facts | None 
         "bind_host": settings.bind_host or ALL_ADDRESSES,
         "advertise_host": "",
         "network": facts.site.network_of(old.slurm.partition),
+        "site_file": find_own_file(settings.site),
     }
     return spec.model_copy(update=place)
 

@@ -88,7 +88,7 @@ class CardPart:
         if self._spec is None or not self._spec.site:
             return "SU"
         try:
-            return load_site(self._spec.site).billing.unit
+            return load_site(self._spec.site_file or self._spec.site).billing.unit
         except CurcLlmError:
             return "SU"
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from curc_llm.client.source import Source
 from curc_llm.errors import CurcLlmError
+from curc_llm.launch.heirs import find_heir
 from curc_llm.launch.queued import SlurmSession, load_session
 from curc_llm.launch.slurm_position import Position, ask_position
 from curc_llm.session.record import SessionRecord
 from curc_llm.session.store import FoundSession
-from curc_llm.session.succession import find_heir
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.job import Job
 from curc_llm.slurm.poll import MIN_GAP_S, SlurmPoll
@@ -150,7 +150,9 @@ class Watch:
 
     def _find(self) -> FoundSession | SessionRecord:
         paths = self.source.paths
-        found = load_session(find_heir(paths.root).root, self._poll) if paths is not None else None
+        found = (
+            load_session(find_heir(paths.root, self._poll).root, self._poll) if paths is not None else None
+        )
         return found or self.source.record()
 
     def _place(self, job: Job | None) -> Position | None:

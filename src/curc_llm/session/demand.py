@@ -57,10 +57,12 @@ class ScaleRecord(_Frozen):
         min_replicas, max_replicas: how many serve the models, the session itself counted.
         target_queue: waiting requests for each replica that are put up with.
         su_budget: service units that all replicas together may cost; None for no limit.
-        su_spent: what they have cost so far, those that ended too; None where nothing is charged.
+        su_spent: what they have cost so far, those that ended too, and those of the sessions that this one
+            goes on for; None where nothing is charged.
         su_bound: what those that run will cost at most from now on.
         waiting: requests that wait for an engine now.
         note: why nothing is added though requests wait; empty otherwise.
+        add_after_s, drain_after_s: seconds after which one is added, and taken away.
         is_on: False once it was switched off; replicas that still drain are shown.
         replicas: those that wait, run or drain.
     """
@@ -73,6 +75,8 @@ class ScaleRecord(_Frozen):
     su_bound: float | None = None
     waiting: int = 0
     note: str = ""
+    add_after_s: float = 15.0
+    drain_after_s: float = 300.0
     is_on: bool = True
     replicas: tuple[ReplicaRecord, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from curc_llm.session.demand import HandOverRecord, ScaleRecord
+from curc_llm.session.demand import HandOverRecord, OtherPhase, ScaleRecord
 from curc_llm.session.preflight import PreflightReport
 
 RECORD_VERSION = 1
@@ -244,6 +244,12 @@ class SessionRecord(_Frozen):
             if _rank(engine) < _rank(known):
                 best[engine.served_model_name] = engine
         return tuple(best.values())
+
+    @property
+    def answers_elsewhere(self) -> bool:
+        """Whether a session in another job can answer for this one: a replica, or its successor."""
+        others = [*(self.scale.replicas if self.scale else ()), *([self.hand_over] if self.hand_over else ())]
+        return any(other.phase is OtherPhase.READY for other in others)
 
     def engine_of(self, model: str) -> EngineRecord | None:
         """The engine that serves a model or has the adapter of that name, as `engine` does; or None."""

@@ -4,33 +4,64 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from curc_llm.session.keys import KeyList, lock_keys, read_keys, write_keys
 from curc_llm.session.paths import SessionPaths
+from curc_llm.session.record import SessionRecord
 from curc_llm.session.store import read_record
 
 _SESSION_ID = re.compile(r"[a-z][a-z0-9-]{0,63}")
 # More hand-overs than anybody makes: a circle in broken records must end somewhere.
 MOST_HEIRS = 100
+# Ends that the owner wanted: then nothing is to go on.
+WANTED_ENDS = frozenset({"stopped", "idle", "cancelled"})
+
+ReadRecord = Callable[[Path], SessionRecord | None]
 
 
-def find_heir(root: Path) -> SessionPaths:
+def find_heir(root: Path, read: ReadRecord | None = None) -> SessionPaths:
     """The session that answers for the one in this folder now: itself, or its last successor.
+
+    Args:
+        root: the session's folder.
+        read: as in `list_line`.
 
     Example:
         >>> find_heir(Path("/s/sessions/slurm-abc")).root.name
         'slurm-abc'
     """
-    return list_line(root)[-1]
+    return list_line(root, read)[-1]
 
 
-def list_line(root: Path) -> list[SessionPaths]:
-    """A session and all that have taken over from it, in order."""
+def name_heir(record: SessionRecord) -> str:
+    """The session that goes on for another one; empty when none does.
+
+    One that came to its end before it could hand over leads to the successor that it had submitted, unless
+    its owner wanted the end.
+
+    Args:
+        record: of the other one, with the status to believe.
+    """
+    if record.successor or not record.status.is_over or record.hand_over is None:
+        return record.successor
+    code = record.reason.code if record.reason is not None else ""
+    return "" if code in WANTED_ENDS else record.hand_over.session_id
+
+
+def list_line(root: Path, read: ReadRecord | None = None) -> list[SessionPaths]:
+    """A session and all that have taken over from it, in order.
+
+    Args:
+        root: the session's folder.
+        read: tells the record of a folder, with the status to believe; else it is taken as it was written.
+    """
+    read = read or (lambda folder: read_record(SessionPaths(folder).record))
     line = [SessionPaths(root)]
     while len(line) < MOST_HEIRS:
-        record = read_record(line[-1].record)
-        name = record.successor if record is not None else ""
+        record = read(line[-1].root)
+        name = name_heir(record) if record is not None else ""
         beside = root.parent / name
         if not _SESSION_ID.fullmatch(name) or not beside.is_dir() or beside in {p.root for p in line}:
             break

@@ -116,6 +116,20 @@ def find_site_file(name_or_path: str) -> Path:
     )
 
 
+def find_own_file(name_or_path: str) -> str:
+    """The full path of a site file that isn't one of those shipped; empty for these, and for `local`.
+
+    Raises:
+        SiteError: neither a shipped site nor a file.
+
+    Example:
+        >>> find_own_file("alpine")
+        ''
+    """
+    path = None if name_or_path == LOCAL else find_site_file(name_or_path)
+    return str(path.resolve()) if path is not None and path.parent != SITES_DIR else ""
+
+
 def read_site_file(path: Path, cards: Mapping[str, Card]) -> tuple[Site, tuple[Flaw, ...]]:
     """A site as its file says, and what is wrong with it beyond the types of its values.
 

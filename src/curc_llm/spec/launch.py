@@ -82,6 +82,7 @@ class LaunchSpec(Frozen):
             has failed; only if it could answer before.
         origins: for each engine why it is as it is.
         site: where it was planned for; empty when nothing was planned.
+        site_file: of a site that isn't shipped: its file, which the job reads too; empty otherwise.
         facts_digest: of the facts that were planned with; the same facts give the same digest.
         versions: of curc-llm, Python, vLLM, torch and transformers where it was launched.
         repeats: id of the session that this one repeats; empty otherwise.
@@ -120,6 +121,7 @@ class LaunchSpec(Frozen):
     offline: bool = False
     origins: tuple[Origin, ...] = ()
     site: str = ""
+    site_file: str = ""
     facts_digest: str = ""
     versions: dict[str, str] = {}
     repeats: str = ""
