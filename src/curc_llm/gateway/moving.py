@@ -40,7 +40,7 @@ class Moving:
         if visitor.share is not None or visitor.name != OWNER:
             message = "Only the session's owner may go to the next one; ask them for a link to it."
             raise RequestError(403, "permission_denied", message)
-        # At the portal every session is below the one host, as /node/HOST/PORT; else each has its own address.
+        # At the portal all are below one host, as /node/HOST/PORT; else each has an address of its own.
         portal = request.prefix.rsplit("/", 2)[0] if request.header(b"x-forwarded-host") else ""
         name, link = await asyncio.to_thread(self._make_link, portal)
         self._audit.record("moved", peer=request.peer, name=visitor.name, of_session=name)
