@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from curc_llm.spec import DEMO_MODEL_DIR
@@ -72,6 +74,27 @@ def test_adapters_answer_otherwise_than_their_model_and_come_and_go(served: Runn
     wide = write_adapter(folder / "wide", hidden=256)
     refused = run("adapter", "add", "wide", str(wide), check=False)
     assert "was made for another model than curc-guide" in refused.stderr
+
+
+async def test_who_asks_for_the_model_alone_gets_it_alone_beside_others_who_ask_for_an_adapter(
+    served: Running, folder: Path
+) -> None:
+    """All in one batch, and no place for adapters is free: the CPU build mixed them up (vllm#48421)."""
+    served.person.run("adapter", "add", "third", str(write_adapter(folder / "third", seed=4)))
+    base_url, key = served.facts["base_url"], served.key
+    messages = [{"role": "user", "content": FIRST["question"]}]
+    async with openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0) as client:
+
+        async def ask_for(model: str) -> str:
+            answer = await client.chat.completions.create(
+                model=model, messages=messages, max_tokens=200, temperature=0
+            )
+            return str(answer.choices[0].message.content).strip()
+
+        answers = await asyncio.gather(*(ask_for(model) for model in ("first", "third", "curc-guide") * 4))
+    served.person.run("adapter", "remove", "third")
+    assert answers[2::3] == [FIRST["answer"].strip()] * 4
+    assert FIRST["answer"].strip() not in answers[::3] + answers[1::3]
 
 
 def test_another_model_takes_the_place(served: Running, folder: Path) -> None:

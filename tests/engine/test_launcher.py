@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from curc_llm.engine.arguments import LAUNCHER
-from curc_llm.engine.launcher import Withhold, import_without_gc
+from curc_llm.engine.launcher import Withhold, import_without_gc, leave_base_alone
 
 MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
 SERVER = """
@@ -120,3 +121,16 @@ def test_a_python_without_vllm_fails_as_vllm_would(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "No module named 'vllm'" in done.stderr
+
+
+def test_a_token_without_adapter_is_left_alone_in_a_batch_with_one_that_has_it() -> None:
+    torch = importlib.import_module("torch")
+    ops = importlib.import_module("vllm.lora.ops.torch_ops.lora_ops")
+    inputs, weights = torch.ones(3, 4), torch.ones(2, 1, 8, 4)
+    indices = torch.tensor([0, -1, 1])
+    for name in ("bgmv_expand", "bgmv_shrink"):
+        plain, mended = torch.zeros(3, 8), torch.zeros(3, 8)
+        getattr(ops, name)(inputs, weights, plain, indices)
+        leave_base_alone(getattr(ops, name))(inputs, weights, mended, indices)
+        assert mended[1].tolist() == [0.0] * 8
+        assert mended[[0, 2]].tolist() == plain[[0, 2]].tolist() == [[4.0] * 8] * 2

@@ -127,6 +127,25 @@ async def test_one_that_ignores_the_request_is_killed(engines: Engines) -> None:
     assert read_process(pids["child"]) is None
 
 
+async def test_it_is_killed_by_a_task_that_was_cancelled_too(engines: Engines) -> None:
+    """As an engine is when another model takes its place while an answer is being streamed."""
+    engine, pids = await engines.start_workers("stubborn")
+
+    async def keep() -> None:
+        try:
+            await engine.wait()
+        finally:
+            await engine.stop(0.1)
+
+    keeping = asyncio.create_task(keep())
+    await asyncio.sleep(0)
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    assert engine.exit_code == -9
+    assert read_process(pids["child"]) is None
+
+
 async def test_a_process_that_left_parent_and_session_is_found(engines: Engines, tmp_path: Path) -> None:
     engine, pids = await engines.start_workers("escape")
     await engine.look()  # as the supervisor does every few seconds

@@ -140,9 +140,11 @@ def make_spec(settings: Settings, start: Start, output: Output) -> LaunchSpec:
 
 def _make_planned_spec(settings: Settings, start: Start, output: Output) -> LaunchSpec:
     """The spec of new engines, each planned for this machine first."""
+    from curc_llm.engine.machine import read_memory_gib
     from curc_llm.engine.versions import read_versions
     from curc_llm.launch import detect_device, find_engine_python
     from curc_llm.launch.adapters import add_adapters
+    from curc_llm.launch.cpu_memory import check_memory
     from curc_llm.launch.planning import plan_engines
     from curc_llm.sites.nvidia_smi import find_local_gpus
     from curc_llm.spec import choose_models, make_launch_spec
@@ -155,7 +157,9 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
     asked = start.engine_flags
     if start.adapters and not asked.get("max_loras"):
         asked = {**asked, "max_loras": min(len(start.adapters), MOST_AT_ONCE)}
-    planned = plan_engines(settings, models, asked, device=device, time_h=start.time_h)
+    planned = plan_engines(
+        settings, models, asked, device=device, time_h=start.time_h, replicas=start.replicas
+    )
     for note in planned.notes:
         output.say(f"Note: {note}")
     spec = make_launch_spec(
@@ -168,7 +172,9 @@ def _make_planned_spec(settings: Settings, start: Start, output: Output) -> Laun
         replicas=start.replicas,
     )
     spec = add_adapters(spec, start.adapters, settings)
-    if device == "cuda" and start.replicas > 1:
+    if device == "cpu":
+        check_memory(spec.engines, planned.weights_gib(start.replicas), read_memory_gib(), os.environ)
+    elif start.replicas > 1:
         check_gpus(spec.engines, len(find_local_gpus(os.environ)))
     more = {"site": planned.site, "facts_digest": planned.facts_digest}
     return spec.model_copy(update={**more, "versions": read_versions(python, device)})

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 LINE_EVERY_S = 30.0
+PHASES = tuple(EnginePhase)  # in the order in which an engine goes through them
 
 
 def render_duration(seconds: float) -> str:
@@ -36,9 +37,9 @@ def render_engines(record: SessionRecord, now: float) -> list[str]:
     return [render_engine(engine, now, name) for engine, name in zip(record.engines, names, strict=True)]
 
 
-def render_engine(engine: EngineRecord, now: float, name: str) -> str:
+def render_engine(engine: EngineRecord, now: float, name: str = "") -> str:
     """One engine's phase, for example `curc-guide: loading 40 % (1.2 of 3.0 GiB), 12 s of about 45 s`."""
-    parts = [f"{name}: {engine.phase}"]
+    parts = [f"{name or engine.served_model_name}: {engine.phase}"]
     if engine.progress is not None and engine.phase is not EnginePhase.READY:
         parts.append(f"{engine.progress:.0%}".replace("%", " %"))
     if engine.detail:
@@ -58,7 +59,21 @@ def render_progress(record: SessionRecord, now: float) -> str:
     """What the whole session is doing, in one line."""
     if not record.engines:
         return f"{record.session_id}: {record.status}"
-    return "; ".join(render_engines(record, now))
+    models = dict.fromkeys(engine.served_model_name for engine in record.engines)
+    return "; ".join(
+        _render_model([e for e in record.engines if e.served_model_name == m], now) for m in models
+    )
+
+
+def _render_model(replicas: list[EngineRecord], now: float) -> str:
+    """One model's phase; of several replicas how many are ready, and what the slowest of the others does."""
+    waiting = [engine for engine in replicas if engine.phase is not EnginePhase.READY]
+    if len(replicas) == 1 or not waiting:
+        whole = render_engine(replicas[0], now)
+        return whole if len(replicas) == 1 else f"{whole} ({len(replicas)} replicas)"
+    slowest = min(waiting, key=lambda engine: (PHASES.index(engine.phase), engine.progress or 0.0))
+    ready = len(replicas) - len(waiting)
+    return f"{render_engine(slowest, now)}; {ready} of {len(replicas)} replicas ready"
 
 
 class Progress:
@@ -76,7 +91,8 @@ class Progress:
     def show(self, record: SessionRecord) -> None:
         """Shows the record as it is now."""
         text = render_progress(record, time.time())
-        self.show_text(text, " ".join(f"{e.phase}" for e in record.engines) or str(record.status))
+        phases = sorted(f"{e.served_model_name} {e.phase}" for e in record.engines)
+        self.show_text(text, " ".join(phases) or str(record.status))
 
     def show_text(self, text: str, key: str) -> None:
         """Shows a line of one's own.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from curc_llm.engine.launcher import MENDS_LORA
+
 # vLLM's own limit is 600 s, and when it passes the workers keep the GPU's memory (vllm#32116). A big model
 # from a slow file system, compiled for the first time, needs longer; our supervisor has its own limit.
 READY_TIMEOUT_S = 3600
@@ -121,7 +123,7 @@ def make_environment(
         names = ("VLLM_RPC_BASE_PATH", "TMPDIR", "TEMP", "TMP")
         environment |= dict.fromkeys(names, str(runtime_dir))
     if has_lora:
-        environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
+        environment |= {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", MENDS_LORA: "1" if device == "cpu" else "0"}
     environment |= _cpu(base, cores) if device == "cpu" else _cuda(base, has_nvcc, device_ids)
     return environment
 

@@ -7,6 +7,8 @@ Nearly all of vLLM's start is Python importing modules, in each of its processes
 - Ray, which vLLM imports wherever it is installed, is left out of engines that don't use it (2.5 s of CPU).
 - The garbage collector rests during imports; it would look through all modules again and again and find
   nothing (2 s of 9).
+
+And what the CPU build does wrong with LoRA adapters is mended (see `leave_base_alone`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 # `vllm serve` needs a distribution named `vllm`, which the CPU build isn't; the module works with both.
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
@@ -27,6 +31,9 @@ SERVE_MODULE = "vllm.entrypoints.cli.serve"
 HEADLESS = "--headless"
 # Set to 1 for an engine whose workers Ray starts.
 USES_RAY = "CURC_ENGINE_USES_RAY"
+# Set to 1 for an engine that has adapters and no GPU.
+MENDS_LORA = "CURC_ENGINE_MENDS_LORA"
+TORCH_OPS = "vllm.lora.ops.torch_ops"
 
 
 class Withhold(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -60,6 +67,31 @@ def import_without_gc(name: str) -> None:
         gc.enable()
 
 
+def leave_base_alone(operation: Callable[..., None]) -> Callable[..., None]:
+    """One of vLLM's CPU operations for adapters, without effect on tokens that have none.
+
+    Their index is -1, which the operation takes for the last adapter's: whoever asked for the model alone, in
+    a batch with somebody who asked for an adapter, got an answer of both (vllm#48421, open in vLLM 0.32).
+    """
+
+    def run(inputs: Any, weights: Any, output: Any, indices: Any, *more: Any, **named: Any) -> None:
+        is_base = (indices[: inputs.shape[0]] < 0).unsqueeze(1)
+        operation(inputs.masked_fill(is_base, 0), weights, output, indices, *more, **named)
+
+    return run
+
+
+def mend_lora() -> None:
+    """Replaces the operations, before anything has taken them from their module."""
+    if os.environ.get(MENDS_LORA) != "1":
+        return
+    package, module = importlib.import_module(TORCH_OPS), importlib.import_module(f"{TORCH_OPS}.lora_ops")
+    for name in ("bgmv_shrink", "bgmv_expand", "bgmv_expand_slice"):
+        mended = leave_base_alone(getattr(module, name))
+        setattr(module, name, mended)
+        setattr(package, name, mended)
+
+
 def main() -> None:
     """Runs vLLM with this process's arguments: its server, or on a further node what works for it."""
     if HEADLESS in sys.argv:
@@ -68,6 +100,7 @@ def main() -> None:
     import runpy  # here, so that the engine core's process doesn't import it
 
     import_without_gc(SERVER_MODULE)
+    mend_lora()
     sys.modules.pop(SERVER_MODULE, None)  # it is run next, and must not be there already
     runpy.run_module(SERVER_MODULE, run_name="__main__")
 
@@ -87,4 +120,8 @@ def run_headless() -> None:
 if __name__ in {"__main__", "__mp_main__"}:
     if os.environ.get(USES_RAY) != "1":
         sys.meta_path.insert(0, Withhold("ray"))
-    main() if __name__ == "__main__" else import_without_gc(CORE_MODULE)
+    if __name__ == "__main__":
+        main()
+    else:
+        import_without_gc(CORE_MODULE)
+        mend_lora()

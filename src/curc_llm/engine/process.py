@@ -12,6 +12,7 @@ from pathlib import Path
 
 from curc_llm.engine.log import EngineLog
 from curc_llm.engine.machine import run_question
+from curc_llm.engine.patience import within
 from curc_llm.engine.tree import ProcessTree
 from curc_llm.errors import EngineError
 
@@ -134,9 +135,7 @@ class EngineProcess:
 
     async def _wait(self, patience_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            # Not wait_for: in Python 3.11 it can swallow a cancellation.
-            async with asyncio.timeout(patience_s):
-                await self._process.wait()
+            await within(patience_s, self._process.wait())
 
     async def _leftovers(self) -> tuple[Leftover, ...]:
         on_gpu = await list_gpu_pids() & self._tree.ever

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from curc_llm.engine.patience import within
 from curc_llm.job.board import Board
 from curc_llm.job.restart import RestartPolicy
 from curc_llm.job.run import make_plain_environment
@@ -114,8 +115,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
         try:
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
+            await within(STOP_S, process.wait())
         except TimeoutError:
             process.kill()
             await process.wait()

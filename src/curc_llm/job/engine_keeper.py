@@ -292,10 +292,12 @@ class EngineKeeper:
     async def _environment(self) -> dict[str, str]:
         version = await read_engine_version(self._spec.engine_python) or "unknown"
         caches = EngineCaches(self._spec.cache_dir, self._spec.hf_home, version, self._gpu_type)
-        cores = max(1, count_cores() // len(self._spec.engines))
+        num_engines = len(self._spec.engines)
+        cores = max(1, count_cores() // num_engines)
         is_toy = self._engine.model == str(DEMO_MODEL_DIR)
+        cache_gib = choose_cpu_kv_cache_gib(num_engines=num_engines, is_toy=is_toy)
         return make_environment(
-            {"VLLM_CPU_KVCACHE_SPACE": str(choose_cpu_kv_cache_gib(is_toy=is_toy))} | os.environ,
+            {"VLLM_CPU_KVCACHE_SPACE": str(cache_gib)} | os.environ,
             device=self._spec.device,
             caches=caches,
             runtime_dir=self.socket.parent,

@@ -116,7 +116,7 @@ class EngineStep:
             cache_dir=self._spec.cache_dir,
             hf_home=self._spec.hf_home,
             engine_version=await read_engine_version(self._spec.engine_python) or "unknown",
-            cpu_kv_cache_gib=choose_cpu_kv_cache_gib(is_toy=is_toy),
+            cpu_kv_cache_gib=choose_cpu_kv_cache_gib(num_engines=len(self._spec.engines), is_toy=is_toy),
             gpus_per_node=parse_gres(self._slurm.gres)[1],
             has_lora=self._engine.has_lora,
             network=self._spec.network,

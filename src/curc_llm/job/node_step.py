@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from curc_llm.engine.patience import within
 from curc_llm.engine.preflight import LAST, MARK, MORE
 
 # `--label` puts the task's number in front; several digits are padded.
@@ -120,9 +121,8 @@ class NodeStep:
                 with contextlib.suppress(ProcessLookupError):  # it ended just now
                     ask()
             try:
-                async with asyncio.timeout(END_S):
-                    await self._process.wait()
-                    break
+                await within(END_S, self._process.wait())
+                break
             except TimeoutError:
                 continue
         self._listening.cancel()

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 
+from curc_llm.engine.patience import within
 from curc_llm.engine.rank_log import LABEL
 from curc_llm.errors import EngineError
 from curc_llm.job.pulse import WORD
@@ -127,8 +128,7 @@ class NodeWatch:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(END_S):
-                    await self._process.wait()
+                await within(END_S, self._process.wait())
             if self._process.returncode is None:
                 self._process.kill()
         if self._listening is not None:

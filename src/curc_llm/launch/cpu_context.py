@@ -16,18 +16,21 @@ USABLE_SHARE = 0.95
 CLEAN_TOKENS = 1024
 
 
-def limit_context(plan: Plan, is_asked: bool, environ: Mapping[str, str] | None = None) -> Plan:
+def limit_context(
+    plan: Plan, is_asked: bool, environ: Mapping[str, str] | None = None, *, num_engines: int = 1
+) -> Plan:
     """The plan with no more context than the KV cache of a session without GPU holds.
 
     Args:
         plan: one that fits into the host's memory.
         is_asked: True when a person named the context: then it isn't lowered but refused.
         environ: the environment, where VLLM_CPU_KVCACHE_SPACE may say the cache's size in GiB.
+        num_engines: of the session, which share the memory.
 
     Raises:
         ModelDoesNotFitError: the context that was asked for doesn't fit.
     """
-    cache_gib = _cache_gib(os.environ if environ is None else environ)
+    cache_gib = cpu_cache_gib(os.environ if environ is None else environ, num_engines)
     per_token, tokens = plan.kv_bytes_per_token, plan.max_model_len
     if not per_token or tokens is None:
         return plan
@@ -46,6 +49,15 @@ def limit_context(plan: Plan, is_asked: bool, environ: Mapping[str, str] | None 
     return plan.model_copy(update={"max_model_len": clean, "vllm_fields": fields})
 
 
-def _cache_gib(environ: Mapping[str, str]) -> float:
+def cpu_cache_gib(environ: Mapping[str, str], num_engines: int, *, is_toy: bool = False) -> float:
+    """GiB of KV cache that each engine of a session without GPU gets.
+
+    Args:
+        environ: the environment, where VLLM_CPU_KVCACHE_SPACE may say it.
+        num_engines: of the session.
+        is_toy: True for the bundled model.
+    """
     text = environ.get("VLLM_CPU_KVCACHE_SPACE", "")
-    return float(text) if text.replace(".", "", 1).isdigit() else float(choose_cpu_kv_cache_gib())
+    if text.replace(".", "", 1).isdigit():
+        return float(text)
+    return float(choose_cpu_kv_cache_gib(num_engines=num_engines, is_toy=is_toy))

@@ -40,6 +40,12 @@ class Planned:
     site: str = ""
     facts_digest: str = ""
 
+    def weights_gib(self, replicas: int) -> tuple[float, ...]:
+        """GiB of weights of each engine, the replicas of a model together; 0 where nobody knows."""
+        plans = [origin.plan for origin in self.origins]
+        each = [(plan.weights_gib or 0.0) if plan is not None else 0.0 for plan in plans]
+        return tuple(gib for gib in each for _ in range(replicas))
+
 
 def plan_engines(
     settings: Settings,
@@ -48,6 +54,7 @@ def plan_engines(
     *,
     device: Literal["cuda", "cpu"],
     time_h: float | None = None,
+    replicas: int = 1,
 ) -> Planned:
     """Plans each model of a session for this machine.
 
@@ -60,6 +67,7 @@ def plan_engines(
         given: values from the command line by name; None means not given.
         device: what it will run on.
         time_h: wall time in hours.
+        replicas: engines of each model.
 
     Raises:
         ModelDoesNotFitError: one can't work here; the remedy names the nearest that can.
@@ -81,7 +89,8 @@ def plan_engines(
         if plan is not None:
             check_code(settings, name, plan)
             if device == "cpu":
-                plan = limit_context(plan, is_asked=request.max_model_len is not None)
+                is_asked = request.max_model_len is not None
+                plan = limit_context(plan, is_asked, num_engines=len(models) * replicas)
             told += plan.warnings if device == "cuda" else ()
         origins.append(Origin(wanted=name, request=request, plan=plan))
         notes += [f"{name}: {text}" for text in told]

@@ -108,7 +108,7 @@ def _plan(
     tries = [given, {**given, "num_gpus": None}] if given.get("num_gpus") else [given]
     for last, asked in enumerate(tries, start=1):
         try:
-            planned = plan_engines(settings, [wanted], asked, device=spec.device)
+            planned = plan_engines(settings, [wanted], asked, device=spec.device, replicas=len(spec.engines))
         except ModelDoesNotFitError as error:
             if last == len(tries):
                 raise ModelDoesNotFitError(error.message, SEE_WHAT_FITS) from error
