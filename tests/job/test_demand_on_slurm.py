@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from http.client import HTTPConnection, HTTPResponse
+from contextlib import closing
+from http.client import HTTPConnection, HTTPMessage
 
 import psutil
 import pytest
@@ -152,22 +153,27 @@ def check_that_the_old_page_leads_to_the_new_one(login: Login, name: str, heir: 
     """Logs in at the old address, asks for the way as its page does, and goes it."""
     secret = login.paths(name).login_secret.read_text().strip()
     token = make_token(secret, "login", "owner", time.time(), 60)
-    cookie = post(login, name, "/login", {}, f"token={token}").headers["set-cookie"].split(";")[0]
+    _, headers, _ = post(login, name, "/login", {}, f"token={token}")
+    cookie = headers["set-cookie"].split(";")[0]
     here = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
-    told = json.loads(post(login, name, "/successor", here, "").read())
+    told = json.loads(post(login, name, "/successor", here, "")[2])
     root = (read(login, heir).base_url or "").removesuffix("/v1")
     assert (told["session_id"], told["link"].partition("#")[0]) == (heir, f"{root}/login")
-    reply = post(login, heir, "/login", {}, told["link"].partition("#")[2])
-    assert (reply.status, reply.headers["location"]) == (303, "/chat/")
+    status, headers, _ = post(login, heir, "/login", {}, told["link"].partition("#")[2])
+    assert (status, headers["location"]) == (303, "/chat/")
 
 
-def post(login: Login, name: str, path: str, headers: dict[str, str], body: str) -> HTTPResponse:
+def post(
+    login: Login, name: str, path: str, headers: dict[str, str], body: str
+) -> tuple[int, HTTPMessage, bytes]:
+    """Status, headers and body of what a session's gateway answers."""
     record = read(login, name)
     addresses = {node.name: node.address for node in login.bed.ground.nodes}
-    connection = HTTPConnection(addresses[record.host], record.port, timeout=30)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", path, body.encode(), {**form, **headers})
-    return connection.getresponse()
+    with closing(HTTPConnection(addresses[record.host], record.port, timeout=30)) as connection:
+        connection.request("POST", path, body.encode(), {**form, **headers})
+        reply = connection.getresponse()
+        return reply.status, reply.headers, reply.read()
 
 
 def refuses(load: Load) -> bool:
