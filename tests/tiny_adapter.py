@@ -12,7 +12,13 @@ from curc_llm.spec import DEMO_MODEL_DIR
 
 
 def write_adapter(
-    folder: Path, *, rank: int = 4, hidden: int | None = None, seed: int = 1, **config: Any
+    folder: Path,
+    *,
+    rank: int = 4,
+    hidden: int | None = None,
+    num_layers: int | None = None,
+    seed: int = 1,
+    **config: Any,
 ) -> Path:
     """Writes an adapter as PEFT does: one that changes every layer's q_proj and v_proj.
 
@@ -20,6 +26,7 @@ def write_adapter(
         folder: where to; made.
         rank: of its matrices.
         hidden: inputs of the layers; the bundled model's when not given.
+        num_layers: that it changes; the bundled model's when not given.
         seed: of the random numbers.
         config: more fields of adapter_config.json.
     """
@@ -31,7 +38,7 @@ def write_adapter(
         "v_proj": shape["num_key_value_heads"] * shape["head_dim"],
     }
     tensors = {}
-    for layer in range(shape["num_hidden_layers"]):
+    for layer in range(num_layers or shape["num_hidden_layers"]):
         for name, out in outputs.items():
             stem = f"base_model.model.model.layers.{layer}.self_attn.{name}"
             tensors[f"{stem}.lora_A.weight"] = (rank, inputs)

@@ -14,6 +14,8 @@ from curc_llm.errors import AdapterError, ModelNotFoundError
 CACHED = re.compile(r"models--([^/]+?)--([^/]+)/snapshots/")
 # vLLM changes these only in models that say so themselves (`embedding_modules`): it judges them.
 LEFT_TO_VLLM = {"embed_tokens", "lm_head"}
+# The place of a layer in its name, such as 3 in `model.layers.3.self_attn.q_proj`.
+PLACE = re.compile(r"\.(\d+)\.")
 
 
 def list_names(*known: str) -> frozenset[str]:
@@ -78,8 +80,27 @@ def check_shapes(adapter: AdapterFolder, model: str, layers: Mapping[str, tuple[
             "Train it on this model, or serve the model that it was trained on.",
             code="adapter_wrong_base",
         )
+    theirs, own = _count_layers(layers), _count_layers(adapter.shapes)
+    if theirs and own > theirs:
+        raise AdapterError(
+            f"The adapter {adapter.folder} was made for another model than {model}: "
+            f"it changes {own} layers, the model has {theirs}.",
+            "Train it on this model, or serve the model that it was trained on.",
+            code="adapter_wrong_base",
+        )
     for tensor, shape in adapter.shapes.items():
         _check_one(adapter, model, tensor, shape, layers)
+
+
+def _count_layers(tensors: Iterable[str]) -> int:
+    """Layers of a model by its tensors' names: one more than the highest place; vLLM skips those it hasn't.
+
+    Example:
+        >>> _count_layers(["model.layers.3.self_attn.q_proj.weight", "lm_head.weight"])
+        4
+    """
+    found = (PLACE.search(name) for name in tensors)
+    return max((int(place[1]) + 1 for place in found if place), default=0)
 
 
 def _check_one(
