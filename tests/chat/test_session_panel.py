@@ -222,3 +222,17 @@ def test_a_session_that_is_over_isnt_well_whatever_its_engine_last_said(status: 
     snapshot = make_snapshot(status=status)
     assert not is_ready(snapshot, "curc-guide")
     assert make_status_line(snapshot, "curc-guide") == "ended"
+
+
+def test_a_session_that_has_handed_over_offers_its_owner_the_other_page() -> None:
+    moved = make_snapshot(successor="slurm-next", ends_at=NOW + 300, engines=[ready(phase="failed")])
+    banner = banner_of(moved)
+    assert banner.title == "The session goes on as slurm-next."
+    assert "this page works for 5 min." in banner.detail
+    assert "Go to its page" in render_banner(banner, is_owner=True)
+    assert "Go to its page" not in render_banner(banner)
+    reason = {"code": "handed_over", "message": "The session goes on as slurm-next.", "remedy": "Ask."}
+    over = banner_of(make_snapshot(successor="slurm-next", status="ended", reason=reason))
+    assert over.title == "The session goes on as slurm-next."
+    assert over.can_move
+    assert not over.again

@@ -76,6 +76,17 @@ def test_the_key_is_hidden_until_asked_for(page: Page, site: FakeGateway) -> Non
     wait_for_clipboard(page, lambda text: text == KEY)
 
 
+def test_a_session_that_has_handed_over_leads_to_the_next_ones_page(page: Page, site: FakeGateway) -> None:
+    after = {"session_id": "slurm-next", "job_id": "78", "phase": "ready", "is_done": True}
+    site.record = make_record(successor="slurm-next", hand_over=after, ends_at=time.time() + 280)
+    banner = page.locator(".curc-banner")
+    expect(banner).to_contain_text("The session goes on as slurm-next.")
+    show_session(page, site)
+    expect(page.locator("#curc-session").get_by_role("row", name="Goes on as")).to_contain_text("slurm-next")
+    banner.get_by_role("button", name="Go to its page").click()
+    page.wait_for_url("**/chat/?next=1**")
+
+
 def test_the_endpoint_is_copied(page: Page, site: FakeGateway) -> None:
     site.record = make_record(base_url=BASE_URL)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

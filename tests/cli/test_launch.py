@@ -393,6 +393,26 @@ def test_a_chat_and_an_embedding_model_are_one_job_on_one_gpu(
     assert [engine["runner"] for engine in spec["engines"]] == ["generate", "pooling"]
 
 
+def test_replicas_are_one_job_with_the_gpus_of_all(run: Run, slurm: FakeSlurm, state_dir: Path) -> None:
+    words = ("launch", "qwen3-8b", "--gpu", "l40", "--hours", "2", "--replicas")
+    result = run(*words, "3")
+    assert result.exit_code == 0, result.stderr
+    assert "l40:3, al40 (gpu-normal) at CURC Alpine" in result.stdout
+    assert "3 replicas of qwen3-8b" in result.stdout
+    assert "--gres=gpu:l40:3" in slurm.called("sbatch")[0]
+    folder = sessions(state_dir)[0]
+    spec = json.loads((folder / "spec.json").read_text())
+    assert [engine["device_ids"] for engine in spec["engines"]] == [[0], [1], [2]]
+    assert {engine["served_model_name"] for engine in spec["engines"]} == {"qwen3-8b"}
+    assert run("repeat", folder.name).exit_code == 0
+    assert "--gres=gpu:l40:3" in slurm.called("sbatch")[1]
+    refused = run(*words, "4")
+    assert refused.exit_code == 3
+    assert "4 replicas with 1 x l40 each need 4 GPUs on one node of al40" in refused.stderr
+    assert "curc-llm launch qwen3-8b --gpu l40 --num-gpus 1 --replicas 3" in refused.stderr
+    assert len(slurm.called("sbatch")) == 2
+
+
 def test_two_models_that_dont_fit_are_refused_with_launches_that_do(
     run: Run, slurm: FakeSlurm, state_dir: Path
 ) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from curc_llm.session.record import SessionStatus, Trouble
+from curc_llm.session.preflight import PreflightReport
+from curc_llm.session.record import AdapterRecord, SessionStatus, Trouble
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 
@@ -67,6 +68,20 @@ def test_status_tells_phase_warnings_and_ends(run: Run, fake: FakeSession) -> No
     ):
         assert words in text
     assert json.loads(run("status", "--json").stdout)["engines"][0]["phase"] == "loading"
+
+
+def test_replicas_adapters_and_nodes_are_told_apart(run: Run, state_dir: Path) -> None:
+    adapters = (AdapterRecord(name="sql", source="/p/sql"), AdapterRecord(name="style", source="me/style"))
+    with FakeSession(state_dir, models=("chat", "chat", "embed")) as fake:
+        engines = [engine.model_copy(update={"adapters": adapters}) for engine in fake.record.engines[:2]]
+        report = PreflightReport(seconds=1.0, nodes=("c1", "c2"))
+        fake.change(engines=(*engines, fake.record.engines[2]), preflight=report, host="c1")
+        assert "2 x chat, embed" in run("ls").stdout
+        text = run("status").stdout
+    shown = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
+    assert [row[1] for row in shown if row[0] == "Model"] == ["chat: ready", "chat@2: ready", "embed: ready"]
+    assert ["Adapters", "sql, style"] in shown
+    assert next(row[1] for row in shown if row[0] == "Host").endswith("; with c2")
 
 
 def test_status_of_an_ended_session_tells_its_reason(run: Run, fake: FakeSession) -> None:

@@ -323,6 +323,9 @@ class FakeGateway:
             }
             if (method, path) == ("POST", "/key"):
                 await _send_json(writer, 200, {"key": KEY})
+            elif (method, path) == ("POST", "/successor"):
+                told = {"session_id": "slurm-next", "link": f"{prefix}/chat/?next=1#token=t"}
+                await _send_json(writer, 200, told)
             elif path.startswith("/chat"):
                 await self._relay(reader, writer, _render_request(method, path, headers, body))
             else:

@@ -6,11 +6,15 @@ import json
 import os
 import signal
 import threading
+import time
+from contextlib import closing
+from http.client import HTTPConnection, HTTPMessage
 
 import psutil
 import pytest
 
 from curc_llm.session.demand import ReplicaRecord, ScaleRecord
+from curc_llm.session.login import make_token
 from curc_llm.session.record import SessionRecord
 from tests.launch.test_on_slurm import check_nothing_is_left, launch, resume
 from tests.testbed.bed import Bed
@@ -133,6 +137,7 @@ def test_a_session_hands_over_under_load_and_its_name_leads_on(anna: Login) -> N
     assert shown.stdout.startswith(heir)
     assert f"Session {name} goes on as {heir}." in shown.stderr
     assert anna.ask_json("endpoint")["session_id"] == heir  # the only one that can be meant
+    check_that_the_old_page_leads_to_the_new_one(anna, name, heir)
     stays.key = key
     assert "[DONE]" in stays.ask()
     anna.curc_llm("keys", "revoke", "lab", "-s", name)
@@ -142,6 +147,33 @@ def test_a_session_hands_over_under_load_and_its_name_leads_on(anna: Login) -> N
     assert anna.curc_llm("ask", "-s", name, "Hello").stdout.strip()
     anna.curc_llm("stop", name)
     check_nothing_is_left(anna, heir)
+
+
+def check_that_the_old_page_leads_to_the_new_one(login: Login, name: str, heir: str) -> None:
+    """Logs in at the old address, asks for the way as its page does, and goes it."""
+    secret = login.paths(name).login_secret.read_text().strip()
+    token = make_token(secret, "login", "owner", time.time(), 60)
+    _, headers, _ = post(login, name, "/login", {}, f"token={token}")
+    cookie = headers["set-cookie"].split(";")[0]
+    here = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
+    told = json.loads(post(login, name, "/successor", here, "")[2])
+    root = (read(login, heir).base_url or "").removesuffix("/v1")
+    assert (told["session_id"], told["link"].partition("#")[0]) == (heir, f"{root}/login")
+    status, headers, _ = post(login, heir, "/login", {}, told["link"].partition("#")[2])
+    assert (status, headers["location"]) == (303, "/chat/")
+
+
+def post(
+    login: Login, name: str, path: str, headers: dict[str, str], body: str
+) -> tuple[int, HTTPMessage, bytes]:
+    """Status, headers and body of what a session's gateway answers."""
+    record = read(login, name)
+    addresses = {node.name: node.address for node in login.bed.ground.nodes}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with closing(HTTPConnection(addresses[record.host], record.port, timeout=30)) as connection:
+        connection.request("POST", path, body.encode(), {**form, **headers})
+        reply = connection.getresponse()
+        return reply.status, reply.headers, reply.read()
 
 
 def refuses(load: Load) -> bool:

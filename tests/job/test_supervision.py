@@ -49,6 +49,8 @@ def test_two_models_are_served_by_name(start_job: Start) -> None:
     job.wait_for(lambda r: r.port and all(e.ready_at for e in r.engines))
     assert {m["id"] for m in job.ask("/v1/models")[1]["data"]} == {"one", "two"}
     assert [job.chat(model)[1]["model"] for model in ("one", "two")] == ["one", "two"]
+    # What vLLM was started with, and what the gateway counts with.
+    assert [engine.max_num_seqs for engine in job.record.engines] == [16, 16]
 
 
 def test_a_killed_engine_comes_back_without_a_hand(start_job: Start) -> None:

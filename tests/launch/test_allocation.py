@@ -150,6 +150,25 @@ def test_two_models_are_planned_anew_together_on_other_gpus(
     assert "qwen3-32b and qwen3-embedding-0.6b run on" in made.notes[0]
 
 
+def test_replicas_are_kept_planned_anew_or_refused_together(
+    settings: Settings, alpine: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"gpu_type": "h200", "num_gpus": 1, "quantisation": "bf16", "replicas": 2}
+    spec = settle(launch(settings, alpine, "qwen3-32b", **asked))
+    assert [engine.device_ids for engine in spec.engines] == [(0,), (1,)]
+    on_a_node_with(monkeypatch, "cuda", tmp_path / "as-planned", *["NVIDIA H200, 143771, 9.0"] * 2)
+    assert fit_allocation(spec).spec == spec
+    on_a_node_with(monkeypatch, "cuda", tmp_path / "smaller", *[A100_40] * 4)
+    made = fit_allocation(spec)
+    assert [engine.device_ids for engine in made.spec.engines] == [(0, 1), (2, 3)]
+    assert "qwen3-32b in 2 replicas runs each on 2 x" in made.notes[0]
+    on_a_node_with(monkeypatch, "cuda", tmp_path / "too-few", *[A100_40] * 3)
+    with pytest.raises(
+        AllocationError, match=r"2 replicas with . x a100-40gb-sxm each need . GPUs on one node"
+    ):
+        fit_allocation(spec)
+
+
 def test_two_models_that_no_longer_fit_end_with_what_was_got(
     settings: Settings, alpine: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

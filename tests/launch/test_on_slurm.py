@@ -32,6 +32,12 @@ def launch(login: Login, *options: str) -> str:
     return str(login.ask_json("launch", "demo", "--hours", "1", "--wait", *options)["session_id"])
 
 
+def phases(login: Login, session_id: str) -> list[str]:
+    """What each engine of a session is doing."""
+    record = login.record(session_id)
+    return [engine.phase for engine in record.engines] if record is not None else []
+
+
 def check_nothing_is_left(login: Login, session_id: str, within_s: float = 10) -> None:
     login.wait_until(lambda: not login.processes(), within_s, f"the end of {login.processes()}")
     left = {path.name for path in login.paths(session_id).root.iterdir()}
@@ -64,12 +70,15 @@ def test_a_launch_is_ready_answers_and_stops_without_a_trace(anna: Login) -> Non
     assert "COMPLETED" in anna.run("sacct", "-X", "-n", "-j", name[2], "-o", "state").stdout
 
 
-def test_a_repeat_is_another_session_with_the_same_request(anna: Login) -> None:
-    first = launch(anna, "--idle-stop-min", "9")
+def test_replicas_share_a_job_of_which_a_repeat_is_another_with_the_same_request(anna: Login) -> None:
+    first = launch(anna, "--idle-stop-min", "9", "--gpu", "l40", "--replicas", "2")
     anna.curc_llm("stop", first)
     again = anna.ask_json("repeat", first, "--wait")["session_id"]
     assert again != first
-    assert anna.status(again)["status"] == "ready"
+    anna.wait_until(lambda: phases(anna, again) == ["ready"] * 2, 60, "both replicas")
+    assert anna.run("squeue", "--me", "--noheader", "--format=%b").stdout.split() == ["gres:gpu:l40:2"]
+    assert anna.curc_llm("ask", "-s", again, "Hello").stdout.strip()
+    assert {engine["served_model_name"] for engine in anna.status(again)["engines"]} == {"curc-guide"}
 
 
 @pytest.mark.parametrize("how", ["scancel", "kill guard", "kill all"])

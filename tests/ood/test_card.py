@@ -13,6 +13,7 @@ import pytest
 
 from curc_llm.engine.causes_memory import MORE_MEMORY
 from curc_llm.session.files import write_json
+from curc_llm.session.login import check_token, make_login_secret
 from tests.ood.card_bench import Card, make_engine, make_record
 from tests.ood.ruby import ROOT
 from tests.ood.template_bench import make_app
@@ -465,3 +466,45 @@ def test_no_secret_is_in_a_staged_file(card: Card) -> None:
 def test_no_data_notice_is_shown_where_the_centre_has_none(tmp_path: Path) -> None:
     card = Card(tmp_path, make_app(tmp_path / "app", data_notice=""))
     assert "Your data" not in read(card, "info", "queued").text
+
+
+def hand_over_to_next(card: Card, **changes: Any) -> Path:
+    """A session that went on in another job, whose folder is returned."""
+    after = card.session.parent / "slurm-next"
+    after.mkdir(mode=0o700, parents=True, exist_ok=True)
+    url = "http://c3gpu-a9-u30-1:41234/v1"
+    own = {"session_id": "slurm-next", "host": "c3gpu-a9-u30-1", "port": 41234, "base_url": url}
+    write_json(after / "session.json", make_record(**{"status": "ready", **own, **changes}).to_json())
+    make_login_secret(after / "login.key")
+    return after
+
+
+@pytest.mark.parametrize("state", ["running", "completed"])
+def test_a_session_that_has_handed_over_leads_to_the_next_one(card: Card, state: str) -> None:
+    reason = {"code": "handed_over", "message": "The session goes on as slurm-next.", "remedy": "Ask there."}
+    over = {"status": "ended", "reason": reason, "ended_at": time.time()} if state == "completed" else {}
+    warning = "This session goes on as slurm-next: this address leads there until it ends."
+    ready = {"status": "ready", "engines": (make_engine(**READY),), "warnings": (warning,)}
+    card.begin(make_record(**{**ready, "successor": "slurm-next", **over}))
+    after = hand_over_to_next(card)
+    page = ended(card) if state == "completed" else read(card, "info", "running")
+    assert page.text.count("goes on as slurm-next") == 1
+    assert "failed" not in page.text
+    assert "http://c3gpu-a9-u30-1:41234/v1" in page.text
+    assert page.find("form")["action"] == "/node/c3gpu-a9-u30-1/41234/login"
+    secret = (after / "login.key").read_text().strip()
+    assert check_token(secret, "login", str(page.find("input", name="token")["value"]), time.time())
+
+
+def test_a_successor_that_waits_or_has_ended_has_no_door(card: Card) -> None:
+    ready = {"status": "ready", "engines": (make_engine(**READY),)}
+    card.begin(make_record(**ready, successor="slurm-next"))
+    hand_over_to_next(card, port=None, base_url=None)
+    assert "waits in Slurm's queue" in read(card, "info", "running").text
+    hand_over_to_next(card, status="ended")
+    page = read(card, "info", "running")
+    assert "That one has ended too." in page.text
+    assert "form" not in [tag for tag, _ in page.tags]
+    coming = {"session_id": "slurm-next", "job_id": "78", "phase": "queued"}
+    card.begin(make_record(**ready, hand_over=coming))
+    assert "Goes on asslurm-next (queued)" in read(card, "info", "running").text

@@ -135,6 +135,9 @@ def test_the_form_of_the_other_site_offers_its_own_gpus_over_nodes_too_and_hours
         f"h100-x{n}"
         for n in (1, 2, 3, 4, 8, 12, 16)  # up to the four nodes of portal.yml
     ]
+    titles = [title for title, *_ in form["attributes"]["llm_gpus"]["options"]]
+    assert titles[3] == "4 × H100 94 GB SXM (HBM2e)"
+    assert titles[4] == "8 × H100 94 GB SXM (HBM2e) on 2 nodes"
     assert form["attributes"]["bc_num_hours"]["max"] == 168
     assert form["cluster"] == "capella"
 

@@ -21,9 +21,15 @@ module CurcLlm
       "#{gpu_name.downcase.gsub(/[^a-z0-9]+/, '-')}-x#{count}"
     end
 
-    # For people: "2 × A100 80 GB PCIe".
+    # For people: "2 × A100 80 GB PCIe", "8 × H100 94 GB SXM on 2 nodes".
     def title
-      "#{count} × #{kind}"
+      nodes > 1 ? "#{count} × #{kind} on #{nodes} nodes" : "#{count} × #{kind}"
+    end
+
+    # Nodes that have so many; the planner takes the fewest.
+    def nodes
+      on_one = gpu['gpus_per_node'].to_i
+      on_one.positive? ? (count.to_f / on_one).ceil : 1
     end
 
     # The kind of GPU without what only sellers say.

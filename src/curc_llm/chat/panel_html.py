@@ -40,6 +40,11 @@ def _render_way_on(banner: Banner) -> str:
         click = f'data-curc-do="restart" data-curc-value="{escape_line(banner.model)}"'
         button = f'<button type="button" class="curc-banner-button" {click}>Start the model again</button>'
         return f'<div class="curc-banner-do">{button}</div>'
+    if banner.can_move:
+        button = (
+            '<button type="button" class="curc-banner-button" data-curc-act="move">Go to its page</button>'
+        )
+        return f'<div class="curc-banner-do">{button}</div>'
     if not banner.again:
         return ""
     command = escape_line(banner.again)

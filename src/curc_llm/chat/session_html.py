@@ -72,6 +72,8 @@ def _list_rows(view: SessionView, record: SessionRecord) -> Iterable[tuple[str, 
         length = f", context of {engine.max_model_len:,} tokens" if engine.max_model_len else ""
         yield "Model", f"{engine.served_model_name}{length}"
     yield "Runs on", f"{record.host}{f', job {record.slurm_job_id}' if record.slurm_job_id else ''}"
+    if (after := record.hand_over) is not None and after.session_id:
+        yield "Goes on as", after.session_id if after.is_done else f"{after.session_id} ({after.phase.value})"
     if record.ends_at is not None and not record.status.is_over:
         yield "Time left", render_rough_duration(record.ends_at - snapshot.now)
     if record.idle_stop_at is not None and not record.status.is_over:

@@ -41,6 +41,7 @@ class Banner:
         model: served name of the model that it is about.
         again: the command that launches the session again, once it is over.
         is_job: the session is a job of Slurm, which the portal can launch again too.
+        can_move: True when a click leads to the page of the session that has taken over.
         closes_as: what tells it from another one of its kind, when a person may close it; else empty.
     """
 
@@ -53,6 +54,7 @@ class Banner:
     model: str = ""
     again: str = ""
     is_job: bool = False
+    can_move: bool = False
     closes_as: str = ""
 
 
@@ -72,7 +74,8 @@ def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
         return _make_end(record)
     engine = snapshot.engine(model)
     return (
-        _make_swap(engine)
+        _make_moved(record, snapshot.now)
+        or _make_swap(engine)
         or _make_engine_banner(record, engine, snapshot.now)
         or _make_ending(record, snapshot.now)
         or _make_restarted(engine, snapshot.now)
@@ -158,6 +161,8 @@ START_AGAIN = "Start a new session to go on."
 
 def _make_end(record: SessionRecord) -> Banner:
     reason = record.reason
+    if record.successor and reason is not None:
+        return Banner("warning", reason.message, MOVED, can_move=True)
     level = "warning" if record.status is SessionStatus.ENDED else "trouble"
     title = "The session has ended." if reason is None else f"The session has ended. {reason.message}"
     remedy = START_AGAIN if reason is None else reason.remedy or START_AGAIN
@@ -223,6 +228,18 @@ def _make_swap(engine: EngineRecord | None) -> Banner | None:
         failed = f"{swap.to_model} could not start; {old} is started again: {phase}"
         return Banner("warning", failed, WRITE_NOW, -1.0)
     return Banner("busy", f"{title}: {phase}", WRITE_NOW, -1.0)
+
+
+MOVED = "Your chats are there, and keys go on working."
+
+
+def _make_moved(record: SessionRecord, now: float) -> Banner | None:
+    """Another session has taken over: this page still works, through it, until its own job ends."""
+    if not record.successor:
+        return None
+    left = f" for {render_rough_duration(record.ends_at - now)}" if record.ends_at else " until it ends"
+    detail = f"It answers you already; this page works{left}. {MOVED}"
+    return Banner("warning", f"The session goes on as {record.successor}.", detail, can_move=True)
 
 
 def _make_ending(record: SessionRecord, now: float) -> Banner | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ def _row(found: FoundSession, *, has_job: bool) -> list[str]:
     from curc_llm.client.progress import render_duration
 
     record = found.record
-    models = ", ".join(engine.served_model_name for engine in record.models)
+    counts = Counter(engine.served_model_name for engine in record.engines)
+    models = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in counts.items())
     age = render_duration((record.ended_at or time.time()) - record.started_at)
     job = [record.slurm_job_id or "-"] if has_job else []
     place = [record.host or "-", age, record.base_url or "-"]

@@ -12,7 +12,7 @@ import click
 from curc_llm.cli.options import check_site, load, verb_options
 from curc_llm.cli.output import Output
 from curc_llm.cli.wall_time import WallTime
-from curc_llm.plan.request import MOST_SEED
+from curc_llm.plan.request import MOST_REPLICAS, MOST_SEED
 from curc_llm.settings import KvCacheDtype
 
 if TYPE_CHECKING:
@@ -27,8 +27,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--embed", metavar="MODEL", help="An embedding model to serve beside it in the same job."),
     click.option("--gpu", "gpu_type", metavar="TYPE", help="GPU type, as `curc-llm gpus` lists them."),
-    click.option("--num-gpus", type=COUNT, help="GPUs of the whole launch."),
+    click.option("--num-gpus", type=COUNT, help="GPUs of the whole launch; with --replicas, of each."),
     click.option("--num-nodes", type=COUNT, help="Nodes."),
+    click.option(
+        "--replicas",
+        type=click.IntRange(1, MOST_REPLICAS),
+        help="Engines of the model on one node, each with its own GPUs, behind one name.",
+    ),
     click.option("--hours", type=WallTime(), help="Wall time: hours, or as Slurm writes it (04:00:00)."),
     click.option("--max-model-len", type=click.IntRange(min=16), help="Context in tokens."),
     click.option("--max-num-seqs", type=COUNT, help="Requests that run at once."),

@@ -53,6 +53,7 @@ MORE = (
     "decode_tokens_per_s",
     "unverified",
     "device_ids",
+    "replicas",
 )
 
 

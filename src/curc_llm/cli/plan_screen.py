@@ -105,7 +105,7 @@ def render_request(plan: Plan, site: Site) -> str:
         "ntasks": nodes,
         "cpus-per-task": plan.cpus,
         "mem": f"{plan.memory_gib}G",
-        "gres": f"{gres}:{(plan.num_gpus or 1) // nodes}",
+        "gres": f"{gres}:{(plan.num_gpus or 1) * plan.replicas // nodes}",
         "time": f"{minutes // 60:02}:{minutes % 60:02}:00",
     }
     return " ".join(f"--{name}={shlex.quote(str(value))}" for name, value in options.items() if value != "")
@@ -113,7 +113,8 @@ def render_request(plan: Plan, site: Site) -> str:
 
 def _render_head(plan: Plan, site: Site, width: int) -> str:
     if plan.fits:
-        return f"{plan.title} on {plan.num_gpus} x {plan.gpu_type} at {site.title}: fits"
+        what = f"{plan.replicas} x {plan.title}, each" if plan.replicas > 1 else plan.title
+        return f"{what} on {plan.num_gpus} x {plan.gpu_type} at {site.title}: fits"
     return _wrap(f"This can't work: {plan.reason}", width)
 
 
@@ -124,7 +125,8 @@ def _fitting_pairs(plan: Plan, site: Site, width: int) -> Iterator[Pair]:
     yield "GPUs", _describe_gpus(plan)
     if plan.memory is not None:
         yield "Memory", render_bar(plan.memory, _bar_columns(width), bool(plan.kv_cache_tokens))
-    yield "Context", _describe_context(plan)
+    more = "; of each replica" if plan.replicas > 1 else ""
+    yield "Context", _describe_context(plan) + more
     for other in plan.beside:
         yield "Embeddings", _describe_beside(plan, other)
     ready = f"ready after about {_minutes(plan.load_time_s or 0)}"
@@ -163,9 +165,9 @@ def _describe_gpus(plan: Plan) -> str:
         "data": plan.data_parallel_size,
     }
     spread = ", ".join(f"{name} parallel {size}" for name, size in sizes.items() if (size or 1) > 1)
-    return f"{plan.num_gpus} x {plan.gpu_type} on {nodes} of {plan.partition}" + (
-        f", {spread}" if spread else ""
-    )
+    parts = [f"{(plan.num_gpus or 0) * plan.replicas} x {plan.gpu_type} on {nodes} of {plan.partition}"]
+    parts += [f"{plan.replicas} replicas with {plan.num_gpus} each"] if plan.replicas > 1 else []
+    return ", ".join([*parts, *([spread] if spread else [])])
 
 
 def _describe_context(plan: Plan) -> str:

@@ -58,15 +58,12 @@ def _show(record: SessionRecord, output: Output) -> None:
 
 def render_status(record: SessionRecord, now: float) -> str:
     """The record for people."""
-    from curc_llm.client.progress import render_duration, render_engine
+    from curc_llm.client.progress import render_duration
 
     if record.status.is_over:
         now = record.ended_at or record.heartbeat_at  # nothing has gone on since
     pairs = [("Status", str(record.status)), *_reason(record)]
-    for engine in record.engines:
-        pairs.append(("Model", render_engine(engine, now)))
-        if engine.trouble is not None:
-            pairs.append(("", f"{engine.trouble.message} {engine.trouble.remedy}"))
+    pairs += _engines(record, now)
     if record.scale is not None:
         from curc_llm.cli.scale import summarise_scale
 
@@ -80,7 +77,7 @@ def render_status(record: SessionRecord, now: float) -> str:
     if record.slurm_job_id is not None:
         pairs.append(("Slurm job", record.slurm_job_id))
     if record.pid:
-        pairs.append(("Host", f"{record.host}, pid {record.pid}"))
+        pairs.append(("Host", f"{record.host}, pid {record.pid}{_other_nodes(record)}"))
     began = ("Ran" if record.status.is_over else "Running") if record.pid else "Submitted"
     pairs.append((began, render_duration(now - record.started_at)))
     pairs += [(name, f"in {render_duration(at - now)}") for name, at in _ends(record) if at is not None]
@@ -88,6 +85,25 @@ def render_status(record: SessionRecord, now: float) -> str:
         pairs.append(("Endpoint", record.base_url))
     pairs += [("Warning", warning) for warning in record.warnings]
     return f"{record.session_id}\n{render_pairs(pairs)}"
+
+
+def _engines(record: SessionRecord, now: float) -> list[tuple[str, str]]:
+    from curc_llm.client.progress import render_engines
+
+    pairs = []
+    for engine, told in zip(record.engines, render_engines(record, now), strict=True):
+        pairs.append(("Model", told))
+        if engine.trouble is not None:
+            pairs.append(("", f"{engine.trouble.message} {engine.trouble.remedy}"))
+    adapters = dict.fromkeys(one.name for engine in record.engines for one in engine.adapters)
+    return [*pairs, ("Adapters", ", ".join(adapters))] if adapters else pairs
+
+
+def _other_nodes(record: SessionRecord) -> str:
+    """The further nodes of the job, which the look at all of them has named."""
+    nodes = record.preflight.nodes if record.preflight is not None else ()
+    others = [node for node in nodes if node != record.host]
+    return f"; with {', '.join(others)}" if len(nodes) > 1 and others else ""
 
 
 def _hand_over(record: SessionRecord, now: float) -> str:

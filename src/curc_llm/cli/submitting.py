@@ -113,6 +113,7 @@ def _pairs(spec: LaunchSpec, site: Site, plan: Plan | None) -> list[tuple[str, s
     slurm = spec.slurm
     assert slurm is not None  # noqa: S101 - it was made for Slurm
     names = ", ".join(dict.fromkeys(engine.served_model_name for engine in spec.engines))
+    names = f"{plan.replicas} replicas of {names}" if plan is not None and plan.replicas > 1 else names
     where = f"{slurm.partition} ({slurm.qos})" if slurm.qos else slurm.partition
     what = slurm.gres.removeprefix("gpu:") or "no GPU"
     what = f"{slurm.nodes} nodes with {what} each" if slurm.nodes > 1 else what

@@ -7,6 +7,7 @@ import time
 from typing import IO, TYPE_CHECKING
 
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
+from curc_llm.spec import name_replicas
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -30,9 +31,15 @@ def render_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def render_engine(engine: EngineRecord, now: float) -> str:
+def render_engines(record: SessionRecord, now: float) -> list[str]:
+    """A session's engines, one after the other; replicas by the names that their logs have, `NAME@2`."""
+    names = name_replicas(engine.served_model_name for engine in record.engines)
+    return [render_engine(engine, now, name) for engine, name in zip(record.engines, names, strict=True)]
+
+
+def render_engine(engine: EngineRecord, now: float, name: str = "") -> str:
     """One engine's phase, for example `curc-guide: loading 40 % (1.2 of 3.0 GiB), 12 s of about 45 s`."""
-    parts = [f"{engine.served_model_name}: {engine.phase}"]
+    parts = [f"{name or engine.served_model_name}: {engine.phase}"]
     if engine.progress is not None and engine.phase is not EnginePhase.READY:
         parts.append(f"{engine.progress:.0%}".replace("%", " %"))
     if engine.detail:

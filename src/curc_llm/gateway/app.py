@@ -14,6 +14,7 @@ from curc_llm.gateway.keyring import KeyRing
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.login import Login, check_origin
 from curc_llm.gateway.management import Management
+from curc_llm.gateway.moving import Moving
 from curc_llm.gateway.pages import answer_fault_page
 from curc_llm.gateway.relay import EngineRelay
 from curc_llm.gateway.request import ClientGoneError, Request
@@ -82,8 +83,10 @@ class PublicApplication(Application):
         restarting: Restarting,
         demand: Demand,
         management: Management,
+        moving: Moving,
     ) -> None:
         super().__init__(body_s)
+        self._moving = moving
         self._management = management
         self._live = live
         self._demand = demand
@@ -154,9 +157,10 @@ class PublicApplication(Application):
             await self._service.answer_keep_going(request, visitor)
         elif path in OWNER_PATHS:
             await self._answer_owner(request, visitor)
-        elif path == "/key":
+        elif path in {"/key", "/successor"}:
             _require_method(request, {"POST"})  # which only the session's own page can do
-            await self._service.answer_key(request, visitor)
+            answer = self._service.answer_key if path == "/key" else self._moving.answer
+            await answer(request, visitor)
         elif not await self._management.answer(request, visitor):
             raise no_key_fault() if path.startswith("/v1/") else _not_found(path)
 

@@ -25,6 +25,7 @@ from curc_llm.gateway.logfile import JsonlFile, LogWriter
 from curc_llm.gateway.login import Login, UsedTokens
 from curc_llm.gateway.management import Management
 from curc_llm.gateway.metrics import Metrics
+from curc_llm.gateway.moving import Moving
 from curc_llm.gateway.orders import Orders
 from curc_llm.gateway.relay import EngineRelay, RelayParts
 from curc_llm.gateway.restarting import Restarting
@@ -83,7 +84,8 @@ class Gateway:
         management = Management(self._live, self._orders, audit)
         inside = (service, restarting)
         self.public = PublicApplication(
-            limits.body_s, self._live, gatekeeper, login, engines, chat, *inside, demand, management
+            *(limits.body_s, self._live, gatekeeper, login, engines, chat, *inside, demand, management),
+            Moving(paths.root, audit),
         )
         self.private = PrivateApplication(limits.body_s, engines, *inside, keyring, demand, management)
 

@@ -16,6 +16,7 @@ from curc_llm.engine.context import choose_context, read_context_limit
 from curc_llm.engine.diagnosis import diagnose
 from curc_llm.engine.download import run_download
 from curc_llm.engine.environment import EngineCaches, make_environment
+from curc_llm.engine.gpu_facts import read_gpus
 from curc_llm.engine.history import StartHistory
 from curc_llm.engine.host_memory import read_host_memory
 from curc_llm.engine.log import EngineLog
@@ -30,6 +31,7 @@ from curc_llm.engine.phases import PhaseReader
 from curc_llm.engine.probe import check_completion, check_health, read_context_length
 from curc_llm.engine.process import EngineProcess
 from curc_llm.engine.rank_log import diagnose_ranks
+from curc_llm.engine.slots import choose_num_seqs
 from curc_llm.errors import CurcLlmError
 from curc_llm.job.adapter_files import FoundAdapters, find_adapters, make_adapter_fields
 from curc_llm.job.board import Board
@@ -187,7 +189,7 @@ class EngineKeeper:
 
     @property
     def max_num_seqs(self) -> int:
-        """Requests that it works on at once, over all its copies; 0 when that is left to vLLM."""
+        """Requests that it works on at once, over all its copies; 0 before it is known."""
         return (self._engine.max_num_seqs or 0) * (self._engine.data_parallel_size or 1)
 
     def restart(self) -> bool:
@@ -231,6 +233,7 @@ class EngineKeeper:
         sees = read_takes_images(Path(model_path))
         self._show(phase=EnginePhase.ENVIRONMENT, max_model_len=context, takes_images=sees)
         self.socket.unlink(missing_ok=True)
+        await self._choose_slots()
         adapters = await self._find_adapters(Path(model_path))
         arguments = render_arguments(
             adapters.engine,
@@ -253,6 +256,14 @@ class EngineKeeper:
         return await EngineProcess.start(
             command, environment=await self._environment(), log=log, pass_fds=(self._liveness_fd,)
         )
+
+    async def _choose_slots(self) -> None:
+        """Settles how many requests it works on at once, which the gateway must know."""
+        device = self._spec.device
+        gpus = (await asyncio.to_thread(read_gpus, os.environ))[0] if device == "cuda" else ()
+        chosen = choose_num_seqs(self._engine, device, gpus)
+        self._engine = self._engine.model_copy(update={"max_num_seqs": chosen})
+        self._show(max_num_seqs=self.max_num_seqs)
 
     async def _find_adapters(self, model_folder: Path) -> FoundAdapters:
         """What is loaded with the model; an adapter that can't be is told of, and left out."""

@@ -101,7 +101,7 @@ class OtherSession:
                 id=f"{self.session_id}/{index}",
                 url=url,
                 key_file=str(self.paths.api_key),
-                max_num_seqs=_count_slots(self.spec, index),
+                max_num_seqs=engine.max_num_seqs or _count_slots(self.spec, index),
                 adapters=tuple(adapter.name for adapter in engine.adapters),
             )
             for index, engine in enumerate(self.record.engines)
@@ -146,7 +146,7 @@ class OtherSession:
 
 
 def _count_slots(spec: LaunchSpec, index: int) -> int:
-    """Requests that an engine works on at once, over all its copies; 0 when that is left to vLLM."""
+    """Requests that an engine works on at once, over all its copies, by its spec; 0 when that doesn't say."""
     if index >= len(spec.engines):
         return 0
     engine = spec.engines[index]

@@ -140,7 +140,7 @@ class ScaleKeeper:
     async def _measure(self) -> Load:
         own = await asyncio.gather(*(read_engine_waiting(path) for path in self._own_sockets()))
         theirs = sum(r.load.waiting for r in self._replicas if r.phase is OtherPhase.READY)
-        slots = max((e.max_num_seqs or 0 for e in self._jobs.spec.engines), default=0)
+        slots = max((engine.max_num_seqs for engine in self._board.record.engines), default=0)
         waiting = self._activity.waiting + sum(own) + theirs
         return Load(waiting, self._activity.running, slots)
 

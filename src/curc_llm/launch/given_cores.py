@@ -45,5 +45,6 @@ def _with_cost(plan: Plan, site: Site, cpus: int) -> Plan:
     except CurcLlmError:
         return plan
     cores = cpus * (plan.num_nodes or 1)
-    rate = su_per_h(site.billing, site.qos.get(plan.qos), gpu, num_gpus=plan.num_gpus or 0, cores=cores)
+    num_gpus = (plan.num_gpus or 0) * plan.replicas
+    rate = su_per_h(site.billing, site.qos.get(plan.qos), gpu, num_gpus=num_gpus, cores=cores)
     return plan.model_copy(update={"cpus": cpus, "su_per_h": rate, "su_total": rate * (plan.hours or 0)})

@@ -15,6 +15,7 @@ from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings, load_settings
 from curc_llm.sites.load import LOCAL
 from curc_llm.spec import EngineSpec, Origin, place_engine, planned_fields
+from curc_llm.spec.replicas import make_replicas
 
 
 def plan_all_again(
@@ -37,7 +38,7 @@ def plan_all_again(
     while len(fitted) < len(engines):
         place = len(fitted)
         plan = origins[place].plan
-        end = place + 1 + len(plan.beside if plan is not None else ())
+        end = place + (plan.replicas + len(plan.beside) if plan is not None else 1)
         some, told = _plan_group_again(tuple(engines[place:end]), origins[place], settings)
         fitted += some
         notes += told
@@ -67,7 +68,7 @@ def plan_again(
 def _plan_group_again(
     engines: tuple[EngineSpec, ...], origin: Origin, settings: Settings | None
 ) -> tuple[tuple[EngineSpec, ...], tuple[str, ...]]:
-    """Engines that one request asked for; the origin is the first one's."""
+    """Engines that one request asked for, replicas or two models; the origin is the first one's."""
     if origin.request is None or origin.plan is None:
         return engines, ()
     facts = _load_facts(settings)
@@ -83,8 +84,10 @@ def _plan_group_again(
             f"The job did not get what was planned ({planned}): {anew.reason}",
             "Launch it again; if it happens twice, tell your centre which node it was.",
         )
-    pairs = zip(engines, (anew, *anew.beside), strict=True)
+    pairs = zip(engines, (*[anew] * anew.replicas, *anew.beside), strict=True)
     changed = tuple(engine.model_copy(update=_changes(engine, plan)) for engine, plan in pairs)
+    if anew.replicas > 1:
+        changed = make_replicas(changed[:1], anew.replicas, "cuda")
     if anew.beside:
         changed = tuple(map(place_engine, changed, (anew, *anew.beside)))
     return changed, (_describe(engines, origin.plan, anew),)
@@ -92,8 +95,9 @@ def _plan_group_again(
 
 def _describe(engines: tuple[EngineSpec, ...], planned: Plan, anew: Plan) -> str:
     """What is different from what was planned, in a sentence."""
-    names = " and ".join(engine.served_model_name for engine in engines)
+    names = " and ".join(dict.fromkeys(engine.served_model_name for engine in engines))
     runs = "runs" if len(engines) == 1 else "run"
+    runs = f"in {anew.replicas} replicas runs each" if anew.replicas > 1 else runs
     return (
         f"{names} {runs} on {anew.num_gpus} x {anew.gpu_type} with a context of {anew.max_model_len:,} "
         f"tokens, not as planned on {planned.num_gpus} x {planned.gpu_type}."

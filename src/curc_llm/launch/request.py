@@ -115,6 +115,7 @@ def make_slurm_spec(
         bind_host=settings.bind_host or ALL_ADDRESSES,
         given={"max_model_len": asked.max_model_len, "seed": asked.seed} if is_demo(wanted) else None,
         origins=(Origin(wanted=wanted, request=asked, plan=plan), *others),
+        replicas=plan.replicas,
     )
     job = make_job_request(
         plan,
@@ -154,11 +155,15 @@ def _with_adapters(request: SessionRequest) -> PlanRequest:
 
 
 def _with_room(spec: LaunchSpec, request: SessionRequest) -> LaunchSpec:
-    """The spec with room for adapters in its first engine, as it was asked for."""
+    """The spec with room for adapters in its first engine and that one's replicas, as it was asked for."""
     asked = {"max_loras": request.max_loras, "max_lora_rank": request.max_lora_rank}
     told = {name: value for name, value in asked.items() if value is not None}
-    first, *others = spec.engines
-    return spec.model_copy(update={"engines": (first.model_copy(update=told), *others)})
+    name = spec.engines[0].served_model_name
+    engines = (
+        engine.model_copy(update=told) if engine.served_model_name == name else engine
+        for engine in spec.engines
+    )
+    return spec.model_copy(update={"engines": tuple(engines)})
 
 
 def make_repeated_spec(old: LaunchSpec, settings: Settings, facts: Facts | None = None) -> LaunchSpec:

@@ -9,6 +9,7 @@ from typing import Any
 
 from curc_llm.plan.plan import Alternative
 from curc_llm.plan.refusal import Refusal, count_gpus, count_hours, count_requests
+from curc_llm.plan.replicas import describe_replicas, fewer_replicas
 from curc_llm.plan.request import PlanRequest, all_gpus
 from curc_llm.plan.search import Found
 from curc_llm.plan.trial import round_down
@@ -44,6 +45,7 @@ _OPTIONS = {  # in the order of the command
     "gpu_type": "--gpu",
     "num_gpus": "--num-gpus",
     "num_nodes": "--num-nodes",
+    "replicas": "--replicas",
     "partition": "--partition",
     "qos": "--qos",
     "hours": "--hours",
@@ -159,6 +161,7 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
             yield (*online, {"quantisation": None})
         yield tuple(_more_gpus(request))
         yield (_ANY_COUNT, {**_ANY_COUNT, "quantisation": None})
+    yield tuple(fewer_replicas(request))
     yield (_ANY_LAYOUT,)
     yield (_ANY_TYPE,)
     yield ({**_ANYWHERE, "quantisation": request.quantisation}, _ANYWHERE)
@@ -235,7 +238,7 @@ def _exact(wanted: PlanRequest, launch: Found) -> Patch:
 def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
     """What is different from what was asked, in words."""
     gpus, layout = _describe_gpus(asked, exact, launch), _describe_layout(asked, launch)
-    parts = [*gpus, *layout, *_describe_weights(asked, launch)]
+    parts = [*describe_replicas(asked, exact), *gpus, *layout, *_describe_weights(asked, launch)]
     own = (launch.trial.wish.max_model_len, launch.trial.wish.max_num_seqs, launch.host.cpus)
     for (name, words), number in zip(_NUMBERS.items(), own, strict=True):
         old, new = getattr(asked, name), getattr(exact, name)

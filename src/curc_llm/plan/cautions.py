@@ -11,6 +11,7 @@ from curc_llm.plan.kv_cache_dtype import judge_kv_cache_dtype
 from curc_llm.plan.presets import find_preset
 from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.refusal import count_hours, count_requests
+from curc_llm.plan.replicas import count_replicas
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.search import Found
 from curc_llm.plan.trial import Trial
@@ -161,7 +162,8 @@ def _about_site(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[s
         yield f"The QoS {launch.term.name} is meant for tests, not for work."
     if not launch.host.holds_checkpoint:
         held = f"{launch.host.memory_gib} GiB of host memory"
-        yield f"Loading may take longer: the checkpoint isn't read ahead into {held}{_more_memory(launch)}."
+        remedy = _more_memory(launch, count_replicas(request))
+        yield f"Loading may take longer: the checkpoint isn't read ahead into {held}{remedy}."
     yield from _about_driver(offer.card, site.runtime.cuda_driver)
     link = offer.partition.node_link
     if launch.trial.num_nodes > 1 and link not in ("infiniband", "roce"):
@@ -174,13 +176,12 @@ def _about_site(request: PlanRequest, launch: Found, facts: Facts) -> Iterator[s
         )
 
 
-def _more_memory(launch: Found) -> str:
+def _more_memory(launch: Found, count: int) -> str:
     """How more cores would bring the memory, where they can."""
     trial = launch.trial
-    gpus_on_node = trial.num_gpus // trial.num_nodes
-    cores = cores_to_read_ahead(
-        trial.offer, gpus_on_node, checkpoint_bytes(trial.model.architecture, trial.choice.weights)
-    )
+    gpus_on_node = count * trial.num_gpus // trial.num_nodes
+    size = checkpoint_bytes(trial.model.architecture, trial.choice.weights)
+    cores = cores_to_read_ahead(trial.offer, gpus_on_node, size, count)
     return f" (--cpus-per-task {cores} brings enough)" if cores else ""
 
 

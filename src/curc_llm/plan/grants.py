@@ -10,6 +10,7 @@ from curc_llm.plan.host import explain_cores
 from curc_llm.plan.limits import Term, choose_term, explain_place, find_qos, nodes_for
 from curc_llm.plan.offer import Offer, find_offers
 from curc_llm.plan.refusal import Refusal
+from curc_llm.plan.replicas import count_replicas, explain_replicas
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.wants import Wants
 
@@ -20,7 +21,7 @@ class Grant:
 
     Args:
         offer: the GPU type.
-        num_gpus: of the whole job.
+        num_gpus: of the whole job, or of each replica.
         num_nodes: nodes that have them.
         term: QoS and hours.
     """
@@ -65,15 +66,18 @@ def list_grants(
 
 def _grant(offer: Offer, num_gpus: int, request: PlanRequest, wants: Wants, facts: Facts) -> Grant | Refusal:
     num_nodes = request.num_nodes or nodes_for(offer, num_gpus)
-    refusal = explain_place(facts.site, offer, num_gpus, request.num_nodes) or explain_cores(
-        offer, max(1, num_gpus // num_nodes), request.cpus_per_task
+    count = count_replicas(request)
+    refusal = (
+        explain_place(facts.site, offer, num_gpus, request.num_nodes)
+        or explain_replicas(facts.site, offer, num_gpus, request)
+        or explain_cores(offer, max(1, count * num_gpus // num_nodes), request.cpus_per_task)
     )
     if refusal is not None:
         return refusal
     term = choose_term(
         facts.site,
         offer,
-        num_gpus,
+        count * num_gpus,
         hours=request.hours,
         default_hours=wants.default_hours,
         wanted=request.qos,

@@ -117,9 +117,11 @@ def least_cores(offer: Offer, gpus_on_node: int, num_engines: int = 1) -> int:
     return min(max(working, with_memory), max_cores(offer, gpus_on_node))
 
 
-def cores_to_read_ahead(offer: Offer, gpus_on_node: int, weight_bytes: float) -> int | None:
+def cores_to_read_ahead(
+    offer: Offer, gpus_on_node: int, weight_bytes: float, num_engines: int = 1
+) -> int | None:
     """Cores of a node whose memory holds the whole checkpoint; None when the site doesn't give so many."""
-    reading_gib = _working_gib(gpus_on_node) + weight_bytes / GIB / PREFETCH_SHARE
+    reading_gib = _working_gib(gpus_on_node, num_engines) + weight_bytes / GIB / PREFETCH_SHARE
     cores = math.ceil(reading_gib / offer.partition.memory_per_core_gib)
     return cores if reading_gib <= max_memory_gib(offer, gpus_on_node) else None
 

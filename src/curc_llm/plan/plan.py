@@ -77,6 +77,9 @@ class Plan(Frozen):
             published.
         quantisation: as in PlanRequest, what was chosen.
         quantisation_use: `native`, `weight-only`, or empty for unquantised weights.
+        num_gpus: GPUs; of replicas, of each.
+        replicas: engines like this in the same job, each with GPUs of its own; cores, memory and cost are of
+            all of them.
         cpus, memory_gib: cores and host memory of each node that Slurm is asked for.
         weights_gib: of all GPUs of one replica together. kv_cache_gib: likewise.
         kv_bytes_per_token: of one request at full context, over all GPUs of one replica, without replication.
@@ -112,6 +115,7 @@ class Plan(Frozen):
     gpu_type: str = ""
     num_gpus: int | None = None
     num_nodes: int | None = None
+    replicas: int = 1
     cpus: int | None = None
     memory_gib: int | None = None
     hours: float | None = None

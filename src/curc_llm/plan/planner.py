@@ -22,6 +22,7 @@ from curc_llm.plan.plan import Alternative, Plan, Step
 from curc_llm.plan.presets import Preset, find_preset
 from curc_llm.plan.quantisation import use_of
 from curc_llm.plan.refusal import Refusal
+from curc_llm.plan.replicas import check_replicas, count_replicas
 from curc_llm.plan.request import MOST_SEED, PlanRequest
 from curc_llm.plan.search import Found, Search
 from curc_llm.plan.speed import load_time_s
@@ -106,6 +107,7 @@ def make_search(request: PlanRequest, facts: Facts) -> tuple[Search, PlanRequest
         ModelNotFoundError: the model is unknown; names the nearest.
         PlanError: a value makes no sense anywhere.
     """
+    check_replicas(request)
     preset = find_preset(request.preset, facts.presets)
     found = facts.find_model(request.model)
     name, model, named = found.name, found.model, found.weights
@@ -220,9 +222,10 @@ def _make_plan(
         vllm_fields=_vllm_fields(request, trial),
         warnings=make_warnings(request, found, facts, load_s),
         unverified=list_unverified(found),
-        why=_why(found, facts) if with_why else (),
+        why=_why(found, facts, count_replicas(request)) if with_why else (),
         device_ids=() if trial.beside is None or trial.is_shared else tuple(range(trial.num_gpus - 1)),
         beside=_plan_beside(search, request, found),
+        replicas=count_replicas(request),
         **_numbers(trial),
     )
 
@@ -332,21 +335,25 @@ def _vllm_fields(request: PlanRequest, trial: Trial) -> dict[str, str | int | fl
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _why(found: Found, facts: Facts) -> tuple[Step, ...]:
+def _why(found: Found, facts: Facts, count: int) -> tuple[Step, ...]:
     trial = found.trial
-    gpus_on_node = trial.num_gpus // trial.num_nodes
+    gpus_on_node = count * trial.num_gpus // trial.num_nodes
     checkpoint = checkpoint_bytes(trial.model.architecture, trial.choice.weights)
     return (
         *with_steps(trial).steps,
         *_steps_beside(trial),
         host_step(
-            trial.offer, gpus_on_node, checkpoint, found.host, num_engines=1 if trial.beside is None else 2
+            trial.offer,
+            gpus_on_node,
+            checkpoint,
+            found.host,
+            num_engines=count if trial.beside is None else 2,
         ),
         *cost_steps(
             facts.site.billing,
             found.term.qos,
             trial.offer.gpu,
-            num_gpus=trial.num_gpus,
+            num_gpus=count * trial.num_gpus,
             cores=found.host.cpus * trial.num_nodes,
             hours=found.term.hours,
         ),

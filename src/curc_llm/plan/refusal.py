@@ -23,6 +23,7 @@ Kind = Literal[
     "share",
     "kv_cache_dtype",
     "load",
+    "replicas",
 ]
 
 
@@ -48,6 +49,7 @@ MANY_REQUESTS = 1024  # beyond vLLM's own default for the largest GPUs
 # Of several refusals the one that came furthest says most.
 _STAGES: tuple[Kind, ...] = (
     "place",
+    "replicas",
     "qos",
     "nodes",
     "count",

@@ -17,6 +17,7 @@ MOST_SEED = 2**32 - 1  # numpy's, which vLLM seeds as well (vllm/utils/torch_uti
 
 # More than any machine has and any model reads; larger numbers aren't meant, and can't be counted with.
 MOST_GPUS = 100_000
+MOST_REPLICAS = 64
 MOST_REQUESTS = 1_000_000
 MOST_TOKENS = 1_000_000_000
 
@@ -30,7 +31,8 @@ class PlanRequest(Frozen):
         quantisation: a format of the catalogue (`fp8`, `awq-int4` …), or `online-fp8`: BF16 weights that vLLM
             turns into FP8 while it loads them.
         partition, gpu_type, qos, account: Slurm's words at the site.
-        num_gpus: of the whole launch, over all nodes and for all its models.
+        num_gpus: of the whole launch, over all nodes and for all its models; of replicas, of each.
+        replicas: engines of the model, on one node; None for one.
         num_nodes: nodes.
         hours: wall time in hours.
         preset: a name of presets.yml.
@@ -55,6 +57,7 @@ class PlanRequest(Frozen):
     account: str | None = Field(default=None, pattern=SLURM_NAME, max_length=128)
     num_gpus: int | None = Field(default=None, ge=1, le=MOST_GPUS)
     num_nodes: int | None = Field(default=None, ge=1, le=MOST_GPUS)
+    replicas: int | None = Field(default=None, ge=1, le=MOST_REPLICAS)
     hours: float | None = Field(default=None, gt=0)
     preset: str | None = None
     max_model_len: int | None = Field(default=None, ge=16, le=MOST_TOKENS)

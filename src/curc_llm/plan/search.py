@@ -29,6 +29,7 @@ from curc_llm.plan.refusal import (
     explain_weights,
     first_of,
 )
+from curc_llm.plan.replicas import count_replicas, refuse_replicas
 from curc_llm.plan.request import PlanRequest
 from curc_llm.plan.site_refusal import refuse_everywhere
 from curc_llm.plan.speed import load_time_s
@@ -98,12 +99,23 @@ class Search:
         refusals: list[Refusal] = []
         found = list(self._launches(request, refusals))
         if not found:
+            if count_replicas(request) > 1 and (told := self._explain_replicas(request)) is not None:
+                return told
             refusal = first_of(refusals)
             is_open = request.gpu_type is None and request.partition is None
             is_one_of_many = is_open and len(refusals) > 1 and len(self.facts.offers) > 1
             site, offers = self.facts.site, self.facts.offers
             return refuse_everywhere(refusals, request, site, offers) if is_one_of_many else refusal
         return choose_best(found, self.choices(request.quantisation), self.wants.preset)
+
+    def _explain_replicas(self, request: PlanRequest) -> Refusal | None:
+        """Why there aren't GPUs for so many replicas; why there are none for one where even that is so."""
+        alone = self.find(request.model_copy(update={"replicas": None}))
+        if not isinstance(alone, Found):
+            return alone
+        same = request.model_copy(update={"num_gpus": alone.trial.num_gpus})
+        _, refused = list_grants(alone.trial.offer, same, self.wants, self.facts)
+        return refuse_replicas(first_of(refused), request, self.facts.site) if refused else None
 
     def smallest(self, request: PlanRequest) -> Found | None:
         """The cheapest launch that fits at all, whatever its room and quality; None when there is none."""
@@ -309,12 +321,13 @@ class Search:
 
     def _price(self, trial: Trial, term: Term, request: PlanRequest) -> Found:
         weight_bytes = checkpoint_bytes(self.model.architecture, trial.choice.weights)
-        gpus_on_node, billing = trial.num_gpus // trial.num_nodes, self.facts.site.billing
-        num_engines = 1 if trial.beside is None else 2
+        count, billing = count_replicas(request), self.facts.site.billing
+        gpus_on_node = count * trial.num_gpus // trial.num_nodes
+        num_engines = count if trial.beside is None else 2
         host = make_host(trial.offer, gpus_on_node, weight_bytes, billing, request.cpus_per_task, num_engines)
         cores = host.cpus * trial.num_nodes
         rate, of_gpus = (
-            su_per_h(billing, term.qos, trial.offer.gpu, num_gpus=trial.num_gpus, cores=number)
+            su_per_h(billing, term.qos, trial.offer.gpu, num_gpus=count * trial.num_gpus, cores=number)
             for number in (cores, 0)
         )
         return Found(trial, term, host, rate, of_gpus)

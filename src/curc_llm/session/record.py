@@ -134,6 +134,7 @@ class EngineRecord(_Frozen):
         max_loras: adapters that one batch may use; 0 when it was started without LoRA, so that none can be
             added.
         max_lora_rank: the largest rank that can be added; 0 likewise.
+        max_num_seqs: requests that it works on at once, over all its copies; 0 until it is known.
         swap: another model is taking its place; None while none is.
         swap_trouble: why the latest exchange failed, so that the old model serves on; None after a good one.
     """
@@ -156,6 +157,7 @@ class EngineRecord(_Frozen):
     adapters: tuple[AdapterRecord, ...] = ()
     max_loras: int = 0
     max_lora_rank: int = 0
+    max_num_seqs: int = 0
     swap: SwapRecord | None = None
     swap_trouble: Trouble | None = None
 

@@ -141,7 +141,7 @@ def make_job_request(
         num_nodes=plan.num_nodes,
         cpus_per_task=plan.cpus or 1,
         gres_type=gpu.gres.partition(":")[2],
-        gpus_per_node=plan.num_gpus // plan.num_nodes,
+        gpus_per_node=plan.num_gpus * plan.replicas // plan.num_nodes,
         memory_gib=plan.memory_gib,
         time_s=math.ceil(plan.hours * 3600),
         requeue=requeue,

@@ -14,13 +14,12 @@ from curc_llm.spec.engine import (
 from curc_llm.spec.launch import SPEC_VERSION, LaunchSpec, Origin, SlurmSpec, read_launch_spec
 from curc_llm.spec.make import choose_models, make_launch_spec, make_repeat, make_session_id
 from curc_llm.spec.model_folder import DEMO_MODEL_DIR, fingerprint_folder, is_hub_id
-from curc_llm.spec.replicas import MAX_REPLICAS, name_replicas
+from curc_llm.spec.replicas import name_replicas
 
 __all__ = [
     "DEMO_EMBED_NAME",
     "DEMO_MODEL_DIR",
     "DEMO_MODEL_NAME",
-    "MAX_REPLICAS",
     "SPEC_VERSION",
     "Adapter",
     "EngineSpec",

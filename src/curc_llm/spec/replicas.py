@@ -9,8 +9,6 @@ from typing import Literal
 from curc_llm.errors import SpecError
 from curc_llm.spec.engine import EngineSpec
 
-MAX_REPLICAS = 64
-
 
 def make_replicas(
     engines: Sequence[EngineSpec], count: int, device: Literal["cuda", "cpu"]

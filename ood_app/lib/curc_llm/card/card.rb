@@ -27,7 +27,7 @@ module CurcLlm
     # @param session [Object] the portal's session
     # @return [String] HTML for completed.html.erb
     def completed(session)
-      draw(session.id) { |parts| CardCompleted.new(session, CardFiles.new(session.staged_root), parts).to_html }
+      draw(session.id) { |parts| CardCompleted.new(session, CardFiles.new(session.staged_root), parts, @settings).to_html }
     end
 
     # A path as connection.yml has it: a letter, then its bytes in hexadecimal.

@@ -9,16 +9,19 @@ module CurcLlm
     # @param session [Object] the portal's session
     # @param files [CardFiles]
     # @param parts [CardParts]
-    def initialize(session, files, parts)
+    # @param settings [CardSettings]
+    def initialize(session, files, parts, settings)
       @files, @parts = files, parts
       @ending = CardEnding.new(files, CardSlurm.new(session, files))
       @usage = CardUsage.new(files, nil).over!
+      @successor = CardSuccessor.new(files, parts, settings)
     end
 
     # @return [CardHtml::Html]
     def to_html
       story = @ending.story
-      join([@parts.alert(story.good ? 'secondary' : 'danger', tag(:strong, {}, "#{story.title}."), ' ', story.message),
+      message = @successor.name.empty? ? story.message : '' # the successor's box says it
+      join([@parts.alert(story.good ? 'secondary' : 'danger', tag(:strong, {}, "#{story.title}."), ' ', message), @successor.to_html,
             remedy(story), numbers, logs])
     end
 

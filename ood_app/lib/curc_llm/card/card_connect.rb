@@ -33,16 +33,9 @@ module CurcLlm
       @files.record['status'] == 'draining'
     end
 
-    # The token goes by POST: no address, no history and no log ever holds it.
     def open_chat
-      secret = @files.login_secret
-      return not_yet if secret.empty? || !@host.match?(/\A[A-Za-z0-9][A-Za-z0-9._-]*\z/) || !@port.match?(/\A\d{1,5}\z/)
-
-      action = "#{@settings.node_uri}/#{@host}/#{@port}/login"
-      tag(:form, { action: action, method: 'post', target: '_blank', class: 'mb-3' },
-          tag(:input, { type: 'hidden', name: 'token', value: CardLogin.mint(secret) }),
-          tag(:button, { type: 'submit', id: @parts.id('open'), class: 'btn btn-primary btn-lg' }, 'Open chat'),
-          tag(:span, { class: 'small text-muted ms-3' }, note))
+      door = CardDoor.new(@files.login_secret, @host, @port, @parts, @settings)
+      door.open? ? door.to_html('open', 'Open chat', note) : not_yet
     end
 
     def not_yet

@@ -22,7 +22,7 @@ module CurcLlm
     # These Slurm knows better than a job that was torn away.
     DECISIVE = %w[OUT_OF_MEMORY TIMEOUT NODE_FAIL PREEMPTED BOOT_FAIL DEADLINE LAUNCH_FAILED].freeze
     VAGUE = [nil, '', 'stopped', 'supervisor_died', 'guard_died', 'signal'].freeze
-    GOOD = %w[stopped idle wall_time].freeze
+    GOOD = %w[stopped idle wall_time handed_over].freeze
     # The last word's code → what to choose otherwise in the form.
     CHANGES = [
       [/wall_time/, 'the hours: choose more, if you need longer.'],

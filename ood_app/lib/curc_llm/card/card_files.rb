@@ -11,23 +11,25 @@ module CurcLlm
     attr_reader :staged_root
 
     # @param staged_root [#to_s] the portal's folder of the session
-    def initialize(staged_root)
+    # @param session [String] the session's own folder in it
+    def initialize(staged_root, session: 'session')
       @staged_root = staged_root.to_s
+      @session = session
     end
 
     # @return [Hash] the SessionRecord; empty before the job has written one
     def record
-      @record ||= read_json('session/session.json')
+      @record ||= read_json("#{@session}/session.json")
     end
 
     # @return [Hash] the LaunchSpec
     def spec
-      @spec ||= read_json('session/spec.json')
+      @spec ||= read_json("#{@session}/spec.json")
     end
 
     # @return [Hash] what the card needs to know of the site: login_hosts, unit, support
     def site
-      @site ||= read_json('session/portal.json')
+      @site ||= read_json("#{@session}/portal.json")
     end
 
     # @return [Hash] what went wrong before there was a session: code, message, remedy
@@ -43,16 +45,16 @@ module CurcLlm
 
     # @return [String] empty when there is none, or when others could have read it
     def api_key
-      read_secret('session/api.key')
+      read_secret("#{@session}/api.key")
     end
 
     def login_secret
-      read_secret('session/login.key')
+      read_secret("#{@session}/login.key")
     end
 
     # @return [String] the session's own folder, as the job's node calls it
     def session_dir
-      File.realpath(File.join(staged_root, 'session'))
+      File.realpath(File.join(staged_root, @session))
     rescue SystemCallError
       ''
     end

@@ -17,6 +17,7 @@ module CurcLlm
       @slurm = CardSlurm.new(session, files)
       @engines = CardEngines.new(files, parts)
       @usage = CardUsage.new(files, @slurm.limit_s)
+      @successor = CardSuccessor.new(files, parts, settings)
     end
 
     # @return [CardHtml::Html]
@@ -56,7 +57,7 @@ module CurcLlm
     def running
       return join([starting, asked, @parts.data_notice]) if @files.record.empty?
 
-      join([headline, @engines.blocks, warnings, numbers, @parts.data_notice])
+      join([headline, @successor.to_html, @engines.blocks, warnings, numbers, @parts.data_notice])
     end
 
     def starting
@@ -80,17 +81,31 @@ module CurcLlm
     def warnings
       newest = Array(@files.record['warnings']).last.to_s
       reason = @files.record.dig('reason', 'message').to_s if @files.record['reason'].is_a?(Hash)
-      said = [newest, reason.to_s].reject { |sentence| sentence.empty? || @engines.tell?(sentence) }
+      said = [newest, reason.to_s].reject { |sentence| sentence.empty? || @engines.tell?(sentence) || moved?(sentence) }
       said.pop if said.length == 2 && said.first.include?(said.last)
       said.map { |sentence| @parts.alert('warning', sentence) }
+    end
+
+    # The box of the successor says it already.
+    def moved?(sentence)
+      !@successor.name.empty? && sentence.include?('goes on as')
     end
 
     def numbers
       tokens = @engines.context_tokens
       @parts.figures([
                        ['Time left', @usage.time_left], ['Used so far', @usage.so_far], ['Still to use', @usage.left],
-                       ['Context', tokens ? "#{CardWords.number(tokens)} tokens" : ''], ['Stops when idle', idle]
+                       ['Context', tokens ? "#{CardWords.number(tokens)} tokens" : ''], ['Stops when idle', idle],
+                       ['Goes on as', coming]
                      ])
+    end
+
+    # Another job that will take over, and hasn't yet.
+    def coming
+      after = @files.record['hand_over']
+      return '' unless @successor.name.empty? && after.is_a?(Hash) && !after['session_id'].to_s.empty?
+
+      "#{after['session_id']} (#{after['phase']})"
     end
 
     def idle

@@ -46,6 +46,19 @@
     "copy-key": async (button) => {
       if (await curc.copy(await key())) say(button, "Copied");
     },
+    // To the page of the session that has taken over; the link opens it once, so it is made only now.
+    move: async (button) => {
+      const reply = await fetch(gateway("successor"), { method: "POST" }).catch(() => null);
+      const body = (await reply?.json().catch(() => null)) ?? {};
+      if (!body.link) {
+        curc.tell("The other page can't be opened", body.error?.message ?? "The session doesn't answer.", true);
+        return;
+      }
+      const target = new URL(body.link, location.href);
+      const isTunnel = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname) && target.host !== location.host;
+      if (!isTunnel) location.assign(target);
+      else curc.tell("You are here through a tunnel", `On your computer run: curc-llm tunnel ${body.session_id}`, true);
+    },
     notify: async (button) => {
       const allowed = window.Notification && (await Notification.requestPermission()) === "granted";
       curc.tells = allowed;

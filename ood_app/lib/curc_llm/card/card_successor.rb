@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+module CurcLlm
+  # The session that has taken over from this one: another job, which no card of the portal's is for. So this card leads
+  # to it, also when its own session is over.
+  class CardSuccessor
+    include CardHtml
+    NAME = /\A[a-z][a-z0-9-]{0,63}\z/
+    MOST = 100
+    OVER = %w[ended failed gone].freeze
+
+    # @param files [CardFiles] of the session that handed over
+    # @param parts [CardParts]
+    # @param settings [CardSettings]
+    def initialize(files, parts, settings)
+      @files, @parts, @settings = files, parts, settings
+    end
+
+    # @return [String] name of the last one in the line; empty without any
+    def name
+      heir ? @name : ''
+    end
+
+    # @return [CardHtml::Html]
+    def to_html
+      return CardHtml::EMPTY if name.empty?
+
+      said = @parts.alert('info', tag(:strong, {}, "This session goes on as #{name}."), ' ', words)
+      door.open? && !over? && !base_url.empty? ? join([said, door.to_html('next', 'Open chat there', 'Opens in a new tab.', '')]) : said
+    end
+
+    private
+
+    def words
+      return 'That one has ended too.' if over?
+      return 'Its job waits in Slurm\'s queue; this card shows the way to it once it runs.' if base_url.empty?
+
+      "Keys go on working, and your chats are there. Its address: #{base_url}"
+    end
+
+    def over?
+      OVER.include?(heir.record['status'])
+    end
+
+    def base_url
+      heir.record['base_url'].to_s
+    end
+
+    def door
+      @door ||= CardDoor.new(heir.login_secret, heir.record['host'].to_s, heir.record['port'].to_s, @parts, @settings)
+    end
+
+    # Sessions lie side by side; each names the one after it.
+    def heir
+      @heir ||= follow(@files, @files.session_dir)
+    end
+
+    def follow(files, folder)
+      found = nil
+      MOST.times do
+        after = files.record['successor'].to_s
+        break unless after.match?(NAME) && !folder.empty?
+
+        @name = after
+        folder = File.join(File.dirname(folder), after)
+        found = files = CardFiles.new(folder, session: '.')
+      end
+      found
+    end
+  end
+end
