@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from curc_llm.cli.swap import describe_step
+from curc_llm.client.progress import render_swap
 from curc_llm.session.record import EnginePhase, EngineRecord, SwapRecord, Trouble
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
@@ -122,4 +122,4 @@ def test_nothing_is_no_model(run: Run, fake: FakeSession) -> None:
 def test_before_it_begins_the_old_model_is_not_told_as_ready() -> None:
     swap = SwapRecord(from_model="curc-guide", to_model="other", phase="planned")
     engine = EngineRecord(served_model_name="curc-guide", model="/m", phase=EnginePhase.READY, swap=swap)
-    assert describe_step(engine) == "other: planned; curc-guide still answers"
+    assert render_swap(engine) == "other: planned; curc-guide still answers"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from curc_llm.client.progress import Progress, render_progress
-from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SwapRecord
 from tests.fakes import fake_gateway
 
 
@@ -44,3 +44,14 @@ def test_off_a_terminal_a_line_comes_with_each_new_phase_alone() -> None:
         progress.show(make_record(make_engine(EnginePhase.LOADING, progress=share)))
     progress.show(make_record(make_engine(EnginePhase.READY)))
     assert stream.getvalue().splitlines() == ["chat: loading 10 %", "chat: ready"]
+
+
+def test_an_exchange_of_models_has_a_clock_of_its_own() -> None:
+    swap = SwapRecord(from_model="chat", to_model="other", phase="stopping", since=100.0)
+    engine = make_engine(EnginePhase.RESTARTING).model_copy(update={"started_at": 1.0, "swap": swap})
+    told = render_progress(make_record(engine), 103.0)
+    assert told == "chat, being exchanged for other: stopping, 3 s so far"
+    begun = swap.model_copy(update={"phase": "starting"})
+    engine = make_engine(EnginePhase.LOADING, "other").model_copy(update={"swap": begun})
+    told = render_progress(make_record(engine), 112.0)
+    assert told == "chat, being exchanged for other: starting, loading, 12 s so far"

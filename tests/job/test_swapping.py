@@ -100,6 +100,10 @@ def test_a_model_that_can_t_start_leaves_the_old_one_in_its_place(start_job: Sta
     assert told.message in " ".join(record.warnings)
     assert not any(warning.startswith("other-guide failed") for warning in record.warnings)
     assert job.chat("one")[0] == 200
+    assert job.ask("/swap", model="demo", max_lora_rank="64")[0] == 202
+    record = job.wait_for(lambda r: serves(r, "curc-guide"), 60)
+    assert (record.engines[0].max_loras, record.engines[0].max_lora_rank) == (1, 64)
+    assert not any("which serves on" in warning for warning in record.warnings)
 
 
 def test_what_can_t_run_here_is_refused_before_anything_stops(start_job: StartJob, tmp_path: Path) -> None:
@@ -114,6 +118,7 @@ def test_what_can_t_run_here_is_refused_before_anything_stops(start_job: StartJo
         ({"model": str(tmp_path / "model"), "engine": "two"}, 404, "model_not_found", ""),
         ({"engine": "two"}, 400, "invalid_request", "The field model is missing or empty."),
         ({"model": "demo", "engine": "one", "max_loras": "\u00b2"}, 400, "invalid_request", "max_loras is"),
+        ({"model": "demo", "engine": "one", "max_lora_rank": "7"}, 400, "invalid_request", "one of 1, 8, 16"),
     ):
         answered, body = job.ask("/swap", **fields)
         assert sentence in body["error"]["message"], body

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from curc_llm.slurm.poll import SlurmPoll
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+# As in curc_llm.spec.adapter, which takes too long to import for every command.
+MAX_LORA_RANKS = ("1", "8", "16", "32", "64", "128", "256", "320", "512")
 
 
 def complete_session(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -54,7 +56,7 @@ def adapter_options(function: Function) -> Function:
     for option in (
         click.option(
             "--max-lora-rank",
-            type=click.Choice(["1", "8", "16", "32", "64", "128", "256", "320", "512"]),
+            type=click.Choice(MAX_LORA_RANKS),
             help="Largest rank of adapters; what they need, at least 16, when not given.",
         ),
         click.option(

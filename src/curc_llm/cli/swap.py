@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curc_llm.cli.options import find, session_option, verb_options
+from curc_llm.cli.options import MAX_LORA_RANKS, find, session_option, verb_options
 from curc_llm.cli.output import Output, render_table
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ LOOK_S = 0.3
 @click.option("--list", "lists", is_flag=True, help="List the models that fit on this session's GPUs.")
 @click.option("--engine", metavar="MODEL", help="The model to exchange, where the session serves several.")
 @click.option("--max-loras", type=click.IntRange(1, 64), help="Make room for adapters in the new model.")
+@click.option(
+    "--max-lora-rank",
+    type=click.Choice(MAX_LORA_RANKS),
+    help="Largest rank of those adapters; 16 when not given.",
+)
 @click.option("--no-wait", is_flag=True, help="Return as soon as it has begun.")
 @session_option
 @verb_options
@@ -31,11 +36,11 @@ def swap(
     model: str | None,
     lists: bool,
     engine: str | None,
-    max_loras: int | None,
     no_wait: bool,
     session: str | None,
     config: Path | None,
     as_json: bool,
+    **room: Any,
 ) -> None:
     """Exchange a running session's model for another one on the same GPUs.
 
@@ -53,7 +58,7 @@ def swap(
     if model is None:
         _list(source, engine, output)
         return
-    more = {"max_loras": str(max_loras)} if max_loras else {}
+    more = {name: str(value) for name, value in room.items() if value is not None}
     told = swap_model(source, model, engine, **more)
     for note in told.get("notes") or ():
         output.say(f"Note: {note}")
@@ -91,6 +96,7 @@ def _follow(source: LocalSource, told: dict[str, Any], output: Output) -> None:
     Raises:
         EngineError: the new model could not take the old one's place.
     """
+    from curc_llm.client.progress import render_swap
     from curc_llm.client.source import check_not_over
     from curc_llm.errors import EngineError
 
@@ -99,7 +105,7 @@ def _follow(source: LocalSource, told: dict[str, Any], output: Output) -> None:
         record = source.record()
         check_not_over(record)
         engines = [one for one in record.engines if is_part(one, told)]
-        steps = [step for one in engines if (step := describe_step(one))]
+        steps = [step for one in engines if (step := render_swap(one))]
         if not steps and record.heartbeat_at >= told["since"]:  # else it was written before it began
             break
         if steps and steps[0] != shown:
@@ -120,24 +126,3 @@ def _follow(source: LocalSource, told: dict[str, Any], output: Output) -> None:
 def is_part(engine: EngineRecord, told: dict[str, Any]) -> bool:
     """Whether an engine is one of those that are exchanged."""
     return engine.served_model_name in {told["engine"], told["served_model_name"]}
-
-
-def describe_step(engine: EngineRecord) -> str:
-    """What an exchange is doing; empty when it is over.
-
-    Example:
-        >>> describe_step(EngineRecord(served_model_name="m", model="/m"))
-        ''
-    """
-    swap = engine.swap
-    if swap is None:
-        return ""
-    if swap.phase == "downloading":
-        return f"{swap.to_model}: downloading, {swap.detail}; {swap.from_model} still answers"
-    if swap.phase == "planned":
-        return f"{swap.to_model}: planned; {swap.from_model} still answers"
-    if swap.phase == "stopping":
-        return f"{swap.from_model}: ends what it is answering"
-    if swap.phase == "going back":
-        return f"{swap.to_model} could not start; {swap.from_model} is started again: {engine.phase}"
-    return f"{engine.served_model_name}: {engine.phase}"

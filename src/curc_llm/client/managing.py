@@ -56,7 +56,7 @@ def swap_model(source: Source, model: str, engine: str | None = None, **more: st
         source: the session; the key needs the scope `manage`.
         model: what to serve instead: a name of the catalogue or of your settings, a hub id, or a folder.
         engine: the served model name that it takes the place of; may be left out when there is one alone.
-        more: `max_loras`, to make room for adapters.
+        more: `max_loras` and `max_lora_rank`, to make room for adapters.
 
     Returns:
         `served_model_name` of the new one, `engine`, the old one's, `is_here` and `notes`.

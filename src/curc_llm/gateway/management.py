@@ -51,7 +51,7 @@ class Management:
             fields = await _read_fields(request, ("name", "source"), ("model",))
             await self._order(request, caller, "add_adapter", **fields)
         elif request.method == "POST" and path == "/swap":
-            fields = await _read_fields(request, ("model",), ("engine", "max_loras"))
+            fields = await _read_fields(request, ("model",), ("engine", "max_loras", "max_lora_rank"))
             await self._order(request, caller, "swap", **fields)
         elif request.method == "DELETE" and path.startswith(_ONE_ADAPTER):
             await self._order(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,9 +22,10 @@ from curc_llm.job.engine_slots import EngineSlots
 from curc_llm.launch.swapping import SwapPlan, list_candidates, load_own_settings, plan_swap
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionStatus, SwapRecord, Trouble
 from curc_llm.spec import EngineSpec, Origin
+from curc_llm.spec.adapter import LORA_RANKS
 
 LOOK_S = 0.1
-MOST_LORAS = 64  # as in the settings
+LORAS = range(1, 65)  # as in the settings
 SETTLED = {EnginePhase.READY, EnginePhase.FAILED}
 
 
@@ -50,6 +51,7 @@ class Swapping:
         self._slots = slots
         self._board = board
         self._audit = audit
+        self._warned: list[str] = []
         self._on_begin = on_begin
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +81,8 @@ class Swapping:
         """Begins an exchange once it is sure that the new model fits; how it gets on stands in the record.
 
         Args:
-            fields: `model` as people call it; `engine` as in `list_fits`; `max_loras` may be there too.
+            fields: `model` as people call it; `engine` as in `list_fits`; `max_loras` and `max_lora_rank` may
+                be there too.
 
         Raises:
             SwapError: another one is under way, or it makes no sense.
@@ -150,6 +153,8 @@ class Swapping:
         trouble = await self._replace(places, new, [plan.origin] * len(places), swap)
         if trouble is None:
             self._show(places, swap=None, swap_trouble=None)
+            while self._warned:  # none of the models that were named then is there any more
+                self._board.unwarn(self._warned.pop())
             self._audit("swapped", of_model=swap.from_model, to_model=swap.to_model)
             return
         self._audit("swap_failed", of_model=swap.from_model, to_model=swap.to_model, code=trouble.code)
@@ -218,6 +223,7 @@ class Swapping:
         told = Trouble(code="swap_failed", message=message, remedy=trouble.remedy)
         self._board.unwarn(f"{name} failed: ")
         self._board.warn(f"{told.message} {told.remedy}".strip())
+        self._warned.append(told.message)
         self._show(places, swap=None, swap_trouble=told)
 
     def _show(self, places: list[int], **changes: Any) -> None:
@@ -226,19 +232,34 @@ class Swapping:
 
 
 def _read_more(fields: dict[str, str]) -> dict[str, int]:
-    """What else the new model is started with.
+    """What else the new model is started with; a rank alone makes room for one adapter.
 
     Example:
-        >>> _read_more({"model": "m", "max_loras": "2"})
-        {'max_loras': 2}
+        >>> _read_more({"model": "m", "max_lora_rank": "64"})
+        {'max_loras': 1, 'max_lora_rank': 64}
     """
-    text = fields.get("max_loras", "")
+    ranks = ", ".join(map(str, LORA_RANKS))
+    more = {
+        "max_loras": _read_number(fields, "max_loras", LORAS, f"a whole number from 1 to {LORAS[-1]}"),
+        "max_lora_rank": _read_number(fields, "max_lora_rank", LORA_RANKS, f"one of {ranks}"),
+    }
+    if more["max_lora_rank"]:
+        more["max_loras"] = more["max_loras"] or 1
+    return {name: number for name, number in more.items() if number is not None}
+
+
+def _read_number(fields: dict[str, str], name: str, allowed: Sequence[int], words: str) -> int | None:
+    """A number of an order; None when it isn't there.
+
+    Raises:
+        SwapError: it isn't one of those allowed.
+    """
+    text = fields.get(name, "")
     if not text:
-        return {}
-    if not text.isdecimal() or not text.isascii() or len(text) > 2 or not 1 <= int(text) <= MOST_LORAS:
-        remedy = f"Give a whole number from 1 to {MOST_LORAS}."
-        raise SwapError(f"max_loras is {text[:60]!r}.", remedy, code="invalid_request")
-    return {"max_loras": int(text)}
+        return None
+    if text not in map(str, allowed):
+        raise SwapError(f"{name} is {text[:60]!r}.", f"Give {words}.", code="invalid_request")
+    return int(text)
 
 
 def make_fresh_fields(engine: EngineSpec, swap: SwapRecord) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def check_rank(adapter: Adapter, max_lora_rank: int) -> None:
         return
     raise AdapterError(
         f"The adapter {adapter.name} has the rank {rank}, and the model takes ranks up to {max_lora_rank}.",
-        f"Start it with --max-lora-rank {choose_lora_rank((rank,))}."
+        f"Start it with --max-lora-rank {choose_lora_rank((rank,))}; curc-llm swap takes that too."
         if rank <= LORA_RANKS[-1]
         else f"Train it anew with a rank of at most {LORA_RANKS[-1]}, the largest that vLLM has.",
         code="adapter_rank",
