@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from curc_llm.gateway.channel import EngineTarget, GatewayState
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.remote import make_pool
 from curc_llm.gateway.replica import READY, Replica, name_target
+from curc_llm.gateway.retry_after import estimate_wait_s
 from curc_llm.gateway.routing import Load
 from curc_llm.gateway.swaps import make_swap_fault
 from curc_llm.gateway.upstream import Pool
 
-_RETRY_MIN_S, _RETRY_MAX_S = 2, 30
+UNKNOWN_S = 5  # until a model has been started once here
 # A request that has come through so many gateways goes to no further one: two may know each other.
 MAX_HOPS = 3
 # Of several replicas that can't answer, the one that will soonest tells why.
@@ -184,7 +184,7 @@ class LiveSession:
     def phase_fault(self, replica: Replica) -> RequestError:
         """Why a replica can't answer now, and when to try again."""
         phase, record, name = replica.target.phase, self.engine_record(replica), replica.name
-        wait_s = self._wait_s(record)
+        wait_s = estimate_wait_s(record, UNKNOWN_S)
         if fault := make_swap_fault(self.state.record, name):
             return fault
         if phase == "failed":
@@ -209,13 +209,6 @@ class LiveSession:
         parts += [record["detail"]] if record.get("detail") else []
         return f" ({', '.join(parts)})" if parts else ""
 
-    @staticmethod
-    def _wait_s(record: dict[str, Any]) -> int:
-        expected_s, started = record.get("expected_ready_s"), record.get("started_at")
-        if expected_s is None or started is None:
-            return 5
-        return int(min(max(started + expected_s - time.time(), _RETRY_MIN_S), _RETRY_MAX_S))
-
     def render_health(self) -> tuple[int, dict[str, str], int | None]:
         """Status, body and Retry-After of /health: ready when one model is, else the phase of the first."""
         if self.ready_names():
@@ -223,7 +216,7 @@ class LiveSession:
         first = next(iter(self.replicas.values()), None)
         if first is None:
             return 503, {"status": "starting"}, 2
-        return 503, {"status": first.target.phase}, self._wait_s(self.engine_record(first))
+        return 503, {"status": first.target.phase}, estimate_wait_s(self.engine_record(first), UNKNOWN_S)
 
     def close(self) -> None:
         """Closes idle connections."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from curc_llm.gateway.body_room import BodyRoom
 from curc_llm.gateway.errors import RequestError
 from curc_llm.gateway.request import ClientGoneError, Request
+from curc_llm.gateway.retry_after import estimate_wait_s
 
 if TYPE_CHECKING:
     from curc_llm.gateway.live import LiveSession
@@ -101,4 +102,8 @@ def make_swap_fault(record: dict[str, Any], model: str | None) -> RequestError |
         message = f"The model {new!r} takes the place of {old!r}: {step}."
     else:
         message = f"The model {old!r} is exchanged for {new!r}: {step}. Ask for {new!r}."
-    return RequestError(503, "model_swapping", f"{message} Try again in {RETRY_S} s.", retry_after_s=RETRY_S)
+    wait_s = RETRY_S
+    if swap.get("phase") in {"starting", "going back"}:
+        engines = (engine for engine in record["engines"] if engine.get("swap") == swap)
+        wait_s = max(estimate_wait_s(engine, RETRY_S) for engine in engines)
+    return RequestError(503, "model_swapping", f"{message} Try again in {wait_s} s.", retry_after_s=wait_s)
