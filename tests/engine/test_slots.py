@@ -42,6 +42,12 @@ def test_what_was_asked_for_counts() -> None:
     assert choose_num_seqs(asked, "cuda", (GpuFacts("NVIDIA H200", 140.4, 140.0),)) == 7
 
 
+def test_fewer_tokens_in_a_batch_are_fewer_requests() -> None:
+    small = ENGINE.model_copy(update={"max_num_batched_tokens": 64})
+    assert choose_num_seqs(small, "cpu", ()) == 64
+    assert choose_num_seqs(small, "cuda", ()) is None
+
+
 def test_where_no_gpu_can_be_seen_it_is_left_to_vllm() -> None:
     assert choose_num_seqs(ENGINE, "cuda", ()) is None
 

@@ -13,7 +13,7 @@ import pytest
 
 from curc_llm.gateway.channel import EngineTarget
 from curc_llm.gateway.priority import Priority
-from curc_llm.gateway.waiting import MOST_PASSES, Line, Ticket
+from curc_llm.gateway.waiting import MOST_HOLDS, MOST_PASSES, Line, Ticket
 from curc_llm.gateway.work import Work
 from curc_llm.session.keys import add_key
 from tests.fakes.fake_engine import FakeEngine, read_request
@@ -431,6 +431,16 @@ def test_small_requests_pass_a_large_one_but_not_for_ever() -> None:
     assert taken is not None
     assert taken.key == "large"
     assert len(list(line)) == 5
+
+
+def test_slots_kept_in_vain_for_a_large_one_are_given_to_others_again() -> None:
+    """Interactive ones may take each slot that is kept for a large batch request."""
+    line = Line()
+    line.push(Ticket("m", "m", "large", work=Work(sequences=4)))
+    for _ in range(2 * MOST_PASSES):
+        line.push(Ticket("m", "m", "small"))
+    taken = [line.take(lambda ticket: ticket.key == "small") for _ in range(2 * MOST_PASSES + MOST_HOLDS)]
+    assert sum(ticket is not None for ticket in taken) == 2 * MOST_PASSES
 
 
 def test_a_line_of_thousands_is_quick() -> None:

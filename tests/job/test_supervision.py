@@ -182,9 +182,12 @@ def test_requests_keep_a_session_alive_and_polls_do_not(start_job: Start) -> Non
 def test_the_end_of_the_wall_time_drains_and_tells(start_job: Start) -> None:
     job = start_job(wall_time_s=12.0, drain_s=6.0, environment={"FAKE_ENGINE_OPTIONS": "--token-s 0.05"})
     job.wait_until_ready()
+    asking = threading.Thread(target=job.chat, kwargs={"max_tokens": 160})  # what runs is waited for
+    asking.start()
     job.wait_for(lambda r: r.status == "draining")
     status, answer = job.chat()
     assert (status, answer["error"]["code"]) == (503, "session_ending")
+    asking.join()
     record = job.wait_for_end()
     assert (record.status, record.reason.code) == ("ended", "wall_time")
 

@@ -50,7 +50,8 @@ def extend(session: str | None, hours: float, is_now: bool, config: Path | None,
     output = Output(as_json)
     found = find(config, session)
     check_site(found.paths, "successor")
-    _tell_cost(found.paths, found.record, hours, output)
+    if not found.status.is_over:
+        _tell_cost(found.paths, found.record, hours, output)
     send_order(LocalSource(found.paths), "/extend", {"hours": hours, "is_now": is_now})
     record = _await_change(found.paths, found.record)
     told = record.hand_over.model_dump(mode="json") if record.hand_over is not None else None
@@ -60,11 +61,14 @@ def extend(session: str | None, hours: float, is_now: bool, config: Path | None,
 
 def _tell_cost(paths: SessionPaths, record: SessionRecord, hours: float, output: Output) -> None:
     from curc_llm.launch.other_spec import find_su_per_h
+    from curc_llm.sites.load import load_site
     from curc_llm.spec import read_launch_spec
 
-    if rate := find_su_per_h(read_launch_spec(paths.spec), record):
-        told = f"{hours:g} h more cost at most {rate * hours:,.4g} SU"
-        output.say(f"{told}, and {rate:,.4g} SU for each hour in which both jobs run.")
+    spec = read_launch_spec(paths.spec)
+    if rate := find_su_per_h(spec, record):
+        unit = load_site(spec.site_file or spec.site).billing.unit
+        told = f"{hours:g} h more cost at most {rate * hours:,.4g} {unit}"
+        output.say(f"{told}, and {rate:,.4g} {unit} for each hour in which both jobs run.")
 
 
 def _await_change(paths: SessionPaths, before: SessionRecord) -> SessionRecord:
@@ -108,7 +112,7 @@ def summarise_hand_over(record: SessionRecord, at: float) -> str:
     from curc_llm.client.progress import render_duration
 
     told = record.hand_over
-    if told is None:
+    if told is None or (record.status.is_over and not told.session_id):
         return ""
     if told.session_id:
         state = "answers for it" if told.is_done else f"{told.phase} {told.detail}".strip()

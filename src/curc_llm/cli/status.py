@@ -64,7 +64,7 @@ def render_status(record: SessionRecord, now: float) -> str:
         now = record.ended_at or record.heartbeat_at  # nothing has gone on since
     pairs = [("Status", str(record.status)), *_reason(record)]
     pairs += _engines(record, now)
-    if record.scale is not None:
+    if record.scale is not None and not record.status.is_over:
         from curc_llm.cli.scale import summarise_scale
 
         pairs.append(("Replicas", summarise_scale(record.scale)))

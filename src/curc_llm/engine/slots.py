@@ -39,6 +39,12 @@ def choose_num_seqs(spec: EngineSpec, device: Literal["cuda", "cpu"], gpus: Sequ
     """
     if spec.max_num_seqs is not None:
         return spec.max_num_seqs
+    default = _choose_default(spec, device, gpus)
+    # vLLM takes its own default down to that, and refuses a flag that is larger.
+    return default and min(default, spec.max_num_batched_tokens or default)
+
+
+def _choose_default(spec: EngineSpec, device: Literal["cuda", "cpu"], gpus: Sequence[GpuFacts]) -> int | None:
     if device == "cpu":
         return ON_CPU * (spec.tensor_parallel_size or 1) * (spec.pipeline_parallel_size or 1)
     if not gpus or not gpus[0].memory_gib:

@@ -13,6 +13,8 @@ from curc_llm.gateway.work import Work
 
 # So many may go before one that needs several slots at once; then slots are kept until it has them.
 MOST_PASSES = 32
+# Free slots are kept for it so many times; with a stream of others that go first it may never get enough.
+MOST_HOLDS = 256
 
 
 @dataclass(eq=False)
@@ -30,6 +32,7 @@ class Ticket:
         tokens, slots: what it counts for in its replica's load.
         patience_s: seconds of waiting after which `on_long` is awaited; None for never.
         passes: how many took slots before it while it stood first and there weren't enough for it.
+        holds: how often slots were kept for it in vain.
     """
 
     model: str
@@ -46,11 +49,18 @@ class Ticket:
     patience_s: float | None = None
     on_long: Callable[[], Awaitable[None]] | None = None
     passes: int = 0
+    holds: int = 0
 
     @property
     def holds_others_up(self) -> bool:
         """Whether nobody may go before it any more: one slot comes to who is first, several at once don't."""
         return self.work.sequences > 1 and self.passes >= MOST_PASSES
+
+    def hold(self) -> None:
+        """Notes that slots were kept for it in vain; after MOST_HOLDS of that some may go before it again."""
+        self.holds += 1
+        if self.holds >= MOST_HOLDS:
+            self.holds = self.passes = 0
 
 
 class Line:
@@ -104,6 +114,7 @@ class Line:
                         ticket.passes += 1
                     return self._take_first(keys, key)
                 if tickets[0].holds_others_up:
+                    tickets[0].hold()
                     return None
                 passed.append(tickets[0])
         return None

@@ -80,6 +80,7 @@ class EngineSlots:
     async def _end(self, places: Iterable[int]) -> None:
         tasks = [self._tasks[place] for place in places if place in self._tasks]
         for task in tasks:
+            task.remove_done_callback(self._note_surprise)  # what fails in ending is told below
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, Exception):

@@ -150,6 +150,7 @@ class Swapping:
         # With adapters that were added, be it while the new model was fetched.
         old = [self._slots.keepers[place].engine for place in places]
         new = [_placed(plan.engine, one) for one in old]
+        models = [self._board.record.engines[place].model for place in places]
         trouble = await self._replace(places, new, [plan.origin] * len(places), swap)
         if trouble is None:
             self._show(places, swap=None, swap_trouble=None)
@@ -159,7 +160,7 @@ class Swapping:
             return
         self._audit("swap_failed", of_model=swap.from_model, to_model=swap.to_model, code=trouble.code)
         back = swap.model_copy(update={"phase": "going back"})
-        again = await self._replace(places, old, origins, back)
+        again = await self._replace(places, old, origins, back, models)
         if again is None:
             self._give_up(places, back, trouble)
         else:
@@ -194,9 +195,22 @@ class Swapping:
             self._show(places, swap=swap.model_copy(update=told))
 
     async def _replace(
-        self, places: list[int], engines: list[EngineSpec], origins: list[Origin], swap: SwapRecord
+        self,
+        places: list[int],
+        engines: list[EngineSpec],
+        origins: list[Origin],
+        swap: SwapRecord,
+        models: list[str] | None = None,
     ) -> Trouble | None:
-        """Stops what runs in these slots and starts others; the failure if one of them doesn't come up."""
+        """Stops what runs in these slots and starts others; the failure if one of them doesn't come up.
+
+        Args:
+            places: of the slots.
+            engines: what is started in each.
+            origins: why.
+            swap: how far the exchange is.
+            models: what the record called the engines' models, where a centre's copy may be loaded for them.
+        """
         going = swap.phase == "going back"
         stopping = swap if going else swap.model_copy(update={"phase": "stopping"})
         sockets = [self._slots.keepers[place].socket for place in places]
@@ -207,14 +221,29 @@ class Swapping:
         await self._slots.stop(places)
         self._leave_if_ending(places)
         starting = swap if going else swap.model_copy(update={"phase": "starting"})
-        for place, engine in zip(places, engines, strict=True):
-            self._board.update_engine(place, **make_fresh_fields(engine, starting))
+        known = models or [engine.model for engine in engines]
+        for place, engine, model in zip(places, engines, known, strict=True):
+            self._board.update_engine(place, **make_fresh_fields(engine, starting) | {"model": model})
         self._slots.start(places, engines, origins)
-        while not all(self._board.record.engines[place].phase in SETTLED for place in places):
+        return await self._await_start(places, tries_again=going)
+
+    async def _await_start(self, places: list[int], *, tries_again: bool) -> Trouble | None:
+        """Waits until what was started is ready; the failure if one isn't.
+
+        Args:
+            places: of the slots.
+            tries_again: False: the first failure decides, for meanwhile nobody is answered.
+        """
+        while True:
+            found = [self._board.record.engines[place] for place in places]
+            failed = next((one for one in found if one.phase is EnginePhase.FAILED), None)
+            if failed is None and not tries_again:
+                failed = next((one for one in found if one.trouble is not None), None)
+            if failed is not None:
+                return failed.trouble or _unknown(failed)
+            if all(one.phase is EnginePhase.READY for one in found):
+                return None
             await asyncio.sleep(LOOK_S)
-        found = [self._board.record.engines[place] for place in places]
-        failed = next((one for one in found if one.phase is EnginePhase.FAILED), None)
-        return (failed.trouble or _unknown(failed)) if failed is not None else None
 
     def _give_up(self, places: list[int], swap: SwapRecord, trouble: Trouble) -> None:
         """The old model serves on; people are told why."""
@@ -222,6 +251,7 @@ class Swapping:
         message = f"{name} could not take the place of {swap.from_model}, which serves on: {trouble.message}"
         told = Trouble(code="swap_failed", message=message, remedy=trouble.remedy)
         self._board.unwarn(f"{name} failed: ")
+        self._board.unwarn(f"{name} is being restarted: ")
         self._board.warn(f"{told.message} {told.remedy}".strip())
         self._warned.append(told.message)
         self._show(places, swap=None, swap_trouble=told)
