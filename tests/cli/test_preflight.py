@@ -36,7 +36,7 @@ def test_what_is_wrong_stands_below_with_its_remedy() -> None:
 def test_a_session_on_one_node_has_no_report_and_says_how_to_get_one(run: Run, fake: FakeSession) -> None:
     result = run("preflight")
     assert result.exit_code == 1
-    assert "has no preflight: only one over several nodes does it" in result.stderr
+    assert "has no preflight: one over several nodes does it once it runs" in result.stderr
     assert "curc-llm preflight --partition NAME" in result.stderr
 
 

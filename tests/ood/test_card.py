@@ -491,9 +491,20 @@ def test_a_session_that_has_handed_over_leads_to_the_next_one(card: Card, state:
     assert page.text.count("goes on as slurm-next") == 1
     assert "failed" not in page.text
     assert "http://c3gpu-a9-u30-1:41234/v1" in page.text
+    assert "Delete on this card doesn't end it; that does: curc-llm stop slurm-next" in page.text
     assert page.find("form")["action"] == "/node/c3gpu-a9-u30-1/41234/login"
     secret = (after / "login.key").read_text().strip()
     assert check_token(secret, "login", str(page.find("input", name="token")["value"]), time.time())
+
+
+def test_why_a_session_failed_is_said_also_where_another_goes_on(card: Card) -> None:
+    reason = {"code": "engine_gave_up", "message": "The engine failed three times.", "remedy": "See its log."}
+    over = {"status": "failed", "reason": reason, "ended_at": time.time()}
+    card.begin(make_record(engines=(make_engine(**READY),), successor="slurm-next", **over))
+    hand_over_to_next(card)
+    page = ended(card)
+    assert "The engine failed three times." in page.text
+    assert "goes on as slurm-next" in page.text
 
 
 def test_a_successor_that_waits_or_has_ended_has_no_door(card: Card) -> None:

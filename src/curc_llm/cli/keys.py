@@ -56,7 +56,7 @@ def keys() -> None:
     "--concurrency",
     type=click.IntRange(min=0),
     default=0,
-    help="Most requests at once, with those that wait.",
+    help="Most requests at once, with those that wait; 0: any.",
 )
 @click.option(
     "--tokens-per-minute",

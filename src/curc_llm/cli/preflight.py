@@ -70,7 +70,9 @@ def _read_report(config: Path | None, session: str | None) -> PreflightReport:
 
     record = find(config, session).record
     if record.preflight is None:
-        message = f"Session {record.session_id} has no preflight: only one over several nodes does it."
+        message = (
+            f"Session {record.session_id} has no preflight: one over several nodes does it once it runs."
+        )
         raise SessionNotReadyError(message, "Look at nodes yourself: curc-llm preflight --partition NAME")
     return record.preflight
 

@@ -51,7 +51,7 @@ class Swapping:
         self._slots = slots
         self._board = board
         self._audit = audit
-        self._warned: list[str] = []
+        self._warned: dict[str, list[str]] = {}
         self._on_begin = on_begin
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
@@ -154,8 +154,8 @@ class Swapping:
         trouble = await self._replace(places, new, [plan.origin] * len(places), swap)
         if trouble is None:
             self._show(places, swap=None, swap_trouble=None)
-            while self._warned:  # none of the models that were named then is there any more
-                self._board.unwarn(self._warned.pop())
+            for text in self._warned.pop(swap.from_model, ()):  # which said that it serves on
+                self._board.unwarn(text)
             self._audit("swapped", of_model=swap.from_model, to_model=swap.to_model)
             return
         self._audit("swap_failed", of_model=swap.from_model, to_model=swap.to_model, code=trouble.code)
@@ -253,7 +253,7 @@ class Swapping:
         self._board.unwarn(f"{name} failed: ")
         self._board.unwarn(f"{name} is being restarted: ")
         self._board.warn(f"{told.message} {told.remedy}".strip())
-        self._warned.append(told.message)
+        self._warned.setdefault(swap.from_model, []).append(told.message)
         self._show(places, swap=None, swap_trouble=told)
 
     def _show(self, places: list[int], **changes: Any) -> None:

@@ -20,7 +20,8 @@ module CurcLlm
     # @return [CardHtml::Html]
     def to_html
       story = @ending.story
-      message = @successor.name.empty? ? story.message : '' # the successor's box says it
+      # Of an end in good order the successor's box says it; why a session failed is said in any case.
+      message = @successor.name.empty? || !story.good ? story.message : ''
       join([@parts.alert(story.good ? 'secondary' : 'danger', tag(:strong, {}, "#{story.title}."), ' ', message), @successor.to_html,
             remedy(story), numbers, logs])
     end

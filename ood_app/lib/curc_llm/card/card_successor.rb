@@ -35,7 +35,8 @@ module CurcLlm
       return 'That one has ended too.' if over?
       return 'Its job waits in Slurm\'s queue; this card shows the way to it once it runs.' if base_url.empty?
 
-      "Keys go on working, and your chats are there. Its address: #{base_url}"
+      "Keys go on working, and your chats are there. Its address: #{base_url} " \
+        "Delete on this card doesn't end it; that does: curc-llm stop #{name}"
     end
 
     def over?
