@@ -219,12 +219,8 @@ def test_a_session_whose_own_model_failed_goes_on_while_a_replica_answers(
     assert not any("those in other jobs go on" in w for w in record.warnings)
 
 
-def test_a_successor_goes_on_with_the_rules_and_with_what_is_left_of_the_budget(
-    start: Start, tmp_path: Path
-) -> None:
-    told = ScaleRecord(
-        min_replicas=1, max_replicas=3, target_queue=7, su_budget=50, su_spent=12, su_bound=8, add_after_s=9
-    )
+def write_predecessor(home: Path, told: ScaleRecord) -> tuple[SessionPaths, SessionRecord]:
+    """The session slurm-a, elsewhere, whose successor slurm-b is ready."""
     now = time.time()
     before = SessionRecord(
         session_id="slurm-a", owner="anna", host="elsewhere", pid=1, pid_started=1,
@@ -232,10 +228,20 @@ def test_a_successor_goes_on_with_the_rules_and_with_what_is_left_of_the_budget(
         started_at=now, heartbeat_at=now + 60, scale=told,
         hand_over=HandOverRecord(session_id="slurm-b", job_id="77", phase=OtherPhase.READY),
     )  # fmt: skip
-    state = load_settings(tmp_path / "settings.yml", {"HOME": str(tmp_path)}).state_dir
+    state = load_settings(home / "settings.yml", {"HOME": str(home)}).state_dir
     paths = SessionPaths(state / "sessions" / "slurm-a")
     paths.make()
     write_record(paths.record, before)
+    return paths, before
+
+
+def test_a_successor_goes_on_with_the_rules_and_with_what_is_left_of_the_budget(
+    start: Start, tmp_path: Path
+) -> None:
+    told = ScaleRecord(
+        min_replicas=1, max_replicas=3, target_queue=7, su_budget=50, su_spent=12, su_bound=8, add_after_s=9
+    )
+    paths, before = write_predecessor(tmp_path, told)
     job = start(session_id="slurm-b", predecessor="slurm-a", **with_price(100.0))
     assert job.record.scale is None  # it isn't the one that is asked yet
     write_record(paths.record, before.model_copy(update={"successor": "slurm-b"}))
@@ -244,6 +250,19 @@ def test_a_successor_goes_on_with_the_rules_and_with_what_is_left_of_the_budget(
     ended = told.model_copy(update={"su_spent": 13, "su_bound": 0})  # its replicas needed less
     write_record(paths.record, before.model_copy(update={"successor": "slurm-b", "scale": ended}))
     wait_for_scale(job, lambda s: s.su_spent == 13)
+
+
+def test_a_budget_is_inherited_also_without_rules(start: Start, tmp_path: Path) -> None:
+    off = ScaleRecord(
+        min_replicas=1, max_replicas=3, target_queue=7, su_budget=50, su_spent=12, su_bound=8, is_on=False
+    )
+    paths, before = write_predecessor(tmp_path, off)
+    job = start(session_id="slurm-b", predecessor="slurm-a", **with_price(100.0))
+    scale(job, min_replicas=1, max_replicas=2)
+    assert wait_for_scale(job, lambda s: s.max_replicas == 2).su_budget is None
+    write_record(paths.record, before.model_copy(update={"successor": "slurm-b"}))
+    told = wait_for_scale(job, lambda s: s.su_budget is not None)
+    assert (told.max_replicas, told.su_budget, told.su_spent) == (2, 50, 20)
 
 
 def test_a_hand_over_is_planned_for_when_it_will_be_needed(start: Start, slurm: FakeSlurm) -> None:

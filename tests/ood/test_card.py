@@ -507,6 +507,17 @@ def test_why_a_session_failed_is_said_also_where_another_goes_on(card: Card) -> 
     assert "goes on as slurm-next" in page.text
 
 
+def test_one_that_was_torn_away_leads_to_the_successor_that_it_had_submitted(card: Card) -> None:
+    coming = {"session_id": "slurm-next", "job_id": "78", "phase": "queued"}
+    ready = {"status": "ready", "engines": (make_engine(**READY),), "hand_over": coming}
+    hand_over_to_next(card)
+    card.begin(make_record(**ready))
+    assert "goes on as slurm-next" in ended(card).text
+    stopped = {"code": "stopped", "message": "It was stopped.", "remedy": ""}
+    card.begin(make_record(**{**ready, "status": "ended", "reason": stopped, "ended_at": time.time()}))
+    assert "slurm-next" not in ended(card).text
+
+
 def test_a_successor_that_waits_or_has_ended_has_no_door(card: Card) -> None:
     ready = {"status": "ready", "engines": (make_engine(**READY),)}
     card.begin(make_record(**ready, successor="slurm-next"))

@@ -58,6 +58,7 @@ class ScaleKeeper:
         self._spent = 0.0
         # What replicas of the session that this one goes on for have cost, and will: out of the same budget.
         self._spent_before = 0.0
+        self._inherited_budget: float | None = None
         self._note = ""
         self._changed = asyncio.Event()
 
@@ -66,7 +67,8 @@ class ScaleKeeper:
 
         A budget stays until another one is given: leaving it out is no leave to spend.
         """
-        budget = self._scaler.rules.su_budget if self._scaler is not None else None
+        before = self._scaler.rules.su_budget if self._scaler is not None else None
+        budget = self._inherited_budget if before is None else before
         if rules.su_budget is None and budget is not None:
             rules = replace(rules, su_budget=budget)
         self._scaler = Scaler(rules)
@@ -76,13 +78,17 @@ class ScaleKeeper:
         """Goes on with the rules, and with the budget, of the session that this one takes over from.
 
         Called again while that one's replicas finish what they answer, since they cost until they end. Rules
-        that the owner has given this session stay.
+        that the owner has given this session stay; the budget counts for them too if they have none.
 
         Args:
             told: the other session's, as it is now.
         """
         self._spent_before = (told.su_spent or 0.0) + (told.su_bound or 0.0)
-        if self._scaler is None and told.is_on:
+        self._inherited_budget = told.su_budget
+        if self._scaler is not None:
+            if self._scaler.rules.su_budget is None and told.su_budget is not None:
+                self.set_rules(self._scaler.rules)
+        elif told.is_on:
             self.set_rules(Scale(**{f.name: getattr(told, f.name) for f in fields(Scale)}))
 
     def note_use(self, activity: Activity) -> None:

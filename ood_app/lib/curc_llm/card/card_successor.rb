@@ -8,12 +8,15 @@ module CurcLlm
     NAME = /\A[a-z][a-z0-9-]{0,63}\z/
     MOST = 100
     OVER = %w[ended failed gone].freeze
+    # Ends that somebody wanted: then nothing goes on.
+    WANTED = %w[stopped idle cancelled CANCELLED].freeze
 
     # @param files [CardFiles] of the session that handed over
     # @param parts [CardParts]
     # @param settings [CardSettings]
-    def initialize(files, parts, settings)
-      @files, @parts, @settings = files, parts, settings
+    # @param ending [CardEnding, nil] how it ended; nil while it runs
+    def initialize(files, parts, settings, ending: nil)
+      @files, @parts, @settings, @ending = files, parts, settings, ending
     end
 
     # @return [String] name of the last one in the line; empty without any
@@ -59,7 +62,7 @@ module CurcLlm
     def follow(files, folder)
       found = nil
       MOST.times do
-        after = files.record['successor'].to_s
+        after = named_by(files.record)
         break unless after.match?(NAME) && !folder.empty?
 
         @name = after
@@ -67,6 +70,15 @@ module CurcLlm
         found = files = CardFiles.new(folder, session: '.')
       end
       found
+    end
+
+    # A session that was torn away before it could hand over leads to the successor that it had submitted.
+    def named_by(record)
+      after = record['successor'].to_s
+      return after unless after.empty? && @ending && record.equal?(@files.record) && !WANTED.include?(@ending.story.code)
+
+      coming = record['hand_over']
+      coming.is_a?(Hash) ? coming['session_id'].to_s : ''
     end
   end
 end
