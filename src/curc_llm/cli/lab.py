@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -152,10 +153,11 @@ def _command(folder: Path) -> list[str]:
 def _wait_for_link(process: subprocess.Popen[bytes], runtime: Path, token: str) -> str:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        # The server writes this file once it listens.
         for path in runtime.glob("jpserver-*.json"):
-            with contextlib.suppress(ValueError, KeyError):
+            # Jupyter Server writes the file before it binds the port that it has chosen.
+            with contextlib.suppress(ValueError, KeyError, OSError):
                 port = json.loads(path.read_text(encoding="utf-8"))["port"]
+                socket.create_connection(("127.0.0.1", port), 1).close()
                 return f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}"
         time.sleep(0.1)
     said = (runtime / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
