@@ -1,7 +1,7 @@
 """Two models, three replicas of each and two adapters behind one gateway under mixed load; some are killed.
 
 The engines are processes of their own that die of SIGKILL; what a job's supervisor does then (the phase, a
-new start) is done here, so that minutes of it need no GPU. One function, for `make soak` and shorter for CI.
+new start) is done here, so that it takes seconds. The same with real vLLM, for half an hour: tests/soak.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class Tally:
     broken: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        ended = f"{self.answered} answered, {self.broken} broken off, {len(self.wrong)} wrong"
+        return f"{ended}, refused {dict(self.refused)}"
 
 
 @dataclass

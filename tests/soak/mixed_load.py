@@ -5,43 +5,17 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from tests.e2e.questions import QUESTIONS
+from tests.gateway.many_models import TOLD, Tally
 
 MODELS = ("curc-guide", "other-guide")
 ADAPTERS = ("poet", "critic")
-# What a request may come to when its replica dies: it had begun, and is told so.
-TOLD = {"engine_failed", "engine_restarting"}
 PATIENCE_S = 300
 ADAPTER_TOKENS = 12
-
-
-@dataclass
-class Tally:
-    """What came of all requests.
-
-    Args:
-        answered: whole and right answers.
-        broken: streams that had begun when their replica died, each ended with an error that says so.
-        refused: by status and code.
-        wrong: what should never be.
-    """
-
-    answered: int = 0
-    broken: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        refused = dict(self.refused)
-        return (
-            f"{self.answered} answered, {self.broken} broken off, refused {refused}, {len(self.wrong)} wrong"
-        )
 
 
 class Load:
