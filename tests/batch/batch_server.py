@@ -16,6 +16,7 @@ import json
 import struct
 import threading
 from collections import Counter
+from collections.abc import Coroutine
 from typing import Any, Self
 
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus
@@ -83,7 +84,7 @@ class BatchServer:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     async def _listen(self, port: int) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, backlog=1024)
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", port, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop_listening(self) -> None:
@@ -105,8 +106,11 @@ class BatchServer:
 
     # The server.
 
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Coroutine[Any, Any, None]:
+        self._writers.add(writer)  # not in what is cancelled, perhaps before its first step
+        return self._serve(reader, writer)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

@@ -14,7 +14,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,7 @@ KEY = "sk-the-owners-own"
 OWNER = "ada"
 KEPT = {"cookie", "authorization", "connection"}  # what the chat isn't told
 Writer = asyncio.StreamWriter
+Answer = Callable[[asyncio.StreamReader, Writer], Coroutine[Any, Any, None]]
 _PREFIX = re.compile(r"/node/[^/]+/\d+(?=/)")
 
 
@@ -129,6 +131,7 @@ class FakeGateway:
         self.chat_socket = self.folder / "chat.sock"
         self.loop = asyncio.new_event_loop()
         self._released = asyncio.Event()
+        self._writers: weakref.WeakSet[Writer] = weakref.WeakSet()
         self._changed = threading.Condition()
 
     def __enter__(self) -> Self:
@@ -171,9 +174,18 @@ class FakeGateway:
         self._thread_ended.set()
 
     async def _start(self) -> int:
-        self._private = await asyncio.start_unix_server(self._answer_private, str(self.socket))
-        self._public = await asyncio.start_server(self._answer_public, "127.0.0.1", 0)
+        self._private = await asyncio.start_unix_server(self._take(self._answer_private), str(self.socket))
+        self._public = await asyncio.start_server(self._take(self._answer_public), "127.0.0.1", 0)
         return int(self._public.sockets[0].getsockname()[1])
+
+    def _take(self, answer: Answer) -> Answer:
+        """Remembers each connection: a handler that is cancelled before its first step closes nothing."""
+
+        def take(reader: asyncio.StreamReader, writer: Writer) -> Coroutine[Any, Any, None]:
+            self._writers.add(writer)
+            return answer(reader, writer)
+
+        return take
 
     async def _stop(self) -> None:
         self._private.close()
@@ -184,6 +196,8 @@ class FakeGateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()  # closing would wait for who doesn't read
         # Transports close a turn of the loop later.
         await _turn_loop()
 

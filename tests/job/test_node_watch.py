@@ -70,6 +70,8 @@ async def watch_again(
     watch = NodeWatch(["tn1", "tn2"], **patience_s)
     await watch.start([sys.executable, "-c", AGAIN, str(folder / "begun"), said])
     await watch.wait_for_all()
+    assert watch._process is not None
+    await watch._process.wait()
     return watch
 
 
