@@ -75,11 +75,41 @@ def test_too_many_requests_at_once_or_too_small_a_share_are_answered_with_what_w
 
 def test_nodes_that_a_job_cannot_have_are_answered_with_the_same_gpus_on_fewer_nodes() -> None:
     found = changes("llama-3.1-8b-instruct", num_nodes=2, num_gpus=2)
-    assert found == ["2 x a100_80gb on 1 node instead of 2", "1 GPU instead of 2"]
+    assert found == ["2 x a100_80gb on 1 node instead of 2", "1 GPU on 1 node instead of 2 on 2"]
     assert changes("llama-3.1-8b-instruct", "capella", num_nodes=2, num_gpus=3)[:2] == [
         "3 x h100 on 1 node instead of 2",
-        "4 GPUs instead of 3",
+        "4 GPUs instead of 3, on 2 nodes",
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ((12, 2), ["12 x h100 on 3 nodes instead of 2", "8 GPUs instead of 12, on 2 nodes"]),
+        ((None, 99), ["198 x h100 on 99 nodes", "284 x h100 on 71 nodes instead of 99"]),
+        ((300, 99), ["198 GPUs instead of 300, on 99 nodes", "284 GPUs on 71 nodes instead of 300 on 99"]),
+        ((None, 200), ["284 x h100 on 71 nodes instead of 200"]),
+        ((283, None), ["284 GPUs instead of 283", "280 GPUs instead of 283"]),
+        ((1000, None), ["284 GPUs instead of 1,000"]),
+    ],
+)
+def test_hundreds_of_gpus_are_answered_with_what_fits_on_the_nodes_that_were_asked_for(
+    asked: tuple[int | None, int | None], expected: list[str]
+) -> None:
+    num_gpus, num_nodes = asked
+    wanted = {"gpu_type": "h100", "num_gpus": num_gpus, "num_nodes": num_nodes}
+    made = plan("llama-3.1-70b-instruct", "capella", **wanted)
+    assert [a.change for a in made.alternatives][: len(expected)] == expected
+    for alternative in made.alternatives:
+        kept = alternative.request.num_nodes
+        again = plan("llama-3.1-70b-instruct", "capella", **alternative.request.model_dump(exclude={"model"}))
+        assert again.fits
+        assert again.num_nodes == (kept or again.num_nodes)
+
+
+def test_a_copy_of_a_model_is_never_sent_over_hundreds_of_gpus_unasked() -> None:
+    found = changes("llama-3.1-405b-instruct", "capella", gpu_type="h100", num_gpus=300)
+    assert found == ["8 GPUs instead of 300, in fp8"]
 
 
 @pytest.mark.parametrize(

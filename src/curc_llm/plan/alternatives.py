@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
+from curc_llm.plan.near_counts import ANY_LAYOUT, Patch, describe_counts, is_sensible, list_near_counts
 from curc_llm.plan.plan import Alternative
-from curc_llm.plan.refusal import Refusal, count_gpus, count_hours, count_requests
+from curc_llm.plan.refusal import Refusal, count_hours, count_requests
 from curc_llm.plan.replicas import describe_replicas, fewer_replicas
 from curc_llm.plan.request import PlanRequest, all_gpus
 from curc_llm.plan.search import Found
@@ -16,14 +15,8 @@ from curc_llm.plan.trial import round_down
 
 MOST = 4
 Find = Callable[[PlanRequest], Found | Refusal]
-Patch = dict[str, Any]
 
-_ANY_LAYOUT: Patch = {
-    "tensor_parallel_size": None,
-    "pipeline_parallel_size": None,
-    "data_parallel_size": None,
-}
-_ANY_COUNT: Patch = {"num_gpus": None, "num_nodes": None, **_ANY_LAYOUT}
+_ANY_COUNT: Patch = {"num_gpus": None, "num_nodes": None, **ANY_LAYOUT}
 _ANY_TYPE: Patch = {"gpu_type": None, "partition": None, "qos": None, "cpus_per_task": None}
 _ANYWHERE: Patch = {**_ANY_TYPE, **_ANY_COUNT, "quantisation": None}
 # When nothing near works: everything left to the planner, and then without the preset.
@@ -92,7 +85,7 @@ def _add_first(
     for patch in group:
         wanted = request.model_copy(update=patch)
         launch = find(wanted) if wanted != request else None
-        if isinstance(launch, Found):
+        if isinstance(launch, Found) and is_sensible(launch):
             found.setdefault(_key(launch), _make_alternative(request, wanted, launch))
             return
 
@@ -148,7 +141,7 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
     for patch in _direct(request, refusal):
         yield (patch,)
     if refusal.kind == "layout":
-        yield ({"num_gpus": all_gpus(request), **_ANY_LAYOUT},)
+        yield ({"num_gpus": all_gpus(request), **ANY_LAYOUT},)
     if request.gpu_memory_utilization is not None and refusal.kind in ("weights", "context"):
         yield ({"gpu_memory_utilization": None},)
     if request.max_num_seqs is not None and refusal.kind in ("weights", "context"):
@@ -162,7 +155,7 @@ def _groups(request: PlanRequest, refusal: Refusal) -> Iterator[Sequence[Patch]]
         yield tuple(_more_gpus(request))
         yield (_ANY_COUNT, {**_ANY_COUNT, "quantisation": None})
     yield tuple(fewer_replicas(request))
-    yield (_ANY_LAYOUT,)
+    yield (ANY_LAYOUT,)
     yield (_ANY_TYPE,)
     yield ({**_ANYWHERE, "quantisation": request.quantisation}, _ANYWHERE)
     yield ({**_ANYWHERE, **_shorter(request, refusal)},)
@@ -178,7 +171,7 @@ def _more_gpus(request: PlanRequest) -> Iterator[Patch]:
         counts = sorted({request.num_gpus + step for step in (1, 2, 4, 8, request.num_gpus)})
         for patch in ({}, {"quantisation": None}) if request.quantisation else ({},):
             for num_gpus in counts:
-                yield {"num_gpus": num_gpus, "num_nodes": None, **_ANY_LAYOUT, **patch}
+                yield {"num_gpus": num_gpus, "num_nodes": None, **ANY_LAYOUT, **patch}
 
 
 def _direct(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:
@@ -191,14 +184,10 @@ def _direct(request: PlanRequest, refusal: Refusal) -> Iterator[Patch]:
     if refusal.kind in ("hours", "load") and limit:
         yield {"hours": limit}  # of the QoS that was asked for, if any
         yield {"qos": None, **_ANY_COUNT}
-    if refusal.kind == "nodes" and request.num_nodes is not None:
-        yield {"num_nodes": None}
-        if request.num_gpus is not None and limit:
-            even = -(-request.num_gpus // request.num_nodes) * request.num_nodes
-            yield {"num_gpus": even, **_ANY_LAYOUT}
-    if refusal.kind in ("count", "nodes") and limit and limit < (request.num_gpus or math.inf):
-        yield {"num_gpus": int(limit), "num_nodes": None, **_ANY_LAYOUT}
-        yield {"num_gpus": int(limit), "num_nodes": None, **_ANY_LAYOUT, "quantisation": None}
+    if refusal.kind in ("count", "nodes"):
+        yield from list_near_counts(request, refusal)
+        if request.quantisation is not None:
+            yield from ({**patch, "quantisation": None} for patch in list_near_counts(request, refusal))
     if refusal.kind == "cores" and limit:
         yield {"cpus_per_task": int(limit)}
     if refusal.kind == "place" and request.partition is not None and request.gpu_type is not None:
@@ -237,7 +226,7 @@ def _exact(wanted: PlanRequest, launch: Found) -> Patch:
 
 def _describe(asked: PlanRequest, exact: PlanRequest, launch: Found) -> str:
     """What is different from what was asked, in words."""
-    gpus, layout = _describe_gpus(asked, exact, launch), _describe_layout(asked, launch)
+    gpus, layout = describe_counts(asked, exact, launch), _describe_layout(asked, launch)
     parts = [*describe_replicas(asked, exact), *gpus, *layout, *_describe_weights(asked, launch)]
     own = (launch.trial.wish.max_model_len, launch.trial.wish.max_num_seqs, launch.host.cpus)
     for (name, words), number in zip(_NUMBERS.items(), own, strict=True):
@@ -269,25 +258,9 @@ def _describe_use(launch: Found) -> list[str]:
     return ["for tests only"] if qos is not None and qos.is_for_tests else []
 
 
-def _describe_gpus(asked: PlanRequest, exact: PlanRequest, launch: Found) -> list[str]:
-    num_gpus, gpu_type = exact.num_gpus or 1, exact.gpu_type
-    partition = launch.trial.offer.partition_name
-    if asked.partition is not None and asked.partition != partition:
-        return [f"{launch.trial.gpus} in {partition}"]
-    if asked.gpu_type is not None and asked.gpu_type != gpu_type:
-        before = count_gpus(asked.num_gpus, asked.gpu_type) if asked.num_gpus else asked.gpu_type
-        return [f"{launch.trial.gpus} instead of {before}"]
-    if asked.num_gpus == num_gpus and asked.num_nodes not in (None, launch.trial.num_nodes):
-        return [f"{launch.trial.gpus} on {launch.trial.num_nodes} node instead of {asked.num_nodes}"]
-    if asked.num_gpus is not None and asked.num_gpus != num_gpus:
-        noun = "GPU" if num_gpus == 1 else "GPUs"
-        return [f"{num_gpus} {noun} instead of {asked.num_gpus}"]
-    return [] if asked.gpu_type and asked.num_gpus else [launch.trial.gpus]
-
-
 def _describe_layout(asked: PlanRequest, launch: Found) -> list[str]:
     """Parallel sizes, where the asked ones were given up."""
-    layout, old = launch.trial.layout, dict(zip(_ANY_LAYOUT, _sizes(asked), strict=True))
+    layout, old = launch.trial.layout, dict(zip(ANY_LAYOUT, _sizes(asked), strict=True))
     if all(size in (None, getattr(layout, name)) for name, size in old.items()):
         return []
     stated = {name: size for name, size in old.items() if size is not None}

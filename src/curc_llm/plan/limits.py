@@ -59,14 +59,21 @@ def explain_place(site: Site, offer: Offer, num_gpus: int, num_nodes: int | None
             f"{nodes * offer.gpus_per_node} {name}; {num_gpus} were asked for."
         )
         return Refusal("nodes", reason, limit=nodes * offer.gpus_per_node)
-    if num_gpus % nodes:
-        reason = f"{num_gpus} GPUs can't be spread evenly over {nodes} nodes."
-        return Refusal("nodes", reason, limit=num_gpus // nodes * nodes)
     most = max_gpus(site, offer)
     if num_gpus > most:
         reason = f"{site.title} lets one person use {most} {name} at once; {num_gpus} were asked for."
         return Refusal("count", reason, limit=most)
+    if num_gpus % nodes:
+        reason = f"{num_gpus} GPUs can't be spread evenly over {nodes} nodes."
+        return Refusal("nodes", reason, near=() if num_nodes else _whole_nodes(offer, num_gpus))
     return None
+
+
+def _whole_nodes(offer: Offer, num_gpus: int) -> tuple[int, ...]:
+    """The GPUs of whole nodes below and above a number that can't be spread, the nearer first."""
+    below = num_gpus // offer.gpus_per_node * offer.gpus_per_node
+    above = below + offer.gpus_per_node
+    return (below, above) if num_gpus - below <= above - num_gpus else (above, below)
 
 
 def _explain_nodes(site: Site, offer: Offer, num_gpus: int, nodes: int) -> str:

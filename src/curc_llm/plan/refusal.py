@@ -36,12 +36,14 @@ class Refusal:
         reason: one sentence with the numbers.
         trial: how far the arithmetic came; None when it wasn't begun.
         limit: the largest value that is allowed, where there is one: GPUs, hours, cores or tokens.
+        near: numbers of GPUs that can be had instead, the nearest first, where more than one is worth naming.
     """
 
     kind: Kind
     reason: str
     trial: Trial | None = None
     limit: float | None = None
+    near: tuple[int, ...] = ()
 
 
 MANY_REQUESTS = 1024  # beyond vLLM's own default for the largest GPUs
