@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from curc_llm.cli.preflight import render_report
+import pytest
+
+from curc_llm.cli.preflight import explain_no_report, render_report
 from curc_llm.session.preflight import PreflightFinding, PreflightReport
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionStatus
+from curc_llm.session.store import read_record
 from tests.cli.conftest import Run
 from tests.fakes.fake_session import FakeSession
 
@@ -46,3 +50,22 @@ def test_where_a_job_may_have_one_node_nothing_is_submitted(run: Run, state_dir:
     assert "A job in aa100 may have 1 node, not 2." in result.stderr
     assert "max_nodes_per_job" in result.stderr
     assert not state_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (SessionStatus.QUEUED, "still waits in the queue (no node is free); one over several nodes looks"),
+        (SessionStatus.STARTING, "is starting; one over several nodes looks at them before its model loads"),
+        (SessionStatus.FAILED, "is over and was without a preflight: it was on one node, or ended before"),
+    ],
+)
+def test_a_session_without_a_report_says_whether_it_waits_starts_or_is_over(
+    fake: FakeSession, status: SessionStatus, told: str
+) -> None:
+    record = read_record(fake.paths.record)
+    assert record is not None
+    waiting = EngineRecord(
+        served_model_name="m", model="m", phase=EnginePhase.QUEUED, detail="no node is free"
+    )
+    assert told in explain_no_report(record.model_copy(update={"status": status, "engines": (waiting,)}))

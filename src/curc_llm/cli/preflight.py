@@ -13,6 +13,7 @@ from curc_llm.cli.output import Output
 
 if TYPE_CHECKING:
     from curc_llm.session.preflight import PreflightReport
+    from curc_llm.session.record import SessionRecord
 
 FIGURES = {
     "latency_ms": "longest answer {:.2f} ms",
@@ -70,11 +71,24 @@ def _read_report(config: Path | None, session: str | None) -> PreflightReport:
 
     record = find(config, session).record
     if record.preflight is None:
-        message = (
-            f"Session {record.session_id} has no preflight: one over several nodes does it once it runs."
-        )
-        raise SessionNotReadyError(message, "Look at nodes yourself: curc-llm preflight --partition NAME")
+        remedy = "Look at nodes yourself: curc-llm preflight --partition NAME"
+        raise SessionNotReadyError(explain_no_report(record), remedy)
     return record.preflight
+
+
+def explain_no_report(record: SessionRecord) -> str:
+    """Why a session's record has no report: it waits, has only begun, is on one node, or never came so far."""
+    from curc_llm.session.record import SessionStatus
+
+    name = f"Session {record.session_id}"
+    if record.status is SessionStatus.QUEUED:
+        why = next((f" ({engine.detail})" for engine in record.engines if engine.detail), "")
+        return f"{name} still waits in the queue{why}; one over several nodes looks at them once it runs."
+    if record.status is SessionStatus.STARTING:
+        return f"{name} is starting; one over several nodes looks at them before its model loads."
+    if record.status.is_over:
+        return f"{name} is over and was without a preflight: it was on one node, or ended before it looked."
+    return f"{name} has no preflight: one over several nodes does it once it runs."
 
 
 def render_report(report: PreflightReport) -> str:

@@ -20,9 +20,11 @@ from curc_llm.settings import Settings
 from curc_llm.sites.lookup import SiteGpu, find_gpu, list_gpus
 from curc_llm.sites.site import Site
 from curc_llm.slurm.command import Slurm
+from curc_llm.slurm.job import Job
 from curc_llm.slurm.poll import SlurmPoll
 from curc_llm.slurm.request import JobRequest
 from curc_llm.slurm.script import render_modules, render_options
+from curc_llm.slurm.state import JobState
 
 REQUEST, REPORT = "request.json", "report.json"
 TIME_S = 300
@@ -185,17 +187,45 @@ class PreflightJob:
 
     def _watch(self, job_id: str, folder: Path, wait_s: float) -> PreflightReport:
         poll, until = SlurmPoll(self._slurm), time.monotonic() + wait_s
+        job = Job(job_id, JobState.UNKNOWN)
         while time.monotonic() < until:
-            is_over = poll.jobs([job_id])[job_id].state.is_over
+            job = poll.jobs([job_id])[job_id]
             if (folder / REPORT).is_file():
                 return PreflightReport.model_validate_json((folder / REPORT).read_bytes())
-            if is_over:
-                raise LaunchError(f"Job {job_id} ended without a report: {_read_end(folder / 'log')}")
+            if job.state.is_over:
+                raise LaunchError(explain_over(job, _read_end(folder / "log")))
             time.sleep(POLL_S)
         raise LaunchError(
-            f"Job {job_id} gave no report within {wait_s:.0f} s, so it was cancelled.",
+            explain_late(job, wait_s),
             "See when such a job would start: curc-llm capacity; or wait longer with --wait-min.",
         )
+
+
+def explain_over(job: Job, last_line: str) -> str:
+    """What became of a job that is over and left no report.
+
+    Example:
+        >>> explain_over(Job("7", JobState.CANCELLED), "")
+        'Job 7 was cancelled before it had looked at its nodes.'
+    """
+    if job.state is JobState.CANCELLED:
+        return f"Job {job.job_id} was cancelled before it had looked at its nodes."
+    if not last_line:
+        return f"Job {job.job_id} ended ({job.state.value}) before it had looked at its nodes."
+    return f"Job {job.job_id} ended without a report: {last_line}"
+
+
+def explain_late(job: Job, wait_s: float) -> str:
+    """Why a job has no report yet: it still waits, or it runs and is slow.
+
+    Example:
+        >>> explain_late(Job("7", JobState.RUNNING), 60)
+        'Job 7 gave no report within 60 s, so it was cancelled.'
+    """
+    if not job.state.is_waiting:
+        return f"Job {job.job_id} gave no report within {wait_s:.0f} s, so it was cancelled."
+    why = f" ({job.why_waiting})" if job.why_waiting else ""
+    return f"Job {job.job_id} still waited in the queue after {wait_s:.0f} s{why}, so it was cancelled."
 
 
 def _read_end(path: Path) -> str:
@@ -203,4 +233,4 @@ def _read_end(path: Path) -> str:
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return (lines or ["its log is empty"])[-1][:300]
+    return (lines or [""])[-1][:300]
