@@ -112,6 +112,10 @@ class SlurmSilentError(SlurmError):
     """Slurm gave no answer in time. Nothing is known then: a job may well run."""
 
 
+class NodesDownError(SlurmError):
+    """Slurm can't say when a job would start: nodes that it may need are down or drained."""
+
+
 class EngineError(CurcLlmError):
     """The engine could not be started, or died."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from curc_llm.errors import SlurmError, SlurmSilentError
+from curc_llm.errors import NodesDownError, SlurmError, SlurmSilentError
 from curc_llm.slurm.command import PASSED_ON, Slurm, check_job_id
 from curc_llm.slurm.start import expect_start
 from tests.slurm.login import log_in
@@ -163,6 +163,19 @@ def test_asking_submits_nothing_and_tells_when_a_job_would_start(free_bed: Bed) 
 def test_asking_for_what_is_refused_says_so(slurm_bed: Bed) -> None:
     with pytest.raises(SlurmError, match="may have at most 3 GPU"):
         expect_start(log_in(slurm_bed, slurm_bed.ground.user), ask_for(gpus_per_node=4))
+
+
+@pytest.mark.slurm
+def test_nodes_that_are_drained_are_named_and_not_taken_for_too_small_ones(free_bed: Bed) -> None:
+    slurm = log_in(free_bed, free_bed.ground.user)
+    names = [node.name for node in free_bed.ground.nodes]
+    free_bed.run("scontrol", "update", f"nodename={','.join(names)}", "state=drain", "reason=test")
+    try:
+        with pytest.raises(NodesDownError, match="down or drained: tn1, tn2") as caught:
+            expect_start(slurm, ask_for())
+        assert "sinfo -R" in caught.value.remedy
+    finally:
+        free_bed.run("scontrol", "update", f"nodename={','.join(names)}", "state=resume")
 
 
 @pytest.mark.slurm

@@ -115,8 +115,9 @@ def summarise_hand_over(record: SessionRecord, at: float) -> str:
     if told is None or (record.status.is_over and not told.session_id):
         return ""
     if told.session_id:
-        state = "answers for it" if told.is_done else f"{told.phase} {told.detail}".strip()
-        return f"{told.session_id} (job {told.job_id}): {state}"
+        phase = ": ".join(filter(None, (told.phase, told.detail)))
+        state = "answers for it" if told.is_done else phase
+        return f"{told.session_id} (job {told.job_id}), {state}"
     if told.submit_at is not None:
         return (
             f"another job is submitted in {render_duration(told.submit_at - at)}, so that it is ready in time"

@@ -69,7 +69,7 @@ def render_status(record: SessionRecord, now: float) -> str:
 
         pairs.append(("Replicas", summarise_scale(record.scale)))
         pairs += [
-            ("", f"{r.session_id}, job {r.job_id}: {r.phase} {r.detail}".rstrip())
+            ("", f"{r.session_id} (job {r.job_id}), {': '.join(filter(None, (r.phase, r.detail)))}")
             for r in record.scale.replicas
         ]
     if told := _hand_over(record, now):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from curc_llm.errors import CurcLlmError
+from curc_llm.errors import CurcLlmError, NodesDownError
 from curc_llm.gateway.channel import EngineTarget
 from curc_llm.job.board import Board
 from curc_llm.job.ending import Ending
@@ -136,7 +136,7 @@ class HandOverKeeper:
             request = make_submission(spec, self._jobs.runtime).request
             expected = await asyncio.to_thread(expect_start, self._jobs.slurm, request)
         except CurcLlmError as error:
-            self._board.warn(f"Slurm would refuse the job to hand over to: {error.message} {error.remedy}")
+            self._board.warn(f"{_name_trouble(error)}: {error.message} {error.remedy}")
             return
         expected_s = expected.at - time.time() if expected.at is not None else 0.0
         self._queue_s = estimate_queue_s(waited_s, expected_s)
@@ -276,6 +276,12 @@ class HandOverKeeper:
         return Ending(
             SessionStatus.ENDED, Trouble(code="handed_over", message=message, remedy=remedy), drain_s
         )
+
+
+def _name_trouble(error: CurcLlmError) -> str:
+    if isinstance(error, NodesDownError):
+        return "Slurm can't say when the job to hand over to would start"
+    return "Slurm would refuse the job to hand over to"
 
 
 _GAVE_UP = "No job to hand over to could be made; the session ends at the end of its time."

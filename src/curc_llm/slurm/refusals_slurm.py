@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from curc_llm.slurm.refusal import Refusal
 
+# Slurm says so too of nodes that are there but down or drained; see `start.expect_start`.
+NO_SUCH_NODE = (
+    "No node of the partition has so many GPUs, cores or so much memory of the kind that was asked for."
+)
+
 SLURM_REFUSALS = (
     Refusal(
         r"Invalid account or account/partition combination",
@@ -22,7 +27,7 @@ SLURM_REFUSALS = (
     ),
     Refusal(
         r"Requested node configuration is not available",
-        "No node of the partition has so many GPUs, cores or so much memory of the kind that was asked for.",
+        NO_SUCH_NODE,
         "Ask for fewer GPUs or another GPU type; curc-llm gpus lists them.",
     ),
     Refusal(
