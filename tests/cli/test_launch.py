@@ -83,6 +83,12 @@ def test_a_launch_over_two_nodes_reaches_slurm_with_a_task_on_each(
     assert {"#SBATCH --nodes=2", "#SBATCH --ntasks-per-node=1", "#SBATCH --exclusive"} <= set(
         usual.stdout.splitlines()
     )
+    assert "2 nodes with 4 GPUs each" in usual.stdout
+    # More nodes than one person gets are refused with what the site has, also for a model of 4 MB.
+    many = run("launch", "demo", "--num-nodes", "99", "--account", "p_lm")
+    assert many.exit_code == 3
+    assert "lets one person use 284 h100 at once; 396 were asked for" in many.stderr
+    assert "curc-llm launch demo --gpu h100 --num-gpus 198 --num-nodes 99" in many.stderr
 
 
 def test_mail_without_an_address_goes_to_the_owner(run: Run, slurm: FakeSlurm, state_dir: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curc_llm.plan.layout import Layout
-from curc_llm.plan.speed import decode_tokens_per_s, load_time_s
+from curc_llm.plan.speed import Crossing, decode_tokens_per_s, load_time_s
 from curc_llm.sites.card import Card
 from tests.plan.by_hand import (
     A100,
@@ -76,4 +76,23 @@ def test_a_long_context_slows_full_attention_more_than_windows_and_states() -> N
 def test_loading_is_reading_and_starting() -> None:
     assert load_time_s(141_000_000_000, 1.0) == pytest.approx(261)
     assert load_time_s(141_000_000_000, 2.0) < load_time_s(141_000_000_000, 1.0)
-    assert load_time_s(0, 1.0, 3) - load_time_s(0, 1.0) == pytest.approx(40)
+    assert load_time_s(0, 1.0, 2) - load_time_s(0, 1.0) == pytest.approx(20)
+
+
+def test_a_small_model_on_many_nodes_starts_in_minutes_since_nodes_join_side_by_side() -> None:
+    assert load_time_s(4_000_000, 1.0, 99) < 300
+
+
+def test_tensor_parallelism_over_nodes_counts_the_network() -> None:
+    def over(gb_per_s: float | None, tp: int) -> float:
+        model = model_of(LLAMA_70B, "bf16")
+        given = (model, model.weights[0], "bf16", H100, Layout(tp))
+        return decode_tokens_per_s(*given, crossing=Crossing(4, gb_per_s))
+
+    one_node = tokens_per_s(LLAMA_70B, H100, Layout(4))
+    assert over(None, 4) == over(25.0, 4) == one_node  # within a node nothing changes
+    assert over(None, 8) <= one_node  # unknown: never ranked above what fits into one node
+    assert over(1.0, 8) < over(25.0, 8) < tokens_per_s(LLAMA_70B, H100, Layout(8))
+    # by hand: 2 x 80 layers x (2 x 1 step of 5 µs + 2 x 8192 x 2 bytes / 25 GB/s)
+    slower_s = 1 / over(25.0, 8) - 1 / tokens_per_s(LLAMA_70B, H100, Layout(8))
+    assert slower_s == pytest.approx(160 * (10e-6 + 32768 / 25e9), rel=1e-6)

@@ -77,7 +77,7 @@ def _read_report(config: Path | None, session: str | None) -> PreflightReport:
 
 
 def explain_no_report(record: SessionRecord) -> str:
-    """Why a session's record has no report: it waits, has only begun, is on one node, or never came so far."""
+    """Why a session's record has no report: it waits, has only begun, is on one node, or ended early."""
     from curc_llm.session.record import SessionStatus
 
     name = f"Session {record.session_id}"

@@ -116,6 +116,8 @@ def _pairs(spec: LaunchSpec, site: Site, plan: Plan | None) -> list[tuple[str, s
     names = f"{plan.replicas} replicas of {names}" if plan is not None and plan.replicas > 1 else names
     where = f"{slurm.partition} ({slurm.qos})" if slurm.qos else slurm.partition
     what = slurm.gres.removeprefix("gpu:") or "no GPU"
+    if what.isdigit():  # the site asks for GPUs without a type
+        what = "1 GPU" if what == "1" else f"{what} GPUs"
     what = f"{slurm.nodes} nodes with {what} each" if slurm.nodes > 1 else what
     pairs = [("Model", names), ("Runs on", f"{what}, {where} at {site.title}")]
     if plan is not None and plan.su_total is not None and plan.hours is not None:

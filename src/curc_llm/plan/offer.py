@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from curc_llm.errors import SiteError
 from curc_llm.plan.names import fold, nearest
+from curc_llm.plan.speed import Crossing
 from curc_llm.sites.card import Card
 from curc_llm.sites.lookup import find_gpus, list_gpus
 from curc_llm.sites.site import GpuType, Partition, Site
@@ -22,6 +23,7 @@ class Offer:
         partition: the nodes.
         gpu: what the site allows and charges.
         card: the hardware.
+        node_gb_per_s: 10^9 bytes per second between two nodes, where the site's file tells.
     """
 
     partition_name: str
@@ -29,6 +31,7 @@ class Offer:
     partition: Partition
     gpu: GpuType
     card: Card
+    node_gb_per_s: float | None = None
 
     @property
     def gpus_per_node(self) -> int:
@@ -40,6 +43,11 @@ class Offer:
         """Nodes that one job may have."""
         return min(self.partition.nodes, self.partition.max_nodes_per_job or self.partition.nodes)
 
+    def crossing(self, gpus_per_node: int) -> Crossing:
+        """What a launch with so many GPUs on each node meets on its way from node to node."""
+        is_told = self.partition.node_link in ("infiniband", "roce")
+        return Crossing(gpus_per_node, self.node_gb_per_s if is_told else None)
+
     @property
     def is_free_choice(self) -> bool:
         """True when the planner may choose it unasked: no permission is needed, and vLLM runs there."""
@@ -50,7 +58,15 @@ class Offer:
 def make_offers(site: Site) -> tuple[Offer, ...]:
     """Every GPU type of every partition, in the order of the site file."""
     return tuple(
-        Offer(gpu.partition_name, gpu.name, gpu.partition, gpu.gpu_type, gpu.card) for gpu in list_gpus(site)
+        Offer(
+            gpu.partition_name,
+            gpu.name,
+            gpu.partition,
+            gpu.gpu_type,
+            gpu.card,
+            site.network_of(gpu.partition_name).min_gb_per_s,
+        )
+        for gpu in list_gpus(site)
     )
 
 

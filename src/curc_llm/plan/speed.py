@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
+
 from curc_llm.catalogue.model import Model, Weights
 from curc_llm.plan.kv_cache import token_bytes
 from curc_llm.plan.layout import Layout
@@ -14,8 +17,8 @@ from curc_llm.sites.card import Card
 # (https://github.com/vllm-project/vllm/issues/20264), 215 s for 70B on eight GPUs
 # (https://github.com/vllm-project/vllm/issues/19824).
 _START_S = 120.0
-# Each further node joins before anything is loaded.
-_START_PER_NODE_S = 20.0
+# Nodes join before anything is loaded, side by side: 20 s for the second, as much for each doubling.
+_START_PER_DOUBLING_S = 20.0
 _GB = 10**9
 
 # Fitted to 75 tokens/s of an 8B model in BF16 on an A100 40 GB (https://johnmusgrave.com, vLLM 0.23).
@@ -26,6 +29,23 @@ _ALL_REDUCE_NVLINK_S = 10e-6
 _ALL_REDUCE_PCIE_S = 30e-6
 _NVLINK_GB_PER_S = 100.0
 _STAGE_HOP_S = 50e-6
+# One step of an all-reduce's tree over InfiniBand, with NCCL's protocol for small messages: `hwLat` of NCCL's
+# own model (https://github.com/NVIDIA/nccl/blob/master/src/graph/tuning.cc).
+_NETWORK_HOP_S = 5e-6
+_BYTES_PER_VALUE = 2  # what GPUs exchange is BF16, whatever the weights
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """What lies between the nodes of a launch.
+
+    Args:
+        gpus_per_node: GPUs that the launch has on each.
+        gb_per_s: 10^9 bytes per second between two; None: the site file doesn't tell, or the link is slow.
+    """
+
+    gpus_per_node: int
+    gb_per_s: float | None = None
 
 
 def load_time_s(weight_bytes: int, read_gb_per_s: float, num_nodes: int = 1) -> float:
@@ -42,7 +62,7 @@ def load_time_s(weight_bytes: int, read_gb_per_s: float, num_nodes: int = 1) -> 
         >>> round(load_time_s(141_000_000_000, 1.0))
         261
     """
-    return weight_bytes / _GB / read_gb_per_s + _START_S + _START_PER_NODE_S * (num_nodes - 1)
+    return weight_bytes / _GB / read_gb_per_s + _START_S + _START_PER_DOUBLING_S * math.log2(num_nodes)
 
 
 def decode_tokens_per_s(
@@ -52,12 +72,18 @@ def decode_tokens_per_s(
     card: Card,
     layout: Layout,
     context_tokens: int = 2048,
+    crossing: Crossing | None = None,
 ) -> float:
     """Tokens per second of one request alone, after its prompt: an estimate from memory bandwidth.
 
     Each token reads the weights that it passes through and the KV cache of what stands before it, once;
     pipeline stages work one after the other, so only tensor parallelism shortens a step:
     step = (active weight bytes + KV bytes) / tensor_parallel_size / (bandwidth x 0.80) + overheads.
+
+    Where tensor parallelism crosses nodes, each of the two all-reduces of a layer takes 2 x log2(nodes) steps
+    of 5 µs more (latency of a tree in NCCL's own model, src/graph/tuning.cc), and twice the token's vector
+    passes the network. Without the site's figure for that it counts as no faster than what one node has: real
+    networks are seldom as quick as NCCL's model.
 
     Args:
         model: the model.
@@ -66,11 +92,19 @@ def decode_tokens_per_s(
         card: the GPU.
         layout: how the model is spread.
         context_tokens: tokens that stand before.
+        crossing: what lies between the nodes; None: one node.
     """
+    most = math.inf
+    if crossing is not None and layout.tensor_parallel_size <= crossing.gpus_per_node:
+        crossing = None
+    if crossing is not None and crossing.gb_per_s is None:
+        inside = replace(layout, tensor_parallel_size=crossing.gpus_per_node)
+        most = decode_tokens_per_s(model, weights, quantisation, card, inside, context_tokens)
     tp = layout.tensor_parallel_size
     read = _active_bytes(model, weights, quantisation) + _kv_read_bytes(model, tp, context_tokens) * tp
     step_s = read / tp / (card.memory_bandwidth_gb_per_s * _GB * _BANDWIDTH_EFFICIENCY)
-    return 1.0 / (step_s + _STEP_OVERHEAD_S + _communication_s(model, card, layout))
+    exchange_s = _communication_s(model, card, layout) + _crossing_s(model, layout, crossing)
+    return min(most, 1.0 / (step_s + _STEP_OVERHEAD_S + exchange_s))
 
 
 def _active_bytes(model: Model, weights: Weights, quantisation: str) -> float:
@@ -100,3 +134,14 @@ def _communication_s(model: Model, card: Card, layout: Layout) -> float:
     fast = (card.link_gb_per_s or 0.0) >= _NVLINK_GB_PER_S
     each = _ALL_REDUCE_NVLINK_S if fast else _ALL_REDUCE_PCIE_S
     return hops + 2 * model.architecture.num_layers * each
+
+
+def _crossing_s(model: Model, layout: Layout, crossing: Crossing | None) -> float:
+    """Seconds that the all-reduces of one token spend between nodes."""
+    if crossing is None:
+        return 0.0
+    arch, nodes = model.architecture, layout.tensor_parallel_size / crossing.gpus_per_node
+    latency_s = 2 * math.ceil(math.log2(nodes)) * _NETWORK_HOP_S
+    sent = 2 * arch.hidden_size * _BYTES_PER_VALUE
+    sending_s = sent / (crossing.gb_per_s * _GB) if crossing.gb_per_s is not None else 0.0
+    return 2 * arch.num_layers * (latency_s + sending_s)

@@ -201,9 +201,14 @@ class _Maker:
         return replace(trial, room=room, is_roomy=is_roomy, tokens_per_s=speed, is_fast=is_fast)
 
     def _tokens_per_s(self) -> float:
-        choice = self.choice
+        choice, crossing = self.choice, self.offer.crossing(self.num_gpus // self.num_nodes)
         return decode_tokens_per_s(
-            self.model, choice.weights, choice.quantisation, self.offer.card, self.layout
+            self.model,
+            choice.weights,
+            choice.quantisation,
+            self.offer.card,
+            self.layout,
+            crossing=crossing if self.num_nodes > 1 else None,
         )
 
 
