@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from curc_llm.cli.demo import REAL_MODEL
+from curc_llm.cli.demo import REAL_MODEL, tell_of_lab
 from curc_llm.client import connect
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord, SessionStatus
@@ -250,3 +250,8 @@ def test_a_yes_is_remembered_and_kept_to(state_dir: Path) -> None:
         terminal.wait_for("Starting session")
         terminal.type(CTRL_C)
         terminal.wait_for_end()
+
+
+def test_the_hint_for_jupyterlab_is_what_one_types_make_or_the_command() -> None:
+    assert tell_of_lab({"MAKELEVEL": "1"}).startswith("With `make demo LAB=1`, JupyterLab starts too")
+    assert tell_of_lab({}).startswith("With --lab, JupyterLab starts too")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +68,26 @@ def demo(
         talks = sys.stdin.isatty() and sys.stderr.isatty() and not as_json and not detach
         model = REAL_MODEL if talks and _wants_real_model(settings, output) else "demo"
     if not lab and not detach and not as_json:
-        output.say("With --lab, JupyterLab starts too: notebooks to learn from, connected to this session.")
+        output.say(tell_of_lab(os.environ))
     models = (model, DEMO_EMBED_NAME) if embed or (lab and model == "demo") else (model,)
     # Two engines share what the machine has.
     flags: dict[str, Any] = {"gpu_memory_utilization": SHARE_OF_TWO} if len(models) == 2 else {}
     flags |= {"max_loras": max_loras, "max_lora_rank": max_lora_rank}
     run_session(settings, Start(models, flags, port, time_h, detach, lab=lab, adapters=adapters), output)
+
+
+def tell_of_lab(environment: Mapping[str, str]) -> str:
+    """How JupyterLab would come with it: as an option, or as make's variable where make started it.
+
+    Args:
+        environment: make sets MAKELEVEL in it.
+
+    Example:
+        >>> tell_of_lab({"MAKELEVEL": "1"}).partition(",")[0]
+        'With `make demo LAB=1`'
+    """
+    how = "`make demo LAB=1`" if environment.get("MAKELEVEL") else "--lab"
+    return f"With {how}, JupyterLab starts too: notebooks to learn from, connected to this session."
 
 
 def _check_lab(detach: bool) -> None:
