@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -16,11 +16,13 @@ from curc_llm.launch.fact_files import digest_facts
 from curc_llm.launch.planning import as_planned
 from curc_llm.launch.site_plan import load_site_facts, plan_on_site
 from curc_llm.plan.facts import Facts
+from curc_llm.plan.plan import Plan
 from curc_llm.plan.request import PlanRequest
 from curc_llm.settings import Settings
 from curc_llm.sites.load import find_own_file
 from curc_llm.slurm.request import make_job_request
 from curc_llm.spec import (
+    EngineSpec,
     LaunchSpec,
     Origin,
     is_demo,
@@ -99,24 +101,52 @@ def make_slurm_spec(
         AdapterError: an adapter can't be served.
     """
     facts = facts or load_site_facts(settings)
-    wanted = request.plan.model
     asked = make_site_request(settings, _with_adapters(request))
-    embed = request.plan.embed
-    plan = plan_on_site(asked, facts, settings, wanted, embed or "")
-    others = tuple(Origin(wanted=embed or "", plan=other) for other in plan.beside)
-    session_id = session_id or make_session_id(SESSION_PREFIX)
-    spec = make_launch_spec(
+    plan = plan_on_site(asked, facts, settings, request.plan.model, request.plan.embed or "")
+    spec = _make_planned(request, settings, facts, _Planned(asked, plan), session_id)
+    more = _place_on_site(request, settings, facts, plan, spec.engines)
+    more["advertise_host"] = advertise_host
+    if session_dir is not None:
+        more["session_dir"] = session_dir
+    return add_adapters(_with_room(spec.model_copy(update=more), request), request.adapters, settings)
+
+
+class _Planned(NamedTuple):
+    """What the planner was asked for the first model, and its answer."""
+
+    asked: PlanRequest
+    plan: Plan
+
+
+def _make_planned(
+    request: SessionRequest, settings: Settings, facts: Facts, planned: _Planned, session_id: str | None
+) -> LaunchSpec:
+    """The spec with what was planned, before Slurm's part."""
+    wanted, embed = request.plan.model, request.plan.embed or ""
+    asked, plan = planned
+    others = tuple(Origin(wanted=embed, plan=other) for other in plan.beside)
+    return make_launch_spec(
         settings,
         (wanted, *(origin.wanted for origin in others)),
         device=settings.device or "cuda",
         engine_python=settings.engine_python or facts.site.runtime.python,
-        session_id=session_id,
+        session_id=session_id or make_session_id(SESSION_PREFIX),
         time_h=plan.hours,
         bind_host=settings.bind_host or ALL_ADDRESSES,
         given={"max_model_len": asked.max_model_len, "seed": asked.seed} if is_demo(wanted) else None,
         origins=(Origin(wanted=wanted, request=asked, plan=plan), *others),
         replicas=plan.replicas,
     )
+
+
+def _place_on_site(
+    request: SessionRequest,
+    settings: Settings,
+    facts: Facts,
+    plan: Plan,
+    engines: tuple[EngineSpec, ...],
+) -> dict[str, Any]:
+    """The fields of the spec that site and Slurm decide."""
     job = make_job_request(
         plan,
         facts.site,
@@ -124,7 +154,7 @@ def make_slurm_spec(
         requeue=request.requeue,
         exclusive=request.exclusive,
     )
-    for engine in spec.engines:
+    for engine in engines:
         choose_kind(engine, job.num_nodes)  # raises for what could not be spread so
     more: dict[str, Any] = {
         "site": facts.site.name,
@@ -135,15 +165,12 @@ def make_slurm_spec(
         "mail_on_ready": request.mail_on_ready,
         "mail_user": request.mail_user,
         "hand_over_s": (request.hand_over_h or 0) * 3600,
-        "advertise_host": advertise_host,
     }
     if plan.beside:
-        more["engines"] = tuple(map(place_engine, spec.engines, (plan, *plan.beside)))
+        more["engines"] = tuple(map(place_engine, engines, (plan, *plan.beside)))
     if request.idle_stop_min is not None:
         more["idle_stop_min"] = request.idle_stop_min
-    if session_dir is not None:
-        more["session_dir"] = session_dir
-    return add_adapters(_with_room(spec.model_copy(update=more), request), request.adapters, settings)
+    return more
 
 
 def _with_adapters(request: SessionRequest) -> PlanRequest:
