@@ -299,12 +299,12 @@ function narrowGpus() {
   const rest = rows.filter(({ row }) => !row || !row.fits);
   const best = (table.models[name] || {}).best;
   fit.forEach(({ option, label, row }) => {
-    const suggested = option.value === best ? ' · suggested' : '';
-    option.textContent = `${label} · ${number(row.su_per_h)} ${table.site.unit}/h${suggested}`;
+    // In front: a narrow page cuts off the end, and the price stands in the panel too.
+    option.textContent = `${option.value === best ? '★ ' : ''}${label} · ${number(row.su_per_h)} ${table.site.unit}/h`;
   });
   rest.forEach(({ option, label }) => { option.textContent = label; });
   const group = (label, some) => some.length ? [element('optgroup', { label }, ...some.map(({ option }) => option))] : [];
-  gpus.replaceChildren(...group('These hold the model', fit), ...group("These don't (choose one to see why)", rest));
+  gpus.replaceChildren(...group('These hold the model (★ suggested)', fit), ...group("These don't (choose one to see why)", rest));
   gpus.value = chosen;
   return fit;
 }

@@ -111,7 +111,7 @@ def test_gpus_that_the_page_chose_for_one_model_are_not_kept_for_a_smaller_one(s
     expect(panel(page)).to_contain_text("Fits")
     page.select_option(FIELD + "llm_model", "llama-3.1-405b-instruct")
     page.select_option(FIELD + "llm_model", "qwen3-4b")
-    suggested = page.locator(f"{FIELD}llm_gpus option:has-text('suggested')")
+    suggested = page.locator(f"{FIELD}llm_gpus option:has-text('★')")
     assert page.input_value(FIELD + "llm_gpus") == suggested.get_attribute("value")
     expect(panel(page)).to_contain_text("which is enough for this model and costs less")
     expect(panel(page)).not_to_contain_text("dearer")
@@ -373,6 +373,27 @@ def test_all_text_has_enough_contrast(show: Open, theme: str) -> None:
         for text in page.locator("#curc-llm-panel :is(p,dt,dd,li,.curc-llm-mark), form small, summary").all():
             if text.is_visible():
                 assert text.evaluate(CONTRAST) >= 4.5, (theme, text.inner_text())
+
+
+# The closed select's text up to the price, against the room that it has.
+CUT_OFF = """select => {
+  const style = getComputedStyle(select), pen = document.createElement('canvas').getContext('2d');
+  pen.font = style.font;
+  const room = select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  const shown = select.options[select.selectedIndex].textContent;
+  return [shown, pen.measureText(shown.slice(0, shown.lastIndexOf(' · '))).width - room];
+}"""
+
+
+@pytest.mark.parametrize("width", [800, 1280])
+def test_that_the_chosen_gpus_are_suggested_can_be_read_also_on_a_narrow_page(show: Open, width: int) -> None:
+    page = show(render(), width=width)
+    expect(panel(page)).to_contain_text("Fits")
+    shown, cut_off_px = page.locator(f"{FIELD}llm_gpus").evaluate(CUT_OFF)
+    assert shown.startswith("★ 1 × ")
+    assert cut_off_px <= 0
+    expect(page.locator("main")).to_contain_text("★ is suggested")
+    assert "★ suggested" in str(page.locator(f"{FIELD}llm_gpus optgroup").first.get_attribute("label"))
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
