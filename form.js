@@ -4,7 +4,7 @@
 'use strict';
 
 const PREFIX = 'batch_connect_session_context_';
-const MORE = ['llm_preset', 'llm_context', 'llm_qos', 'llm_idle_min', 'llm_reservation', 'llm_mail'];
+const MORE = ['llm_preset', 'llm_context', 'llm_adapters', 'llm_qos', 'llm_idle_min', 'llm_reservation', 'llm_mail'];
 const DEFAULTS = { llm_idle_min: '30' };
 
 const field = (id) => document.getElementById(PREFIX + id);

@@ -15,7 +15,7 @@ from tests.ood.ruby import ROOT, VERSIONS, needs_ruby, read_table, run_ruby, slu
 
 pytestmark = needs_ruby
 
-MORE = ["llm_preset", "llm_context", "llm_qos", "llm_idle_min", "llm_reservation", "llm_mail"]
+MORE = ["llm_preset", "llm_context", "llm_adapters", "llm_qos", "llm_idle_min", "llm_reservation", "llm_mail"]
 FIELDS = ["llm_model", "llm_own_model", "llm_gpus", "bc_num_hours", "auto_accounts", *MORE]
 MOST_BYTES = 300_000  # of the page's form, uncompressed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curc_llm.launch.portal import make_portal_request
+from curc_llm.launch.portal_values import PortalValueError
 from tests.ood.conftest import load
 from tests.ood.ruby import needs_ruby, read_table, slug, submit
 from tests.ood.test_same_request import parse
@@ -55,6 +56,33 @@ def test_manners_reach_the_job() -> None:
     assert request.idle_stop_min == 0
     assert request.mail_on_ready
     assert "mail-type" not in parse(answer["arguments"])
+
+
+def test_adapters_reach_the_job_as_the_command_line_takes_them() -> None:
+    sent = {**GOOD, "llm_adapters": "sql=someone/sql-lora, /projects/me/law, someone/poems"}
+    (answer,) = submit([{"values": sent}])
+    assert "message" not in answer, answer
+    asked = make_portal_request(sent, load("alpine")).adapters
+    assert asked == ("sql=someone/sql-lora", "law=/projects/me/law", "poems=someone/poems")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a b=someone/x", "can't be the name of an adapter"),
+        ("=someone/x", "can't be the name of an adapter"),
+        ("a=", "is neither a folder nor a Hugging Face id"),
+        ("a=../x", "is neither a folder nor a Hugging Face id"),
+        ("ok=someone/x, b=/etc/../x", "is neither a folder nor a Hugging Face id"),
+        ("a=$(id)", "is neither a folder nor a Hugging Face id"),
+    ],
+)
+def test_adapters_that_cannot_be_meant_are_refused_before_and_in_the_job(text: str, told: str) -> None:
+    sent = {**GOOD, "llm_adapters": text}
+    (answer,) = submit([{"values": sent}])
+    assert told in answer["message"]
+    with pytest.raises(PortalValueError, match="adapter"):
+        make_portal_request(sent, load("alpine"))
 
 
 def test_a_model_of_the_catalogue_by_its_hub_id_is_looked_up_exactly() -> None:

@@ -7,7 +7,7 @@ module CurcLlm
     NAMES = {
       llm_model: 'The model', llm_own_model: 'Your own model', llm_gpus: 'The choice of GPUs',
       bc_num_hours: 'The number of hours', auto_accounts: 'The account', llm_preset: 'The purpose',
-      llm_context: 'The context length', llm_qos: 'The QoS', llm_idle_min: 'The idle time in minutes',
+      llm_context: 'The context length', llm_adapters: 'The list of adapters', llm_qos: 'The QoS', llm_idle_min: 'The idle time in minutes',
       llm_reservation: 'The reservation', llm_mail: 'The choice of an e-mail'
     }.freeze
     MOST_CHARACTERS = 512

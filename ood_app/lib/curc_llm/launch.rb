@@ -3,7 +3,7 @@
 module CurcLlm
   # A launch that was checked: every value is one that the table or a strict pattern allows.
   Launch = Struct.new(
-    :model, :own_model, :place, :row, :hours, :qos, :account, :preset, :context_tokens, :idle_min, :reservation,
+    :model, :own_model, :place, :row, :hours, :qos, :account, :preset, :context_tokens, :adapters, :idle_min, :reservation,
     :mails, keyword_init: true
   ) do
     # What people call the model.

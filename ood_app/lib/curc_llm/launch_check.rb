@@ -193,7 +193,7 @@ module CurcLlm
         idle_min: fields.whole(:llm_idle_min, 0..MOST_IDLE_MIN, empty: IDLE_MIN, hint: '0 means never.'),
         reservation: fields.word(:llm_reservation, NAME, 'must be a reservation as Slurm prints it',
                                  'Leave it empty unless your centre gave you one.'),
-        mails: mails?(fields)
+        mails: mails?(fields), adapters: AdapterList.check(fields.text(:llm_adapters))
       }
     end
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from curc_llm.launch.portal_adapters import read_adapters
 from curc_llm.launch.portal_values import PortalValueError, check_choice, read_text, read_whole_number
 from curc_llm.launch.request import SessionRequest
 from curc_llm.plan.facts import Facts
@@ -57,6 +58,7 @@ def make_portal_request(context: Mapping[str, Any], facts: Facts) -> SessionRequ
             plan=plan,
             idle_stop_min=idle_min,
             reservation=_slurm_name(context, "llm_reservation", "reservation") or "",
+            adapters=read_adapters(read_text(context, "llm_adapters")),
             mail_on_ready=read_text(context, "llm_mail") in {"1", "true", "on", "yes"},
         )
     except ValidationError as error:
