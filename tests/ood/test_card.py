@@ -497,6 +497,18 @@ def test_a_session_that_has_handed_over_leads_to_the_next_one(card: Card, state:
     assert check_token(secret, "login", str(page.find("input", name="token")["value"]), time.time())
 
 
+@pytest.mark.parametrize("state", ["running", "completed"])
+def test_the_way_to_the_next_one_calls_its_node_as_the_portal_calls_this_one(card: Card, state: str) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),), successor="slurm-next"))
+    hand_over_to_next(card)
+    card.connect(host="c3gpu-a9-u29-1.rc.int.colorado.edu")
+    page = ended(card) if state == "completed" else read(card, "info", "running")
+    assert page.find("form")["action"] == "/node/c3gpu-a9-u30-1.rc.int.colorado.edu/41234/login"
+    card.connect(host="10.225.1.7")
+    page = ended(card) if state == "completed" else read(card, "info", "running")
+    assert page.find("form")["action"] == "/node/c3gpu-a9-u30-1/41234/login"
+
+
 def test_why_a_session_failed_is_said_also_where_another_goes_on(card: Card) -> None:
     reason = {"code": "engine_gave_up", "message": "The engine failed three times.", "remedy": "See its log."}
     over = {"status": "failed", "reason": reason, "ended_at": time.time()}

@@ -51,7 +51,14 @@ module CurcLlm
     end
 
     def door
-      @door ||= CardDoor.new(heir.login_secret, heir.record['host'].to_s, heir.record['port'].to_s, @parts, @settings)
+      @door ||= CardDoor.new(heir.login_secret, host, heir.record['port'].to_s, @parts, @settings)
+    end
+
+    # The portal's proxy may want short names or full ones: the next node is called as this one is.
+    def host
+      theirs, mine, portal = heir.record['host'].to_s, @files.record['host'].to_s, @files.portal_host
+      node, domain = portal.split('.', 2)
+      node && node == mine.split('.').first ? [theirs.split('.').first, domain].compact.join('.') : theirs
     end
 
     # Sessions lie side by side; each names the one after it.
