@@ -69,12 +69,14 @@ class Moving:
 
 
 def make_prefix(prefix: str, own_host: str, other_host: str, port: int) -> str:
-    """Where the portal has another node's port, that node called as this one is: its proxy may want short
-    names or full ones.
+    """Where the portal has another node's port.
+
+    That node is called as this one is: the portal's proxy may want short names or full ones.
 
     Args:
         prefix: where this page is, `/node/HOST/PORT`.
-        own_host, other_host: what the two nodes call themselves.
+        own_host: what this node calls itself.
+        other_host: what the other one does.
         port: the other one's.
 
     Example:
