@@ -31,7 +31,7 @@ TICK_S = 1.0
 # Slurm is asked so often how long a job would wait now.
 ASK_QUEUE_EVERY_S = 600.0
 CLOSE_S = 6.0
-# When it is to be submitted is told anew once it has moved by so much: while it starts, it moves all the time.
+# When it is to be submitted is told anew once it has moved by so much: it moves with a start that lasts.
 MOVED_S = 60.0
 # Ends that the owner wanted: then nothing is to go on either.
 WANTED_ENDS = {"stopped", "idle"}

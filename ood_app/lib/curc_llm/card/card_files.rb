@@ -39,6 +39,11 @@ module CurcLlm
       ''
     end
 
+    # @return [String] Slurm's number of a session that wasn't launched by the portal; empty when it has none
+    def job_id
+      read_json("#{@session}/slurm.json")['job_id'].to_s
+    end
+
     # @return [Hash] what went wrong before there was a session: code, message, remedy
     def trouble
       @trouble ||= read_json('trouble.json')
