@@ -216,6 +216,8 @@ def test_a_session_whose_own_model_failed_goes_on_while_a_replica_answers(
     assert job.chat()[0] == 200
     replica.end()
     record = job.wait_for(lambda r: r.gives_up_at)
+    assert any("was ended from outside (SIGTERM)" in w for w in record.warnings)
+    assert not any("by its owner" in w for w in record.warnings)
     assert not any("those in other jobs go on" in w for w in record.warnings)
 
 

@@ -250,7 +250,9 @@ class Supervisor:
         end = self._slurm.judge_signal(number, self._clocks.left_s()) if self._slurm is not None else None
         if end is not IGNORED:
             left_s = self._clocks.left_s()
-            self.request_end(end or make_stop_ending(number, left_s, STOP_DRAIN_S, self._spec.drain_s))
+            is_replica, drain_s = bool(self._spec.parent), self._spec.drain_s
+            stopped = make_stop_ending(number, left_s, STOP_DRAIN_S, drain_s, is_replica=is_replica)
+            self.request_end(end or stopped)
 
     def _guard_is_gone(self) -> None:
         """Nobody waits for this session any more: everything is ended, quickly."""
