@@ -100,6 +100,10 @@ async def test_while_the_session_starts_its_record_is_not_written_anew_each_seco
     assert told[0] is told[1] is told[2]
     assert told[3] is not None
     assert told[3].submit_at == 10_000 - Estimate(0, 60).lead_s
+    board.update(ends_at=9_990.0)  # Slurm's word for the end counts at once
+    keeper._show(keeper._plan, Estimate(0, 61))
+    assert board.record.hand_over is not None
+    assert board.record.hand_over.submit_at == 9_990 - Estimate(0, 60).lead_s
 
 
 async def test_one_that_was_ended_by_hand_is_called_so(tmp_path: Path) -> None:

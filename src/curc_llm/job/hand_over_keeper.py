@@ -71,6 +71,7 @@ class HandOverKeeper:
         self._keys: KeyList | None = None
         self._queue_s = 0.0
         self._asked_s = float("-inf")
+        self._shown_lead_s = float("-inf")
         self._wished = asyncio.Event()
 
     def set_wish(self, wish: Wish) -> None:
@@ -229,10 +230,9 @@ class HandOverKeeper:
 
     def _show(self, plan: HandOver, estimate: Estimate) -> None:
         successor, ends_at = self._successor, self._board.record.ends_at
-        submit_at = ends_at - estimate.lead_s if ends_at is not None and successor is None else None
-        before = self._board.record.hand_over
-        if submit_at and before and before.submit_at and abs(submit_at - before.submit_at) < MOVED_S:
-            submit_at = before.submit_at
+        if abs(estimate.lead_s - self._shown_lead_s) >= MOVED_S:
+            self._shown_lead_s = estimate.lead_s
+        submit_at = ends_at - self._shown_lead_s if ends_at is not None and successor is None else None
         record = HandOverRecord(
             session_id=successor.session_id if successor is not None else "",
             job_id=successor.job_id if successor is not None else "",
@@ -242,7 +242,7 @@ class HandOverKeeper:
             is_done=self.is_done,
             base_url=successor.base_url if successor is not None else None,
         )
-        if record != before:
+        if record != self._board.record.hand_over:
             self._board.update(hand_over=record)
 
     async def close(self, end: Ending) -> Ending:
