@@ -234,5 +234,7 @@ def test_a_session_that_has_handed_over_offers_its_owner_the_other_page() -> Non
     reason = {"code": "handed_over", "message": "The session goes on as slurm-next.", "remedy": "Ask."}
     over = banner_of(make_snapshot(successor="slurm-next", status="ended", reason=reason))
     assert over.title == "The session goes on as slurm-next."
-    assert over.can_move
+    assert over.moves_to == "slurm-next"
     assert not over.again
+    lost = make_snapshot(lost_s=60, successor="slurm-next", ends_at=NOW + 300)
+    assert banner_of(lost).moves_to == "slurm-next"

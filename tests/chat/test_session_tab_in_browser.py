@@ -85,6 +85,13 @@ def test_a_session_that_has_handed_over_leads_to_the_next_ones_page(page: Page, 
     expect(page.locator("#curc-session").get_by_role("row", name="Goes on as")).to_contain_text("slurm-next")
     banner.get_by_role("button", name="Go to its page").click()
     page.wait_for_url("**/chat/?next=1**")
+    page.go_back()
+    expect(banner).to_contain_text("The session goes on as slurm-next.")
+    page.route("**/successor", lambda route: route.abort())  # the old job has ended; the page is still open
+    banner.get_by_role("button", name="Go to its page").click()
+    told = page.locator("#curc-told")
+    expect(told).to_contain_text("This session has ended and goes on as slurm-next")
+    expect(told).to_contain_text("curc-llm tunnel slurm-next")
 
 
 def test_the_endpoint_is_copied(page: Page, site: FakeGateway) -> None:

@@ -21,10 +21,10 @@ from tests.testbed.bed import Bed
 from tests.testbed.faults import dead
 
 
-def make_session(job_id: str) -> LaunchSpec:
+def make_session(job_id: str, **fields: str) -> LaunchSpec:
     """A session's folder as `launch` leaves it, for a job that runs."""
     asked = PlanRequest(model="qwen3-4b", gpu_type="l40", num_gpus=1, hours=2)
-    spec = make_slurm_spec(SessionRequest(plan=asked), load_settings())
+    spec = make_slurm_spec(SessionRequest(plan=asked), load_settings()).model_copy(update=fields)
     paths = SessionPaths(spec.session_dir)
     paths.make()
     write_private(paths.spec, spec.model_dump_json())
@@ -80,6 +80,20 @@ def test_sessions_jobs_and_their_sum_fit_a_screen(run: Run, sacct: Path) -> None
     assert "unknown" in third
     assert "373.8 SU" in total
     assert len(head) <= 100
+
+
+def test_it_is_said_which_jobs_another_session_has_started(run: Run, sacct: Path) -> None:
+    line = "|RUNNING|3600|al40|gpu-normal|cpu=6,gres/gpu:l40=1,gres/gpu=1\n"
+    sacct.write_text("".join(f"{number}{line}" for number in (41, 42, 43)))
+    first = make_session("41").session_id
+    replica = make_session("42", parent=first).session_id
+    after = make_session("43", predecessor=first).session_id
+    text = run("cost").stdout
+    assert f"{replica} is a replica of {first}." in text
+    assert f"{after} goes on for {first}." in text
+    told = {job["job_id"]: job for job in json.loads(run("cost", "--json").stdout)["jobs"]}
+    assert [told[n]["replica_of"] for n in ("41", "42", "43")] == [None, first, None]
+    assert [told[n]["successor_of"] for n in ("41", "42", "43")] == [None, None, first]
 
 
 def test_the_sum_is_that_of_the_figures_that_are_shown(run: Run, sacct: Path) -> None:

@@ -36,6 +36,20 @@ async def test_the_owner_s_wish_reaches_the_supervisor_and_the_audit_log(job: Ru
     assert (line["name"], line["max_replicas"], line["su_budget"]) == ("owner", 4, 500)
 
 
+async def test_what_is_not_named_stays_where_there_are_rules(gateway: RunningGateway) -> None:
+    rules = {"min_replicas": 2, "max_replicas": 4, "target_queue": 2, "su_budget": 500, "add_after_s": 9}
+    now = {**rules, "drain_after_s": 60, "is_on": True, "su_spent": 12}
+    await gateway.tell(record={**RECORD, "scale": now})
+    assert (await gateway.ask("POST", "/scale", {"su_budget": 800}, gateway.auth)).status == 202
+    refused = await gateway.ask("POST", "/scale", {"min_replicas": 5}, gateway.auth)
+    assert "it must be at most max_replicas (4)" in refused.json["error"]["message"]
+    assert (await gateway.ask("POST", "/scale", {"max_replicas": 3}, gateway.auth)).status == 202
+    await gateway.tell(record={**RECORD, "scale": {**now, "is_on": False}})
+    assert (await gateway.ask("POST", "/scale", {"su_budget": 900}, gateway.auth)).status == 202
+    kept = Scale(2, 4, 2, 800, 9, 60)
+    await wait_for(lambda: wishes(gateway) == [kept, Scale(max_replicas=3), Scale(su_budget=900)])
+
+
 async def test_page_and_private_socket_do_it_too(job: RunningGateway) -> None:
     headers = {**await cookie_of(job), **SAME}
     assert (await job.ask("POST", "/extend", {"hours": 4}, headers)).status == 202

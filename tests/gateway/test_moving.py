@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from curc_llm.gateway.moving import make_prefix
 from curc_llm.session.login import check_token, make_login_secret
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord, SessionStatus
@@ -30,7 +31,7 @@ def successor(gateway: RunningGateway) -> SessionPaths:
     paths = SessionPaths(gateway.paths.root.parent / "slurm-next")
     paths.root.mkdir()
     make_login_secret(paths.login_secret)
-    write_record(gateway.paths.record, record("s1", successor="slurm-next"))
+    write_record(gateway.paths.record, record("s1", successor="slurm-next", host="c1"))
     write_record(paths.record, record("slurm-next", base_url="http://c2:8001/v1"))
     return paths
 
@@ -50,6 +51,22 @@ async def test_the_owner_gets_a_link_that_logs_in_there(
     assert token not in str(log)
     at_portal = await gateway.ask("POST", "/node/c1/8000/successor", {}, {**cookie, **PORTAL})
     assert at_portal.json["link"].startswith("/node/c2/8001/login#token=")
+    in_full = await gateway.ask("POST", "/node/c1.int.example/8000/successor", {}, {**cookie, **PORTAL})
+    assert in_full.json["link"].startswith("/node/c2.int.example/8001/login#token=")
+
+
+@pytest.mark.parametrize(
+    ("called", "own", "other", "then"),
+    [
+        ("c1", "c1.int.example", "c2.int.example", "c2"),
+        ("10.0.0.1", "c1", "c2", "c2"),
+        ("c1.int.example", "c1.int.example", "c2.int.example", "c2.int.example"),
+    ],
+)
+def test_the_next_node_is_called_as_the_portal_calls_this_one(
+    called: str, own: str, other: str, then: str
+) -> None:
+    assert make_prefix(f"/node/{called}/8000", own, other, 8001) == f"/node/{then}/8001"
 
 
 async def test_a_guest_a_key_and_another_site_get_none(

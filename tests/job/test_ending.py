@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
-from curc_llm.job.ending import make_slurm_ending
+from curc_llm.job.ending import make_slurm_ending, make_stop_ending
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,12 @@ def test_the_time_limit_is_no_failure() -> None:
 
 def test_without_a_cause_somebody_stopped_it() -> None:
     assert make_slurm_ending("", "slurm-a", requeue=False, drain_s=3) is None
+
+
+def test_a_replica_that_is_killed_was_not_stopped_by_its_owner() -> None:
+    own = make_stop_ending(signal.SIGTERM, None, 5, 20)
+    assert own.reason.message == "The session was stopped by its owner."
+    killed = make_stop_ending(signal.SIGTERM, None, 5, 20, is_replica=True)
+    assert killed.reason.message.startswith("The replica was ended from outside (SIGTERM)")
+    at_its_end = make_stop_ending(signal.SIGTERM, 10, 5, 20, is_replica=True)
+    assert at_its_end.reason.code == "wall_time"

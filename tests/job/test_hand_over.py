@@ -6,6 +6,7 @@ import pytest
 
 from curc_llm.job.hand_over import (
     MARGIN_S,
+    MORE_TIME_S,
     MOST_OVERLAP_S,
     MOST_OWN_WAIT_S,
     MOST_TRIES,
@@ -17,8 +18,10 @@ from curc_llm.job.hand_over import (
     Step,
     Wish,
     estimate_queue_s,
+    measure_start_s,
 )
 from curc_llm.session.demand import OtherPhase
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
 
 QUICK = Estimate(queue_s=0, start_s=100)
 READY = OtherPhase.READY
@@ -49,6 +52,39 @@ def test_one_that_begins_much_earlier_than_slurm_said_takes_over_and_the_first_j
     plan.note_move(1)
     assert plan.decide(RELAY_S, MOST_OVERLAP_S - 500, slow, READY) is Step.WAIT
     assert plan.decide(RELAY_S + 2, MOST_OVERLAP_S - 600, slow, READY) is Step.END
+
+
+@pytest.mark.parametrize("phase", [OtherPhase.QUEUED, OtherPhase.STARTING, READY])
+def test_time_that_slurm_gives_meanwhile_is_used_and_the_successor_put_off(phase: OtherPhase) -> None:
+    plan = HandOver(Wish(4))
+    assert plan.decide(0, 700, QUICK, phase) is Step.WAIT
+    assert plan.decide(1, MOST_OVERLAP_S + 1, QUICK, phase) is Step.DROP
+    assert plan.decide(2, MOST_OVERLAP_S, QUICK, None) is Step.WAIT
+    assert plan.decide(3, QUICK.lead_s, QUICK, None) is Step.SUBMIT
+
+
+def test_a_little_more_time_and_one_that_was_wished_for_at_once_keep_the_successor() -> None:
+    plan = HandOver(Wish(4))
+    assert plan.decide(0, 700, QUICK, OtherPhase.STARTING) is Step.WAIT
+    assert plan.decide(1, MOST_OVERLAP_S - 1, QUICK, OtherPhase.STARTING) is Step.WAIT
+    early = HandOver(Wish(4))
+    assert early.decide(0, MOST_OVERLAP_S + 60, QUICK, OtherPhase.STARTING) is Step.WAIT
+    assert early.decide(0, MOST_OVERLAP_S + 60 + MORE_TIME_S, QUICK, READY) is Step.MOVE
+    at_once = HandOver(Wish(4, is_now=True))
+    assert at_once.decide(0, 700, QUICK, OtherPhase.STARTING) is Step.WAIT
+    assert at_once.decide(1, 30_000, QUICK, READY) is Step.MOVE
+
+
+def test_a_successor_does_not_download_what_is_there_already() -> None:
+    engine = EngineRecord(served_model_name="m", model="org/m", phase_since=1600, download_s=300)
+    record = SessionRecord(
+        session_id="slurm-a", owner="anna", host="c1", pid=1, pid_started=1, started_at=1000,
+        heartbeat_at=1000, engines=(engine,), ready_at=2000,
+    )  # fmt: skip
+    assert measure_start_s(record, now=9000) == 700
+    loading = engine.model_copy(update={"phase": EnginePhase.DOWNLOADING})
+    still = record.model_copy(update={"ready_at": None, "engines": (loading,)})
+    assert measure_start_s(still, now=1900) == 300
 
 
 @pytest.mark.parametrize("phase", [OtherPhase.QUEUED, OtherPhase.STARTING, OtherPhase.UNKNOWN])
@@ -92,6 +128,7 @@ def test_after_some_failures_it_gives_up() -> None:
 def test_a_successor_that_somebody_stopped_is_not_replaced() -> None:
     plan = HandOver(Wish(4, is_now=True))
     plan.note_failure(0)
-    plan.give_up()
+    plan.give_up("Somebody stopped it.")
+    assert plan.why_none == "Somebody stopped it."
     assert plan.gave_up
     assert plan.decide(1e6, 9000, QUICK, None) is Step.WAIT

@@ -11,10 +11,11 @@ import pytest
 
 from curc_llm.job.board import Board
 from curc_llm.job.ending import Ending
-from curc_llm.job.hand_over import Step, Wish
+from curc_llm.job.hand_over import Estimate, Step, Wish
 from curc_llm.job.hand_over_keeper import HandOverKeeper
 from curc_llm.job.other_jobs import OtherJobs
 from curc_llm.job.other_session import OtherSession
+from curc_llm.session.demand import OtherPhase
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord, SessionStatus, Trouble
 from curc_llm.settings import load_settings
@@ -86,6 +87,54 @@ async def test_answers_that_the_old_address_relays_are_finished_when_it_ends(tmp
     await keeper._take(Step.END, keeper._plan)
     assert [(end.reason.code, end.drain_s) for end in ends] == [("handed_over", jobs.spec.drain_s)]
     assert jobs.spec.drain_s > 0
+
+
+async def test_while_the_session_starts_its_record_is_not_written_anew_each_second(tmp_path: Path) -> None:
+    _, board, keeper = make_keeper(tmp_path, [])
+    assert keeper._plan is not None
+    board.update(ends_at=10_000.0)
+    told = []
+    for start_s in (10, 11, 12, 60):
+        keeper._show(keeper._plan, Estimate(0, start_s))
+        told.append(board.record.hand_over)
+    assert told[0] is told[1] is told[2]
+    assert told[3] is not None
+    assert told[3].submit_at == 10_000 - Estimate(0, 60).lead_s
+    board.update(ends_at=9_990.0)  # Slurm's word for the end counts at once
+    keeper._show(keeper._plan, Estimate(0, 61))
+    assert board.record.hand_over is not None
+    assert board.record.hand_over.submit_at == 9_990 - Estimate(0, 60).lead_s
+
+
+async def test_one_that_was_ended_by_hand_is_called_so(tmp_path: Path) -> None:
+    jobs, board, keeper = make_keeper(tmp_path, [])
+    assert keeper._plan is not None
+    jobs.may_end.set()
+    await keeper._submit(keeper._plan)
+    successor = keeper._successor
+    assert successor is not None
+    successor.phase = OtherPhase.ENDED
+    stopped = Trouble(code="stopped", message="The session was stopped by its owner.")
+    successor.record = board.record.model_copy(update={"reason": stopped})
+    await keeper._drop_if_lost(keeper._plan, successor)
+    keeper._show(keeper._plan, Estimate(0, 10))
+    assert board.record.hand_over is not None
+    told = board.record.hand_over.detail
+    assert told.startswith(
+        f"The session that was to go on, {successor.session_id} (job 88), was ended by hand"
+    )
+    assert board.record.warnings[-1] == told
+
+
+async def test_a_successor_that_is_put_off_is_cancelled_and_told(tmp_path: Path) -> None:
+    jobs, board, keeper = make_keeper(tmp_path, [])
+    assert keeper._plan is not None
+    jobs.may_end.set()
+    await keeper._submit(keeper._plan)
+    await keeper._take(Step.DROP, keeper._plan)
+    assert jobs.cancelled == ["88"]
+    assert keeper._successor is None
+    assert board.record.warnings[-1].startswith("Slurm has given this job more time: ")
 
 
 async def test_a_successor_with_the_old_model_is_taken_back_once_another_is_served(tmp_path: Path) -> None:

@@ -43,3 +43,10 @@ def test_a_job_that_wrote_its_record_costs_from_when_it_says_so(other: OtherSess
     assert other.record is not None
     other.record = other.record.model_copy(update={"pid": 7, "started_at": HOUR_S})
     assert other.count_su(3 * HOUR_S) == pytest.approx(100)
+
+
+def test_where_slurm_has_told_when_it_began_it_costs_from_then(other: OtherSession) -> None:
+    assert other.record is not None
+    other.record = other.record.model_copy(update={"pid": 7, "started_at": HOUR_S})
+    other.began_at = HOUR_S - 36
+    assert other.count_su(3 * HOUR_S) == pytest.approx(101)

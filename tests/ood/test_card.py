@@ -336,12 +336,17 @@ def test_a_job_that_left_nothing_at_all_still_has_a_card(card: Card) -> None:
     assert "home is not full" in text
 
 
-def test_sacct_is_asked_once(card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tools = tmp_path / "bin"
+def answer_as_sacct(folder: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    """Slurm's accounting says `state`; what it is asked goes into the file `asked`."""
+    tools = folder / "bin"
     tools.mkdir()
-    (tools / "sacct").write_text(f'#!/bin/sh\necho "said: $*" >> {tmp_path}/asked\necho TIMEOUT\n')
+    (tools / "sacct").write_text(f'#!/bin/sh\necho "said: $*" >> {folder}/asked\necho "{state}"\n')
     (tools / "sacct").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+
+
+def test_sacct_is_asked_once(card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_as_sacct(tmp_path, monkeypatch, "TIMEOUT")
     card.begin(make_record())
     for _ in range(2):
         assert "reached the end of its time" in ended(card).text
@@ -497,6 +502,18 @@ def test_a_session_that_has_handed_over_leads_to_the_next_one(card: Card, state:
     assert check_token(secret, "login", str(page.find("input", name="token")["value"]), time.time())
 
 
+@pytest.mark.parametrize("state", ["running", "completed"])
+def test_the_way_to_the_next_one_calls_its_node_as_the_portal_calls_this_one(card: Card, state: str) -> None:
+    card.begin(make_record(status="ready", engines=(make_engine(**READY),), successor="slurm-next"))
+    hand_over_to_next(card)
+    card.connect(host="c3gpu-a9-u29-1.rc.int.colorado.edu")
+    page = ended(card) if state == "completed" else read(card, "info", "running")
+    assert page.find("form")["action"] == "/node/c3gpu-a9-u30-1.rc.int.colorado.edu/41234/login"
+    card.connect(host="10.225.1.7")
+    page = ended(card) if state == "completed" else read(card, "info", "running")
+    assert page.find("form")["action"] == "/node/c3gpu-a9-u30-1/41234/login"
+
+
 def test_why_a_session_failed_is_said_also_where_another_goes_on(card: Card) -> None:
     reason = {"code": "engine_gave_up", "message": "The engine failed three times.", "remedy": "See its log."}
     over = {"status": "failed", "reason": reason, "ended_at": time.time()}
@@ -516,6 +533,30 @@ def test_one_that_was_torn_away_leads_to_the_successor_that_it_had_submitted(car
     stopped = {"code": "stopped", "message": "It was stopped.", "remedy": ""}
     card.begin(make_record(**{**ready, "status": "ended", "reason": stopped, "ended_at": time.time()}))
     assert "slurm-next" not in ended(card).text
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("CANCELLED by 1000", "Its job was cancelled before it began."),
+        ("FAILED", "Its job ended before it began."),
+        ("PENDING", "waits in Slurm's queue"),
+        ("", "waits in Slurm's queue"),
+    ],
+)
+def test_a_successor_that_never_began_is_not_said_to_wait(
+    card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, told: str
+) -> None:
+    answer_as_sacct(tmp_path, monkeypatch, state)
+    reason = {"code": "handed_over", "message": "The session goes on as slurm-next.", "remedy": ""}
+    over = {"status": "ended", "reason": reason, "ended_at": time.time()}
+    card.begin(make_record(engines=(make_engine(**READY),), successor="slurm-next", **over))
+    after = hand_over_to_next(card)
+    (after / "session.json").unlink()
+    write_json(after / "slurm.json", {"job_id": "78", "submitted_at": 1.0})
+    for _ in range(2):
+        assert told in ended(card).text
+    assert (tmp_path / "asked").read_text().splitlines() == ["said: -n -P -X -o State -j 78"]
 
 
 def test_a_successor_that_waits_or_has_ended_has_no_door(card: Card) -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from curc_llm.errors import AmbiguousSessionError, SessionNotFoundError
+from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus
 from curc_llm.session.store import (
+    FoundSession,
+    choose_session,
     discover_sessions,
     find_session,
     judge_status,
@@ -144,6 +147,24 @@ def test_several_sessions_ask_for_a_name(tmp_path: Path) -> None:
         find_session(tmp_path)
     with pytest.raises(AmbiguousSessionError, match="fits"):
         find_session(tmp_path, "local-ab")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        (("ready", "ready"), "Several sessions are running: slurm-0, slurm-1."),
+        (("ready", "queued"), "Several sessions run or wait: slurm-0, slurm-1 (queued)."),
+        (("queued", "queued"), "Several sessions wait: slurm-0 (queued), slurm-1 (queued)."),
+    ],
+)
+def test_one_that_waits_is_not_said_to_run(tmp_path: Path, statuses: tuple[str, ...], told: str) -> None:
+    sessions = [
+        FoundSession(SessionPaths(tmp_path), make_record(f"slurm-{index}"), SessionStatus(status))
+        for index, status in enumerate(statuses)
+    ]
+    with pytest.raises(AmbiguousSessionError) as refusal:
+        choose_session(sessions, None)
+    assert refusal.value.message == told
 
 
 def test_no_session_says_how_to_start_one(tmp_path: Path) -> None:

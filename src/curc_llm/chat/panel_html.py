@@ -40,10 +40,9 @@ def _render_way_on(banner: Banner) -> str:
         click = f'data-curc-do="restart" data-curc-value="{escape_line(banner.model)}"'
         button = f'<button type="button" class="curc-banner-button" {click}>Start the model again</button>'
         return f'<div class="curc-banner-do">{button}</div>'
-    if banner.can_move:
-        button = (
-            '<button type="button" class="curc-banner-button" data-curc-act="move">Go to its page</button>'
-        )
+    if banner.moves_to:
+        click = f'data-curc-act="move" data-curc-value="{escape_line(banner.moves_to)}"'
+        button = f'<button type="button" class="curc-banner-button" {click}>Go to its page</button>'
         return f'<div class="curc-banner-do">{button}</div>'
     if not banner.again:
         return ""

@@ -41,7 +41,7 @@ class Banner:
         model: served name of the model that it is about.
         again: the command that launches the session again, once it is over.
         is_job: the session is a job of Slurm, which the portal can launch again too.
-        can_move: True when a click leads to the page of the session that has taken over.
+        moves_to: the session that has taken over, to whose page a click leads; empty for none.
         closes_as: what tells it from another one of its kind, when a person may close it; else empty.
     """
 
@@ -54,7 +54,7 @@ class Banner:
     model: str = ""
     again: str = ""
     is_job: bool = False
-    can_move: bool = False
+    moves_to: str = ""
     closes_as: str = ""
 
 
@@ -67,7 +67,8 @@ def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
     """
     record = snapshot.record
     if snapshot.lost_s > LOST_S:
-        return Banner("trouble", "The session doesn't answer.", LOST_DETAIL)
+        moved = _make_moved(record, snapshot.now) if record is not None else None
+        return moved or Banner("trouble", "The session doesn't answer.", LOST_DETAIL)
     if record is None:
         return Banner("busy", "Asking how the session is doing …", progress=-1.0)
     if record.status.is_over:
@@ -162,7 +163,7 @@ START_AGAIN = "Start a new session to go on."
 def _make_end(record: SessionRecord) -> Banner:
     reason = record.reason
     if record.successor and reason is not None:
-        return Banner("warning", reason.message, MOVED, can_move=True)
+        return Banner("warning", reason.message, MOVED, moves_to=record.successor)
     level = "warning" if record.status is SessionStatus.ENDED else "trouble"
     title = "The session has ended." if reason is None else f"The session has ended. {reason.message}"
     remedy = START_AGAIN if reason is None else reason.remedy or START_AGAIN
@@ -239,7 +240,7 @@ def _make_moved(record: SessionRecord, now: float) -> Banner | None:
         return None
     left = f" for {render_rough_duration(record.ends_at - now)}" if record.ends_at else " until it ends"
     detail = f"It answers you already; this page works{left}. {MOVED}"
-    return Banner("warning", f"The session goes on as {record.successor}.", detail, can_move=True)
+    return Banner("warning", f"The session goes on as {record.successor}.", detail, moves_to=record.successor)
 
 
 def _make_ending(record: SessionRecord, now: float) -> Banner | None:

@@ -28,12 +28,16 @@ class Asked(NamedTuple):
         session_id: the session that it is; empty for any other job.
         site: whose prices count.
         plan: what was planned; None where nothing was.
+        replica_of: the session that it is a replica of; empty for others.
+        successor_of: the session that it goes on for; empty for others.
     """
 
     job_id: str
     session_id: str
     site: Site
     plan: Plan | None
+    replica_of: str = ""
+    successor_of: str = ""
 
 
 class Row(NamedTuple):
@@ -73,7 +77,8 @@ def cost(names: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     except SlurmSilentError:
         uses, is_silent = {}, True
     rows = [_make_row(job, uses, count_cost) for job in jobs]
-    output.data(_render(rows), {"jobs": [_describe(row) for row in rows], "total": _total(rows)})
+    value = {"jobs": [_describe(row) for row in rows], "total": _total(rows)}
+    output.data(_render(rows), value, "\n".join(_remarks(jobs)))
     if is_silent:
         output.say("Slurm's accounting is silent, so what was used is unknown. Try again in a minute.")
 
@@ -123,7 +128,8 @@ def _of_session(spec_path: Path, session_id: str, job_id: str, settings: Setting
     except SpecError:
         return Asked(job_id, session_id, load_site(settings.site), None)
     plan = next((origin.plan for origin in spec.origins if origin.plan is not None), None)
-    return Asked(job_id, session_id, load_site(spec.site_file or spec.site or settings.site), plan)
+    site = load_site(spec.site_file or spec.site or settings.site)
+    return Asked(job_id, session_id, site, plan, spec.parent, spec.predecessor)
 
 
 def _render(rows: Sequence[Row]) -> str:
@@ -155,6 +161,12 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
+def _remarks(jobs: Sequence[Asked]) -> list[str]:
+    """Which jobs another session has started: their owner hasn't, by name."""
+    told = [f"{job.session_id} is a replica of {job.replica_of}." for job in jobs if job.replica_of]
+    return told + [f"{job.session_id} goes on for {job.successor_of}." for job in jobs if job.successor_of]
+
+
 def _total(
     rows: Sequence[Row], *, used_digits: int = 6, planned_digits: int = 6
 ) -> dict[str, dict[str, float]]:
@@ -173,6 +185,8 @@ def _describe(row: Row) -> dict[str, Any]:
     return {
         "job_id": row.asked.job_id,
         "session_id": row.asked.session_id or None,
+        "replica_of": row.asked.replica_of or None,
+        "successor_of": row.asked.successor_of or None,
         "site": row.asked.site.name,
         "unit": row.asked.site.billing.unit,
         "state": last.state.value if last else None,

@@ -51,24 +51,50 @@ def extend(session: str | None, hours: float, is_now: bool, config: Path | None,
     found = find(config, session)
     check_site(found.paths, "successor")
     if not found.status.is_over:
-        _tell_cost(found.paths, found.record, hours, output)
+        _tell_way_and_cost(found.paths, found.record, hours, is_now, output)
     send_order(LocalSource(found.paths), "/extend", {"hours": hours, "is_now": is_now})
     record = _await_change(found.paths, found.record)
+    for warning in [w for w in record.warnings if w not in found.record.warnings]:
+        output.say(warning)
     told = record.hand_over.model_dump(mode="json") if record.hand_over is not None else None
     value = {"session_id": record.session_id, "ends_at": record.ends_at, "hand_over": told}
     output.data(render_extended(record, found.record, time.time()) + "\n", value)
 
 
-def _tell_cost(paths: SessionPaths, record: SessionRecord, hours: float, output: Output) -> None:
+def _tell_way_and_cost(
+    paths: SessionPaths, record: SessionRecord, hours: float, is_now: bool, output: Output
+) -> None:
+    from curc_llm.errors import CurcLlmError
     from curc_llm.launch.other_spec import find_su_per_h
     from curc_llm.sites.load import load_site
     from curc_llm.spec import read_launch_spec
 
     spec = read_launch_spec(paths.spec)
+    try:
+        site = load_site(spec.site_file or spec.site)
+    except CurcLlmError:
+        return  # a file of the person's own, which the job doesn't know either
+    output.say(explain_way(is_now=is_now, may_extend=site.runtime.users_may_extend))
     if rate := find_su_per_h(spec, record):
-        unit = load_site(spec.site_file or spec.site).billing.unit
+        unit = site.billing.unit
         told = f"{hours:g} h more cost at most {rate * hours:,.4g} {unit}"
         output.say(f"{told}, and {rate:,.4g} {unit} for each hour in which both jobs run.")
+
+
+def explain_way(*, is_now: bool, may_extend: bool) -> str:
+    """How the session is to go on, and what the other way is.
+
+    Args:
+        is_now: over to another job at once.
+        may_extend: people may give their jobs more time at this site.
+    """
+    if is_now and may_extend:
+        return "Another job goes on. Without --now Slurm would be asked first to give this one more time."
+    if is_now:
+        return "Another job goes on, as soon as it is ready."
+    if may_extend:
+        return "Slurm is asked for more time for this job; if it gives none, another job goes on."
+    return "Jobs get no more time at this site, so another job goes on, in time; at once with --now."
 
 
 def _await_change(paths: SessionPaths, before: SessionRecord) -> SessionRecord:

@@ -61,17 +61,20 @@ def scale(session: str | None, off: bool, config: Path | None, as_json: bool, **
     """Let a session have replicas in further jobs while requests wait, and show those that run.
 
     A replica is the same model in a job of its own. One is added when requests wait, and taken away when one
-    fewer would do; nobody has to change an address. Without options it only shows what runs.
+    fewer would do; nobody has to change an address. Without options it only shows what runs; without --max,
+    later, only what is named changes.
 
     \b
     Examples:
       curc-llm scale slurm-3fa --max 4 --su-budget 500
       curc-llm scale slurm-3fa
+      curc-llm scale slurm-3fa --su-budget 800
       curc-llm scale slurm-3fa --off
     """  # noqa: D301 - click wants the character
     values = {name: value for name, value in wanted.items() if value is not None}
     _check(off, values)
     found = find(config, session)
+    _check_most(values, found.record)
     if off or values:
         from curc_llm.client.order import send_order
         from curc_llm.client.source import LocalSource
@@ -87,9 +90,15 @@ def scale(session: str | None, off: bool, config: Path | None, as_json: bool, **
 def _check(off: bool, values: dict[str, Any]) -> None:
     if off and values:
         raise click.UsageError("--off goes alone: it ends all replicas.")
-    if values and "max_replicas" not in values:
+
+
+def _check_most(values: dict[str, Any], record: SessionRecord) -> None:
+    """How many there may be must be said once; after that anything else can be changed by itself."""
+    told = record.scale if record.scale is not None and record.scale.is_on else None
+    if values and "max_replicas" not in values and told is None:
         raise click.UsageError("Say how many there may be at most, such as --max 4.")
-    least, most = values.get("min_replicas", 1), values.get("max_replicas", 1)
+    most = values.get("max_replicas", told.max_replicas if told is not None else 1)
+    least = values.get("min_replicas", 1)
     if values and least > most:
         raise click.UsageError(f"--min {least} is more than --max {most}.")
 
@@ -146,7 +155,8 @@ def _show(record: SessionRecord, output: Output) -> None:
 
 def render_scale(told: ScaleRecord) -> str:
     """The replicas for people, below what was asked for."""
-    pairs = [("Replicas", summarise_scale(told)), *_cost(told)]
+    pairs = [("Replicas", summarise_scale(told))]
+    pairs += [("Cost", summarise_cost(told))] if told.su_spent is not None else []
     pairs += [("Note", told.note)] if told.note else []
     rows = [
         [r.session_id, r.job_id, str(r.phase), r.host or "-", str(r.running), _su(r.su), r.detail]
@@ -170,16 +180,18 @@ def summarise_scale(told: ScaleRecord) -> str:
     return f"{many}, {asked}; {waits}"
 
 
-def _cost(told: ScaleRecord) -> list[tuple[str, str]]:
+def summarise_cost(told: ScaleRecord) -> str:
+    """What replicas have cost, in a line; empty where nothing is charged.
+
+    Example:
+        >>> summarise_cost(ScaleRecord(min_replicas=1, max_replicas=4, target_queue=4, su_spent=5))
+        '5.00 SU so far; those that run take 0.00 more at most'
+    """
     if told.su_spent is None:
-        return []
+        return ""
     budget = f" of {told.su_budget:,.4g} allowed" if told.su_budget is not None else ""
-    return [
-        (
-            "Cost",
-            f"{told.su_spent:,.2f} SU so far{budget}; those that run take {told.su_bound:,.2f} more at most",
-        )
-    ]
+    bound = told.su_bound or 0.0
+    return f"{told.su_spent:,.2f} SU so far{budget}; those that run take {bound:,.2f} more at most"
 
 
 def _su(su: float | None) -> str:

@@ -65,9 +65,11 @@ def render_status(record: SessionRecord, now: float) -> str:
     pairs = [("Status", str(record.status)), *_reason(record)]
     pairs += _engines(record, now)
     if record.scale is not None and not record.status.is_over:
-        from curc_llm.cli.scale import summarise_scale
+        from curc_llm.cli.scale import summarise_cost, summarise_scale
 
         pairs.append(("Replicas", summarise_scale(record.scale)))
+        if cost := summarise_cost(record.scale):
+            pairs.append(("", cost))
         pairs += [
             ("", f"{r.session_id} (job {r.job_id}), {': '.join(filter(None, (r.phase, r.detail)))}")
             for r in record.scale.replicas

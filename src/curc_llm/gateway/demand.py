@@ -57,7 +57,8 @@ class Demand:
         require_owner(caller)
         self._check_can()
         fields = _parse(await request.read_body(_MOST_BYTES))
-        message = parse_scale(fields) if request.path == "/scale" else parse_extend(fields)
+        now = self._live.state.record.get("scale")
+        message = parse_scale(fields, now) if request.path == "/scale" else parse_extend(fields)
         told = asdict(message)
         event = request.path.removeprefix("/")
         self._audit.record(event, peer=request.peer, name=caller.name, **told)
@@ -84,8 +85,14 @@ def require_owner(caller: Caller) -> None:
         raise RequestError(403, "permission_denied", message)
 
 
-def parse_scale(fields: dict[str, Any]) -> Scale:
+def parse_scale(fields: dict[str, Any], now: dict[str, Any] | None = None) -> Scale:
     """What a body of `POST /scale` means; `{"is_on": false}` alone switches it off.
+
+    Without `max_replicas` it changes only what it names, where there are rules already.
+
+    Args:
+        fields: the body.
+        now: the record's `scale`; None while there are no rules.
 
     Raises:
         RequestError: a value is not one of those allowed (400).
@@ -99,6 +106,8 @@ def parse_scale(fields: dict[str, Any]) -> Scale:
     if not isinstance(is_on, bool):
         raise _refuse("is_on", is_on, "true or false")
     values = {name: _number(fields[name], name, *_FIELDS[name]) for name in _FIELDS if name in fields}
+    kept = now if now is not None and now.get("is_on") and "max_replicas" not in fields else {}
+    values = {name: kept[name] for name in _FIELDS if name in kept} | values
     scale = Scale(**{**values, "is_on": is_on})  # type: ignore[arg-type]
     if scale.min_replicas > scale.max_replicas:
         allowed = f"at most max_replicas ({scale.max_replicas})"

@@ -58,6 +58,8 @@ class Board:
             changes.setdefault("phase_since", time.time())
             changes.setdefault("progress", None)
             changes.setdefault("detail", "")
+            if before.phase is EnginePhase.DOWNLOADING and self._record.ready_at is None:
+                changes["download_s"] = before.download_s + time.time() - before.phase_since
         after = before.model_copy(update=changes)
         if after == before:
             return

@@ -57,6 +57,8 @@ class Demand:
         self._hand_over = HandOverKeeper(jobs, paths, board, clocks.left_s, request_end)
         self._more_time = MoreTime(jobs, board, clocks)
         self._tasks: list[asyncio.Task[None]] = []
+        if board.record.scale is not None:
+            self._scale.resume(board.record.scale)
 
     def start(self) -> list[asyncio.Task[None]]:
         """The tasks that run beside the session."""

@@ -46,7 +46,12 @@ def make_wall_time_ending(drain_s: float) -> Ending:
 
 
 def make_stop_ending(
-    number: signal.Signals, left_s: float | None, stop_drain_s: float, drain_s: float
+    number: signal.Signals,
+    left_s: float | None,
+    stop_drain_s: float,
+    drain_s: float,
+    *,
+    is_replica: bool = False,
 ) -> Ending:
     """A signal asked for the end: by a person, or by Slurm because the time is over.
 
@@ -55,10 +60,14 @@ def make_stop_ending(
         left_s: seconds of wall time left, None for no end.
         stop_drain_s: seconds for running requests when a person stops it.
         drain_s: the same at the end of its time.
+        is_replica: its session may have ended it, or anybody else: its owner never starts or stops it.
     """
     if number is signal.SIGUSR1 or (left_s is not None and left_s < NEAR_END_S):
         return make_wall_time_ending(drain_s)
-    reason = Trouble(code="stopped", message="The session was stopped by its owner.")
+    message = "The session was stopped by its owner."
+    if is_replica:
+        message = f"The replica was ended from outside ({number.name}): its job was cancelled or killed."
+    reason = Trouble(code="stopped", message=message)
     return Ending(SessionStatus.ENDED, reason, stop_drain_s)
 
 

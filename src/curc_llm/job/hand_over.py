@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from curc_llm.session.demand import OtherPhase
+from curc_llm.session.record import EnginePhase, SessionRecord
 
 # A start that is slower than the last one must not be too late.
 START_FACTOR = 1.5
@@ -19,6 +20,8 @@ MOST_OWN_WAIT_S = 3600.0
 # Two jobs are paid for together for so long at most: a successor that begins earlier takes over as soon as it
 # can, and the first one ends.
 MOST_OVERLAP_S = 7200.0
+# An end that moves by less isn't more time: Slurm tells it in whole minutes.
+MORE_TIME_S = 60.0
 MOST_TRIES = 3
 RETRY_AFTER_S = 60.0
 
@@ -29,6 +32,7 @@ class Step(Enum):
     WAIT = "wait"
     SUBMIT = "submit"
     MOVE = "move"
+    DROP = "drop"
     TAKE_BACK = "take back"
     END = "end"
 
@@ -83,6 +87,24 @@ def estimate_queue_s(waited_s: float, expected_s: float) -> float:
     return max(0.0, min(waited_s, MOST_OWN_WAIT_S), expected_s)
 
 
+def measure_start_s(record: SessionRecord, now: float) -> float:
+    """What a session's own start took, without downloads: a successor finds the weights where they are.
+
+    Args:
+        record: the session's.
+        now: Unix time; while the session starts, what it has taken so far counts.
+
+    Returns:
+        Seconds from the start of its job until its models answered.
+    """
+    until = record.ready_at or now
+    downloads = [
+        e.download_s + (until - e.phase_since if e.phase is EnginePhase.DOWNLOADING else 0.0)
+        for e in record.engines
+    ]
+    return max(0.0, until - record.started_at - max([*downloads, 0.0]))
+
+
 class HandOver:
     """Decides, and remembers how often it was tried. Times are monotonic seconds.
 
@@ -98,7 +120,9 @@ class HandOver:
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.moved_s: float | None = None
+        self.why_none = GAVE_UP
         self._is_early = False
+        self._end_s: float | None = None
         self._tries = 0
         self._not_before_s = float("-inf")
 
@@ -117,14 +141,22 @@ class HandOver:
             successor: how it is doing; None while there is none.
         """
         if successor is None:
+            self._end_s = None
             is_due = self.wish.is_now or left_s <= estimate.lead_s
             may_try = not self.gave_up and now_s >= self._not_before_s
             return Step.SUBMIT if is_due and may_try else Step.WAIT
         if self.moved_s is not None:
             return self._decide_moved(now_s, successor)
+        if self._has_more_time(now_s + left_s) and left_s > max(estimate.lead_s, MOST_OVERLAP_S):
+            return Step.DROP
         self._is_early = left_s > MOST_OVERLAP_S
         is_time = self.wish.is_now or self._is_early or left_s <= MOVE_BEFORE_S
         return Step.MOVE if successor is OtherPhase.READY and is_time else Step.WAIT
+
+    def _has_more_time(self, end_s: float) -> bool:
+        """Whether Slurm has moved the end meanwhile: to hand over early would give that time up."""
+        self._end_s = end_s if self._end_s is None else min(self._end_s, end_s)
+        return not self.wish.is_now and end_s - self._end_s > MORE_TIME_S
 
     def _decide_moved(self, now_s: float, successor: OtherPhase) -> Step:
         assert self.moved_s is not None  # noqa: S101 - the caller looked
@@ -143,6 +175,14 @@ class HandOver:
         self._tries += 1
         self._not_before_s = now_s + RETRY_AFTER_S
 
-    def give_up(self) -> None:
-        """No other successor is tried."""
+    def give_up(self, why: str) -> None:
+        """No other successor is tried.
+
+        Args:
+            why: in a person's words.
+        """
         self._tries = MOST_TRIES
+        self.why_none = why
+
+
+GAVE_UP = "No job to hand over to could be made; the session ends at the end of its time."

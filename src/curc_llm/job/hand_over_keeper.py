@@ -14,7 +14,7 @@ from curc_llm.errors import CurcLlmError, NodesDownError
 from curc_llm.gateway.channel import EngineTarget
 from curc_llm.job.board import Board
 from curc_llm.job.ending import Ending
-from curc_llm.job.hand_over import Estimate, HandOver, Step, Wish, estimate_queue_s
+from curc_llm.job.hand_over import Estimate, HandOver, Step, Wish, estimate_queue_s, measure_start_s
 from curc_llm.job.other_jobs import OtherJobs, list_models
 from curc_llm.job.other_session import OtherSession, end_all
 from curc_llm.launch.other_spec import make_successor_spec
@@ -31,6 +31,8 @@ TICK_S = 1.0
 # Slurm is asked so often how long a job would wait now.
 ASK_QUEUE_EVERY_S = 600.0
 CLOSE_S = 6.0
+# When it is to be submitted is told anew once it has moved by so much: it moves with a start that lasts.
+MOVED_S = 60.0
 # Ends that the owner wanted: then nothing is to go on either.
 WANTED_ENDS = {"stopped", "idle"}
 # Ends of a successor after which none is to be tried again: somebody wanted them.
@@ -69,6 +71,7 @@ class HandOverKeeper:
         self._keys: KeyList | None = None
         self._queue_s = 0.0
         self._asked_s = float("-inf")
+        self._shown_lead_s = float("-inf")
         self._wished = asyncio.Event()
 
     def set_wish(self, wish: Wish) -> None:
@@ -109,7 +112,7 @@ class HandOverKeeper:
             await self._drop_if_unlike(plan)
         elif time.monotonic() - self._asked_s > ASK_QUEUE_EVERY_S:
             await self._ask_queue(plan)
-        estimate = Estimate(self._queue_s, self._start_s())
+        estimate = Estimate(self._queue_s, measure_start_s(self._board.record, time.time()))
         left_s = self._left_s()
         phase = self._successor.phase if self._successor is not None else None
         step = plan.decide(time.monotonic(), left_s if left_s is not None else float("inf"), estimate, phase)
@@ -121,6 +124,8 @@ class HandOverKeeper:
             await self._submit(plan)
         elif step is Step.MOVE and self._successor is not None and not self._is_swapping:
             await self._move(plan, self._successor)
+        elif step is Step.DROP and self._successor is not None:
+            await self._put_off(self._successor)
         elif step is Step.END:
             self._request_end(self.make_ending(self._jobs.spec.drain_s))
 
@@ -140,11 +145,6 @@ class HandOverKeeper:
             return
         expected_s = expected.at - time.time() if expected.at is not None else 0.0
         self._queue_s = estimate_queue_s(waited_s, expected_s)
-
-    def _start_s(self) -> float:
-        """What its own start took; while it starts, what it has taken so far."""
-        record = self._board.record
-        return (record.ready_at or time.time()) - record.started_at
 
     async def _submit(self, plan: HandOver) -> None:
         spec = make_successor_spec(self._jobs.spec, plan.wish.hours * 3600)
@@ -173,6 +173,13 @@ class HandOverKeeper:
             f"This session goes on as {successor.session_id}: this address leads there until it ends."
         )
 
+    async def _put_off(self, successor: OtherSession) -> None:
+        """With the time that Slurm has given meanwhile, this session goes on by itself for longer."""
+        await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
+        self._successor = None
+        told = f"{successor.session_id} isn't needed yet, so its job {successor.job_id} was taken back"
+        self._board.warn(f"Slurm has given this job more time: {told}; another is submitted in time.")
+
     def _note_keys(self) -> None:
         """The one list is the successor's file, which goes when that one ends."""
         with contextlib.suppress(CurcLlmError):
@@ -186,8 +193,9 @@ class HandOverKeeper:
         if refusal := self._jobs.find_refusal(record):
             await end_all([successor], self._jobs.slurm, CLOSE_S, self._board.warn)
             self._successor = None
-            plan.give_up()
-            self._board.warn(f"The session isn't handed over to {successor.session_id}: {refusal}")
+            told = f"The session isn't handed over to {successor.session_id}: {refusal}"
+            plan.give_up(told)
+            self._board.warn(told)
 
     @property
     def _is_swapping(self) -> bool:
@@ -211,22 +219,25 @@ class HandOverKeeper:
         if plan.moved_s is not None:
             await self._take_keys_back()
         plan.note_failure(time.monotonic())
-        if successor.trouble is not None and successor.trouble.code in TAKEN_BACK:
-            plan.give_up()
         self._board.update(successor="")
-        told = successor.detail or "it left no word"
-        self._board.warn(
-            f"The job to hand over to, {successor.job_id} ({successor.session_id}), is lost: {told}"
-        )
+        name = f"{successor.session_id} (job {successor.job_id})"
+        if successor.trouble is not None and successor.trouble.code in TAKEN_BACK:
+            plan.give_up(ENDED_BY_HAND.format(name=name))
+            self._board.warn(plan.why_none)
+        else:
+            told = successor.detail or "it left no word"
+            self._board.warn(f"The job to hand over to, {name}, is lost: {told}")
 
     def _show(self, plan: HandOver, estimate: Estimate) -> None:
         successor, ends_at = self._successor, self._board.record.ends_at
-        submit_at = ends_at - estimate.lead_s if ends_at is not None and successor is None else None
+        if abs(estimate.lead_s - self._shown_lead_s) >= MOVED_S:
+            self._shown_lead_s = estimate.lead_s
+        submit_at = ends_at - self._shown_lead_s if ends_at is not None and successor is None else None
         record = HandOverRecord(
             session_id=successor.session_id if successor is not None else "",
             job_id=successor.job_id if successor is not None else "",
             phase=successor.phase if successor is not None else OtherPhase.UNKNOWN,
-            detail=successor.detail if successor is not None else _GAVE_UP if plan.gave_up else "",
+            detail=successor.detail if successor is not None else plan.why_none if plan.gave_up else "",
             submit_at=round(submit_at) if submit_at is not None and not plan.gave_up else None,
             is_done=self.is_done,
             base_url=successor.base_url if successor is not None else None,
@@ -284,4 +295,7 @@ def _name_trouble(error: CurcLlmError) -> str:
     return "Slurm would refuse the job to hand over to"
 
 
-_GAVE_UP = "No job to hand over to could be made; the session ends at the end of its time."
+ENDED_BY_HAND = (
+    "The session that was to go on, {name}, was ended by hand, so this one ends at the end of its time. "
+    "curc-llm extend submits another."
+)

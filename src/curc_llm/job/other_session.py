@@ -137,8 +137,9 @@ class OtherSession:
     def count_su(self, now: float) -> float:
         """Service units that it has cost until Unix time `now`."""
         record = self.record
-        if record is not None and not record.pid:
-            # Its job has written none: of that one only Slurm knows when it began, if it ever did.
+        if record is not None and (self.began_at is not None or not record.pid):
+            # Slurm charges from the start of the job, seconds before there is a record; without one only
+            # Slurm knows when it began, if it ever did.
             began_at = self.began_at
             record = record.model_copy(update={"started_at": began_at}) if began_at is not None else None
         cost = make_cost(record, self.spec, "") if record is not None else None

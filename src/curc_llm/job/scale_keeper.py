@@ -12,6 +12,7 @@ from pathlib import Path
 from curc_llm.errors import CurcLlmError
 from curc_llm.gateway.channel import Activity, EngineTarget, Scale
 from curc_llm.job.board import Board
+from curc_llm.job.left_behind import LeftBehind
 from curc_llm.job.load_probe import read_engine_waiting
 from curc_llm.job.other_jobs import OtherJobs, list_models
 from curc_llm.job.other_session import OtherSession, end_all
@@ -56,8 +57,9 @@ class ScaleKeeper:
         self._quiet: dict[str, int] = {}
         self._activity = Activity(0, 0, 0.0)
         self._spent = 0.0
-        # What replicas of the session that this one goes on for have cost, and will: out of the same budget.
-        self._spent_before = 0.0
+        # Out of the same budget: replicas of the session that this one goes on for, and those of this session
+        # before Slurm started it again.
+        self._before, self._earlier = LeftBehind(jobs), LeftBehind(jobs)
         self._inherited_budget: float | None = None
         self._note = ""
         self._changed = asyncio.Event()
@@ -83,13 +85,23 @@ class ScaleKeeper:
         Args:
             told: the other session's, as it is now.
         """
-        self._spent_before = (told.su_spent or 0.0) + (told.su_bound or 0.0)
+        self._before.take(told)
         self._inherited_budget = told.su_budget
         if self._scaler is not None:
             if self._scaler.rules.su_budget is None and told.su_budget is not None:
                 self.set_rules(self._scaler.rules)
         elif told.is_on:
-            self.set_rules(Scale(**{f.name: getattr(told, f.name) for f in fields(Scale)}))
+            self.set_rules(_read_rules(told))
+
+    def resume(self, told: ScaleRecord) -> None:
+        """Goes on with the rules and the budget of this session's earlier run: Slurm has started it again.
+
+        Args:
+            told: what that run said last.
+        """
+        # What it had inherited is learnt anew, from the session that it goes on for.
+        self._earlier.take(told, told.su_inherited or 0.0)
+        self.set_rules(_read_rules(told))
 
     def note_use(self, activity: Activity) -> None:
         """Takes what the gateway says about the models' use."""
@@ -115,7 +127,9 @@ class ScaleKeeper:
         await end_all(self._replicas, self._jobs.slurm, CLOSE_S, self._board.warn)
 
     async def _tick(self, scaler: Scaler) -> None:
-        await asyncio.gather(*(asyncio.to_thread(r.look, self._jobs.poll) for r in self._replicas))
+        looks = [asyncio.to_thread(r.look, self._jobs.poll) for r in self._replicas]
+        looks += [asyncio.to_thread(left.look) for left in (self._before, self._earlier)]
+        await asyncio.gather(*looks)
         self._drop_ended(scaler)
         load = await self._measure()
         now_s = time.monotonic()
@@ -173,10 +187,13 @@ class ScaleKeeper:
 
     def _purse(self, scaler: Scaler) -> Purse:
         bound = self._spent_now() + sum(r.bound_su(self._jobs.su_per_h) for r in self._replicas)
+        bound += self._before.bound_su() + self._earlier.bound_su()
         return Purse(scaler.rules.su_budget, self._jobs.su_per_h, bound)
 
     def _spent_now(self) -> float:
-        return self._spent_before + self._spent + sum(r.count_su(time.time()) for r in self._replicas)
+        now = time.time()
+        left_behind = self._before.count_su(now) + self._earlier.count_su(now)
+        return self._spent + left_behind + sum(r.count_su(now) for r in self._replicas)
 
     def _wanted_s(self) -> float:
         left_s = self._left_s()
@@ -216,6 +233,7 @@ class ScaleKeeper:
     def _show(self, scaler: Scaler, load: Load) -> None:
         rules, charged = scaler.rules, bool(self._jobs.su_per_h)
         bound = self._purse(scaler).bound - self._spent_now()
+        inherited = self._before.count_su(time.time()) + self._before.bound_su()
         record = ScaleRecord(
             min_replicas=rules.min_replicas,
             max_replicas=rules.max_replicas,
@@ -223,6 +241,7 @@ class ScaleKeeper:
             su_budget=rules.su_budget,
             su_spent=round(self._spent_now(), 2) if charged else None,
             su_bound=round(bound, 2) if charged else None,
+            su_inherited=round(inherited, 2) if charged else None,
             waiting=load.waiting,
             note=self._note,
             add_after_s=rules.add_after_s,
@@ -242,4 +261,9 @@ class ScaleKeeper:
             host=replica.host,
             running=replica.load.running,
             su=round(replica.count_su(time.time()), 2) if self._jobs.su_per_h else None,
+            su_bound=round(replica.bound_su(self._jobs.su_per_h), 2) if self._jobs.su_per_h else None,
         )
+
+
+def _read_rules(told: ScaleRecord) -> Scale:
+    return Scale(**{f.name: getattr(told, f.name) for f in fields(Scale)})

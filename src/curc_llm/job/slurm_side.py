@@ -17,8 +17,9 @@ from curc_llm.job.mail import MailError, make_message, send_message
 from curc_llm.job.slurm_words import read_cause
 from curc_llm.launch.allocation import AllocationError, fit_allocation
 from curc_llm.session.paths import SessionPaths
-from curc_llm.session.record import SessionStatus, Trouble
+from curc_llm.session.record import SessionRecord, SessionStatus, Trouble
 from curc_llm.session.slurm_note import SlurmNote, read_slurm_note, write_slurm_note
+from curc_llm.session.store import read_record
 from curc_llm.slurm.command import Slurm
 from curc_llm.slurm.poll import ask
 from curc_llm.spec import LaunchSpec
@@ -34,21 +35,26 @@ URGENT_DRAIN_S = 3.0
 IGNORED: Final = Ending(SessionStatus.ENDED, Trouble(code="ignored", message=""), 0)
 
 
-def note_slurm_job(paths: SessionPaths, job_id: str | None = None) -> None:
+def note_slurm_job(paths: SessionPaths, job_id: str | None = None) -> SessionRecord | None:
     """Notes which job this session is; what an earlier run of the same job left is taken away.
 
     Args:
         paths: the session's files.
         job_id: Slurm's; from the environment when not given.
+
+    Returns:
+        The record of the earlier run; None when Slurm hasn't started the job again.
     """
     job_id = job_id or os.environ.get("SLURM_JOB_ID")
     if job_id is None:
-        return
+        return None
+    earlier = read_record(paths.record)
     paths.record.unlink(missing_ok=True)
     note = read_slurm_note(paths.slurm)
     if note is None or note.job_id != job_id:
         cluster = os.environ.get("SLURM_CLUSTER_NAME", "")
         write_slurm_note(paths.slurm, SlurmNote(job_id=job_id, submitted_at=time.time(), cluster=cluster))
+    return earlier
 
 
 class SlurmSide:

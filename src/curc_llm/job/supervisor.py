@@ -61,14 +61,15 @@ def run_supervisor(spec_path: Path, runtime_dir: Path, liveness_fd: int, gateway
     try:
         spec = settle(read_launch_spec(spec_path))
         paths = SessionPaths(spec.session_dir)
-        note_slurm_job(paths)
+        earlier = note_slurm_job(paths)
         make_owner_key(paths.keys, paths.api_key)
         take_left_keys(paths)
         make_login_secret(paths.login_secret)
     except (CurcLlmError, OSError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
-    return asyncio.run(Supervisor(spec, paths, runtime_dir, liveness_fd, gateway).run())
+    first = make_first_record(spec, earlier)
+    return asyncio.run(Supervisor(spec, paths, runtime_dir, liveness_fd, gateway, first).run())
 
 
 class Supervisor:
@@ -80,6 +81,7 @@ class Supervisor:
         runtime_dir: the private folder of its sockets.
         liveness_fd: closes when the guard above dies.
         gateway: the gateway, started already.
+        first: the record that it begins with.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Supervisor:
         runtime_dir: Path,
         liveness_fd: int,
         gateway: GatewayProcess,
+        first: SessionRecord,
     ) -> None:
         self._spec = spec
         self._paths = paths
@@ -99,7 +102,7 @@ class Supervisor:
         self._drain_message = ""
         self._running = 0
         self._leans_on_others = False
-        self._board = Board(paths.record, make_first_record(spec), lambda _: self._publish())
+        self._board = Board(paths.record, first, lambda _: self._publish())
         self._clocks = Clocks(spec, self._board, self.request_end)
         self._last_chance = LastChance(self._board, spec.last_chance_s, self.request_end)
         self._demand = self._make_demand() if spec.slurm else None
@@ -247,7 +250,9 @@ class Supervisor:
         end = self._slurm.judge_signal(number, self._clocks.left_s()) if self._slurm is not None else None
         if end is not IGNORED:
             left_s = self._clocks.left_s()
-            self.request_end(end or make_stop_ending(number, left_s, STOP_DRAIN_S, self._spec.drain_s))
+            is_replica, drain_s = bool(self._spec.parent), self._spec.drain_s
+            stopped = make_stop_ending(number, left_s, STOP_DRAIN_S, drain_s, is_replica=is_replica)
+            self.request_end(end or stopped)
 
     def _guard_is_gone(self) -> None:
         """Nobody waits for this session any more: everything is ended, quickly."""
@@ -391,8 +396,13 @@ def make_guard_prefix(liveness_fd: int) -> list[str]:
     return [*guard, "--liveness-fd", str(liveness_fd), "--"]
 
 
-def make_first_record(spec: LaunchSpec) -> SessionRecord:
-    """The record of a session that has just begun; its pid is the guard's, this process's parent."""
+def make_first_record(spec: LaunchSpec, earlier: SessionRecord | None) -> SessionRecord:
+    """The record of a session that has just begun; its pid is the guard's, this process's parent.
+
+    Args:
+        spec: settled on this node.
+        earlier: that of the run before, where Slurm has started the same job again.
+    """
     now, guard_pid = time.time(), os.getppid()
     return SessionRecord(
         session_id=spec.session_id,
@@ -412,6 +422,7 @@ def make_first_record(spec: LaunchSpec) -> SessionRecord:
         ends_at=now + spec.wall_time_s if spec.wall_time_s else None,
         parent=spec.parent,
         predecessor=spec.predecessor,
+        scale=earlier.scale if earlier is not None else None,
     )
 
 

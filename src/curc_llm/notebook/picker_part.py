@@ -69,7 +69,7 @@ class PickerPart:
         """The list as text, with what to type."""
         rows = [make_row(found) for found in self._sessions]
         lines = [f'  curc_llm.connect("{r["name"]}")   {r["models"]}, {r["status"].lower()}' for r in rows]
-        return "\n".join(["Several sessions are running. Connect to one of them:", *lines])
+        return "\n".join(["You have several sessions. Connect to one of them:", *lines])
 
 
 def make_row(found: FoundSession) -> State:

@@ -39,6 +39,7 @@ class ReplicaRecord(_Frozen):
         host: its node; empty while it waits.
         running: requests that it works on.
         su: service units spent so far; None where nothing is charged.
+        su_bound: what it will cost at most from now on; None where nothing is charged.
     """
 
     session_id: str
@@ -48,6 +49,7 @@ class ReplicaRecord(_Frozen):
     host: str = ""
     running: int = 0
     su: float | None = None
+    su_bound: float | None = None
 
 
 class ScaleRecord(_Frozen):
@@ -60,6 +62,7 @@ class ScaleRecord(_Frozen):
         su_spent: what they have cost so far, those that ended too, and those of the sessions that this one
             goes on for; None where nothing is charged.
         su_bound: what those that run will cost at most from now on.
+        su_inherited: what of both is due to the session that this one goes on for.
         waiting: requests that wait for an engine now.
         note: why nothing is added though requests wait; empty otherwise.
         add_after_s, drain_after_s: seconds after which one is added, and taken away.
@@ -73,6 +76,7 @@ class ScaleRecord(_Frozen):
     su_budget: float | None = None
     su_spent: float | None = None
     su_bound: float | None = None
+    su_inherited: float | None = None
     waiting: int = 0
     note: str = ""
     add_after_s: float = 15.0

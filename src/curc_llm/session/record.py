@@ -121,6 +121,7 @@ class EngineRecord(_Frozen):
         progress: 0 to 1 within the phase, None when it can't be told.
         detail: progress in words, such as `4.2 of 15.0 GiB`.
         phase_since: Unix time at which the phase began, in seconds.
+        download_s: seconds that were spent on downloads before the session was ready.
         expected_ready_s: seconds that earlier starts of this model took until ready; None without any.
         started_at: Unix time of the engine's (latest) start.
         ready_at: Unix time at which it became able to answer; None while it can't.
@@ -145,6 +146,7 @@ class EngineRecord(_Frozen):
     progress: float | None = None
     detail: str = ""
     phase_since: float = 0.0
+    download_s: float = 0.0
     expected_ready_s: float | None = None
     started_at: float | None = None
     ready_at: float | None = None

@@ -153,13 +153,18 @@ def _only(sessions: list[FoundSession], over_too: bool) -> FoundSession:
         )
     if len(sessions) > 1 and not over_too:
         raise AmbiguousSessionError(
-            f"Several sessions are running: {_names(sessions)}.", "Name the one you mean."
+            f"Several sessions {_verb(sessions)}: {_names(sessions)}.", "Name the one you mean."
         )
     return sessions[0]
 
 
+def _verb(sessions: list[FoundSession]) -> str:
+    waiting = [s for s in sessions if s.status is SessionStatus.QUEUED]
+    return "run or wait" if waiting and len(waiting) < len(sessions) else "wait" if waiting else "are running"
+
+
 def _names(sessions: list[FoundSession]) -> str:
-    return ", ".join(s.session_id for s in sessions)
+    return ", ".join(s.session_id + " (queued)" * (s.status is SessionStatus.QUEUED) for s in sessions)
 
 
 def tail_jsonl(path: Path, count: int) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ module CurcLlm
       @files, @parts = files, parts
       @ending = CardEnding.new(files, CardSlurm.new(session, files))
       @usage = CardUsage.new(files, nil).over!
-      @successor = CardSuccessor.new(files, parts, settings, ending: @ending)
+      @successor = CardSuccessor.new(session, files, parts, settings, ending: @ending)
     end
 
     # @return [CardHtml::Html]

@@ -32,6 +32,18 @@ module CurcLlm
       @site ||= read_json("#{@session}/portal.json")
     end
 
+    # @return [String] the node as the portal's proxy is to call it: short, in full or an address; empty before it is known
+    def portal_host
+      File.read(File.join(staged_root, 'connection.yml'), encoding: 'UTF-8')[/^host: ["']?([A-Za-z0-9][A-Za-z0-9._-]*)["']?\s*$/, 1].to_s
+    rescue SystemCallError, EncodingError, ArgumentError
+      ''
+    end
+
+    # @return [String] Slurm's number of a session that wasn't launched by the portal; empty when it has none
+    def job_id
+      read_json("#{@session}/slurm.json")['job_id'].to_s
+    end
+
     # @return [Hash] what went wrong before there was a session: code, message, remedy
     def trouble
       @trouble ||= read_json('trouble.json')

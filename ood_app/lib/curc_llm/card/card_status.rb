@@ -17,7 +17,7 @@ module CurcLlm
       @slurm = CardSlurm.new(session, files)
       @engines = CardEngines.new(files, parts)
       @usage = CardUsage.new(files, @slurm.limit_s)
-      @successor = CardSuccessor.new(files, parts, settings)
+      @successor = CardSuccessor.new(session, files, parts, settings)
     end
 
     # @return [CardHtml::Html]

@@ -11,11 +11,16 @@ module CurcLlm
     # Ends that somebody wanted: then nothing goes on.
     WANTED = %w[stopped idle cancelled CANCELLED].freeze
 
+    # What Slurm is asked of another job by: its number, and where its commands are.
+    Job = Struct.new(:job_id, :cluster)
+
+    # @param session [Object] the portal's session
     # @param files [CardFiles] of the session that handed over
     # @param parts [CardParts]
     # @param settings [CardSettings]
     # @param ending [CardEnding, nil] how it ended; nil while it runs
-    def initialize(files, parts, settings, ending: nil)
+    def initialize(session, files, parts, settings, ending: nil)
+      @session = session
       @files, @parts, @settings, @ending = files, parts, settings, ending
     end
 
@@ -36,6 +41,7 @@ module CurcLlm
 
     def words
       return 'That one has ended too.' if over?
+      return "Its job #{ended_unseen == 'CANCELLED' ? 'was cancelled' : 'ended'} before it began." unless ended_unseen.empty?
       return 'Its job waits in Slurm\'s queue; this card shows the way to it once it runs.' if base_url.empty?
 
       "Keys go on working, and your chats are there. Its address: #{base_url} " \
@@ -46,12 +52,35 @@ module CurcLlm
       OVER.include?(heir.record['status'])
     end
 
+    # @return [String] how the job ended that has left no word, in Slurm's; empty while it waits, or nobody can tell
+    def ended_unseen
+      @ended_unseen ||= heir.record.empty? ? over_in_slurm : ''
+    end
+
+    def over_in_slurm
+      state = CardSlurm.new(Job.new(heir.job_id, cluster), heir).end_state
+      CardSlurm::OVER.include?(state) ? state : ''
+    end
+
+    def cluster
+      @session.cluster
+    rescue StandardError
+      nil
+    end
+
     def base_url
       heir.record['base_url'].to_s
     end
 
     def door
-      @door ||= CardDoor.new(heir.login_secret, heir.record['host'].to_s, heir.record['port'].to_s, @parts, @settings)
+      @door ||= CardDoor.new(heir.login_secret, host, heir.record['port'].to_s, @parts, @settings)
+    end
+
+    # The portal's proxy may want short names or full ones: the next node is called as this one is.
+    def host
+      theirs, mine, portal = heir.record['host'].to_s, @files.record['host'].to_s, @files.portal_host
+      node, domain = portal.split('.', 2)
+      node && node == mine.split('.').first ? [theirs.split('.').first, domain].compact.join('.') : theirs
     end
 
     # Sessions lie side by side; each names the one after it.

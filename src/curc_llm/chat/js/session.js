@@ -50,8 +50,15 @@
     move: async (button) => {
       const reply = await fetch(gateway("successor"), { method: "POST" }).catch(() => null);
       const body = (await reply?.json().catch(() => null)) ?? {};
+      const next = button.dataset.curcValue;
+      // This page may be open longer than its session lives: what it has learnt before the end still leads on.
+      if (!body.link && !body.error?.message) {
+        const ways = `In the portal this session's card opens it; elsewhere: curc-llm tunnel ${next}`;
+        curc.tell(`This session has ended and goes on as ${next}`, ways, true);
+        return;
+      }
       if (!body.link) {
-        curc.tell("The other page can't be opened", body.error?.message ?? "The session doesn't answer.", true);
+        curc.tell("The other page can't be opened", body.error.message, true);
         return;
       }
       const target = new URL(body.link, location.href);
