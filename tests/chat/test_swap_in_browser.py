@@ -102,7 +102,7 @@ def test_an_adapter_that_is_added_is_a_model_to_choose(page: Page, site: FakeGat
     ask_and_see(page, "first", "I guide.")
     site.record = make_record(engines=[make_engine(adapters=[{"name": "pirate", "source": "/a"}])])
     open_tab(page, "Settings")
-    choose_option(page, page.get_by_label("Model", exact=True), "pirate")
+    choose_option(page, page.get_by_label("Model", exact=True), "pirate (adapter of curc-guide)")
     expect(page.locator("#curc-title h1")).to_have_text("pirate")
     ask_and_see(page, "second", "Arr.")
     assert [one["model"] for one in site.requests] == ["curc-guide", "pirate"]
