@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import pytest
 
-BEDS = {"e2e": "portal", "centre": "portal", "launch": "launch"}
+# Folders whose tests on Slurm share a portal, too.
+BEDS = {"e2e": "portal", "centre": "portal"}
 # Seconds that a test of a kind takes on two busy cores, roughly: what comes first is decided by it.
 SECONDS = {"engine": 20.0, "browser": 8.0, "slow": 4.0}
 OTHERS_S = 0.1
@@ -34,8 +35,7 @@ def find_group(item: pytest.Item, shares: dict[str, dict[str, str]]) -> str:
     """The name of a test's group."""
     folder = item.path.parent.name
     if item.get_closest_marker("slurm"):
-        # Each worker has a bed of its own, which takes 10 s to get up, so one serves many folders.
-        return BEDS.get(folder, "slurm")
+        return BEDS.get(folder, f"{folder}/{item.path.stem}")  # a worker's bed serves all that it runs
     if folder == "e2e":
         return folder  # one real session for all
     if item.get_closest_marker("engine"):

@@ -27,8 +27,8 @@ def start() -> Iterator:
                 [sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True,
                 env=os.environ | {RUN_VARIABLE: run_id}, **more,
             )  # fmt: skip
-            stack.callback(process.kill)
             stack.enter_context(process)
+            stack.callback(process.kill)  # before it is waited for
             assert process.stdout is not None
             assert process.stdout.readline() == "up\n"
             return process

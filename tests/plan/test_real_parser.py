@@ -1,4 +1,4 @@
-"""Every command line that the planner writes is taken by vLLM's own parser."""
+"""Command lines of every kind that the planner writes are taken by vLLM's own parser."""
 
 from __future__ import annotations
 
@@ -76,6 +76,12 @@ def plans(settings: Settings) -> list[Plan]:
     return list(unique.values())
 
 
+def describe_kind(plan: Plan) -> str:
+    """What a plan has in common with those that differ in numbers alone: a parser takes one as another."""
+    fields = {name: value if type(value) in {bool, str} else "…" for name, value in plan.vllm_fields.items()}
+    return json.dumps([plan.hub_id, fields])
+
+
 def _plan_all(facts: Facts) -> Iterator[Plan]:
     gpu_types = {gpu: name for name, part in facts.site.partitions.items() for gpu in part.gpu_types}
     for model in facts.models:
@@ -115,11 +121,11 @@ def render_engine(spec: EngineSpec) -> list[str]:
     return render_arguments(spec, max_model_len=spec.max_model_len, drain_s=20, **more)
 
 
-def test_vllm_takes_every_planned_command_line_and_understands_it(
+def test_vllm_takes_planned_command_lines_of_every_kind_and_understands_them(
     plans: list[Plan], settings: Settings
 ) -> None:
     cases = []
-    for plan in plans:
+    for plan in {describe_kind(plan): plan for plan in plans}.values():
         values = {"model": plan.folder or plan.hub_id, **plan.vllm_fields}
         cases.append({"arguments": render_flags(values), "values": values})
         spec = make_spec(settings, plan)
