@@ -220,25 +220,6 @@ def test_a_session_whose_own_model_failed_goes_on_while_a_replica_answers(
     assert not any("those in other jobs go on" in w for w in record.warnings)
 
 
-def test_once_a_swap_has_brought_a_model_up_nobody_is_told_that_none_is_left(
-    start: Start, slurm: FakeSlurm, tmp_path: Path
-) -> None:
-    trouble = tmp_path / "trouble.txt"
-    other = shutil.copytree(DEMO_MODEL_DIR, tmp_path / "other" / "one")
-    job = start(environment={"FAKE_ENGINE_FAIL_FILE": str(trouble)})
-    tell(slurm, "PENDING", "Priority")
-    scale(job, min_replicas=2, max_replicas=2)
-    start_replica(start, job)
-    trouble.write_text("ValueError: Model architectures ['GPT9'] are not supported for now.")
-    job.find("fake_engine.py", "engine-0.sock").kill()
-    job.wait_for(lambda r: any("those in other jobs go on" in w for w in r.warnings))
-    trouble.unlink()
-    assert job.ask("/swap", model=str(other))[0] == 202
-    record = job.wait_for(lambda r: r.engines[0].model == str(other) and r.engines[0].swap is None)
-    assert record.engines[0].phase == "ready"
-    job.wait_for(lambda r: not any("those in other jobs go on" in w for w in r.warnings))
-
-
 def write_predecessor(home: Path, told: ScaleRecord) -> tuple[SessionPaths, SessionRecord]:
     """The session slurm-a, elsewhere, whose successor slurm-b is ready."""
     now = time.time()
