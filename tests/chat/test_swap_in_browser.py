@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat.conversation import ask_and_see, choose_option, open_tab, told
+from tests.chat.conversation import ask_and_see, choose_option, open_tab
 from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine, make_record
 
 pytestmark = pytest.mark.browser
@@ -51,15 +51,42 @@ def test_the_owner_chooses_what_fits_and_follows_the_exchange(page: Page, site: 
     assert [one["model"] for one in site.requests] == ["curc-guide", "qwen3-8b"]
 
 
-def test_a_refusal_is_told_in_its_own_words(page: Page, site: FakeGateway) -> None:
+def test_a_refusal_is_told_beside_the_name_which_stays(page: Page, site: FakeGateway) -> None:
     site.fitting, site.swap_refusal = FITTING, "It needs 80 GiB, and the GPU has 40."
     open_tab(page, "Settings")
     page.get_by_role("button", name="Exchange curc-guide").click()
-    box = page.get_by_role("dialog").get_by_role("textbox")
+    dialog = page.get_by_role("dialog", name="Exchange curc-guide")
+    box = dialog.get_by_role("textbox")
     box.fill("deepseek-v3")
     box.press("Enter")
-    expect(told(page)).to_contain_text("Not exchanged")
-    expect(told(page)).to_contain_text("It needs 80 GiB, and the GPU has 40.")
+    expect(dialog.get_by_role("alert")).to_have_text("It needs 80 GiB, and the GPU has 40.")
+    expect(box).to_have_value("deepseek-v3")
+    expect(box).to_be_focused()
+    # Another name is another try: the refusal goes, and what is accepted closes the dialog.
+    site.swap_refusal = ""
+    box.fill("mine")
+    expect(dialog.get_by_role("alert")).to_have_count(0)
+    box.press("Enter")
+    expect(dialog).to_have_count(0)
+    assert site.swaps == [{"model": "mine", "engine": "curc-guide"}]
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (800, 600), (400, 700)])
+def test_of_a_long_list_only_the_list_scrolls(page: Page, site: FakeGateway, size: tuple[int, int]) -> None:
+    name = "some-organisation/a-model-with-a-long-name-"
+    site.fitting = [{**FITTING[1], "model": f"{name}{i}"} for i in range(40)]
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_tab(page, "Settings")
+    page.get_by_role("button", name="Exchange curc-guide").click()
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    dialog = page.get_by_role("dialog", name="Exchange curc-guide")
+    whole = "box => box.scrollHeight <= box.clientHeight && box.scrollWidth <= box.clientWidth"
+    assert dialog.evaluate(whole)
+    expect(dialog.get_by_role("button", name="Exchange", exact=True)).to_be_in_viewport(ratio=1)
+    shown = dialog.get_by_role("list")
+    assert shown.evaluate("box => box.clientHeight > 120 && box.scrollWidth <= box.clientWidth")
+    dialog.get_by_role("listitem").last.scroll_into_view_if_needed()
+    expect(dialog.get_by_role("listitem").last).to_be_in_viewport(ratio=1)
 
 
 def test_a_guest_is_offered_no_exchange(page: Page, site: FakeGateway) -> None:
@@ -75,7 +102,7 @@ def test_an_adapter_that_is_added_is_a_model_to_choose(page: Page, site: FakeGat
     ask_and_see(page, "first", "I guide.")
     site.record = make_record(engines=[make_engine(adapters=[{"name": "pirate", "source": "/a"}])])
     open_tab(page, "Settings")
-    choose_option(page, page.get_by_label("Model", exact=True), "pirate")
+    choose_option(page, page.get_by_label("Model", exact=True), "pirate (adapter of curc-guide)")
     expect(page.locator("#curc-title h1")).to_have_text("pirate")
     ask_and_see(page, "second", "Arr.")
     assert [one["model"] for one in site.requests] == ["curc-guide", "pirate"]

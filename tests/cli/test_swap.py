@@ -64,8 +64,8 @@ def test_each_step_is_told_until_the_new_model_is_ready(run: Run, fake: FakeSess
     assert result.stderr.splitlines() == [
         "Note: other: the context is lowered.",
         "other is to take the place of curc-guide …",
-        "other: downloading, 1.0 of 2.0 GiB; curc-guide still answers",
-        "other: loading",
+        "curc-guide, being exchanged for other: downloading, 1.0 of 2.0 GiB, curc-guide still answers",
+        "curc-guide, being exchanged for other: starting, loading",
         "other is ready.",
     ]
     asked = next(one for one in fake.requests if one["path"] == "/swap")
@@ -122,4 +122,4 @@ def test_nothing_is_no_model(run: Run, fake: FakeSession) -> None:
 def test_before_it_begins_the_old_model_is_not_told_as_ready() -> None:
     swap = SwapRecord(from_model="curc-guide", to_model="other", phase="planned")
     engine = EngineRecord(served_model_name="curc-guide", model="/m", phase=EnginePhase.READY, swap=swap)
-    assert render_swap(engine) == "other: planned; curc-guide still answers"
+    assert render_swap(engine) == "curc-guide, being exchanged for other: planned, curc-guide still answers"

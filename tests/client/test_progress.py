@@ -50,7 +50,7 @@ def test_an_exchange_of_models_has_a_clock_of_its_own() -> None:
     swap = SwapRecord(from_model="chat", to_model="other", phase="stopping", since=100.0)
     engine = make_engine(EnginePhase.RESTARTING).model_copy(update={"started_at": 1.0, "swap": swap})
     told = render_progress(make_record(engine), 103.0)
-    assert told == "chat, being exchanged for other: stopping, 3 s so far"
+    assert told == "chat, being exchanged for other: stopping, chat ends what it is answering, 3 s so far"
     begun = swap.model_copy(update={"phase": "starting"})
     engine = make_engine(EnginePhase.LOADING, "other").model_copy(update={"swap": begun})
     told = render_progress(make_record(engine), 112.0)

@@ -160,3 +160,30 @@ async def test_the_session_s_own_page_copies_endpoint_and_key(page: tuple[Any, R
     await tab.click("#show_key")
     assert await tab.inner_text("#key") == "hidden"
     assert "Your data." in await tab.inner_text("main")
+
+
+async def test_the_status_page_tells_an_exchange_and_what_a_model_is_for(
+    page: tuple[Any, RunningGateway],
+) -> None:
+    tab, gateway = page
+    base = f"http://127.0.0.1:{gateway.port}"
+    swap = {"from_model": "one", "to_model": "two", "phase": "downloading", "detail": "1.0 of 2.0 GiB"}
+    engines = [
+        {"served_model_name": "one", "phase": "ready", "swap": swap},
+        {"served_model_name": "vectors", "phase": "ready", "runner": "pooling"},
+    ]
+    nodes = [f"c3gpu-a9-u31-{i}" for i in range(4)]
+    await gateway.tell(record=make_record(status="ready", engines=engines, preflight={"nodes": nodes}))
+    await tab.goto(f"{base}/login#{gateway.login_token(time.time())}")
+    await tab.wait_for_url(f"{base}/chat/")
+    await tab.goto(f"{base}/status")
+    await tab.wait_for_selector(
+        "text=two takes the place of one: downloading 1.0 of 2.0 GiB. one still answers."
+    )
+    assert "it can't chat" in await tab.inner_text("section:has-text('vectors')")
+    # Many nodes' names leave the button where it was: beside the headline.
+    head, button = await tab.locator("h1").bounding_box(), await tab.locator("#chat").bounding_box()
+    assert button["y"] < head["y"] + head["height"]
+    going = {**swap, "phase": "going back", "detail": ""}
+    await gateway.tell(record=make_record(engines=[{**engines[0], "phase": "loading", "swap": going}]))
+    await tab.wait_for_selector("text=two could not start; one is started again.")

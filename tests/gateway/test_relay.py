@@ -154,6 +154,11 @@ async def test_a_wrong_method_is_refused_with_the_right_one(
 ) -> None:
     reply = await gateway.ask("GET", "/v1/chat/completions", None, gateway.auth)
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
+    for path in ("/v1/models", "/v1/models/fake", "/status", "/metrics"):
+        for method in ("DELETE", "POST"):
+            reply = await gateway.ask(method, path, None, gateway.auth)
+            assert (reply.status, reply.code) == (405, "method_not_allowed")
+            assert reply.headers["allow"] == "GET, HEAD"
 
 
 async def test_the_engine_learns_nothing_of_who_asks(gateway: RunningGateway, engine: FakeEngine) -> None:
@@ -197,14 +202,16 @@ async def test_the_only_model_needs_no_name(gateway: RunningGateway, engine: Fak
     assert reply.status == 200
 
 
-async def test_a_refusal_of_the_engine_is_passed_on_untouched(
+async def test_a_refusal_of_the_engine_is_passed_on_with_a_code_that_clients_understand(
     gateway: RunningGateway, engine: FakeEngine
 ) -> None:
     engine.behaviour.status = 400
     for stream in (False, True):
         reply = await gateway.chat(stream=stream)
         assert reply.status == 400
-        assert reply.json["error"]["message"] == "The fake engine was told to refuse."
+        error = reply.json["error"]
+        assert error["message"] == "The fake engine was told to refuse."
+        assert (error["type"], error["code"]) == ("BadRequestError", "invalid_request")  # vLLM's is 400
 
 
 async def test_a_connection_to_the_engine_is_used_again(gateway: RunningGateway, engine: FakeEngine) -> None:

@@ -47,6 +47,20 @@ async def test_models_are_listed_once_they_can_answer(gateway: RunningGateway) -
     assert [(m["id"], m["object"], m["created"], m["max_model_len"]) for m in models["data"]] == [
         ("org/b", "model", 1700, 4096)
     ]
+    # While one model is exchanged, the others and their adapters are listed.
+    swap = {"from_model": "a", "to_model": "c", "phase": "starting"}
+    going = [{"served_model_name": "c", "swap": swap}, {"served_model_name": "org/b"}]
+    targets = (
+        EngineTarget("c", "/none", "loading"),
+        EngineTarget("org/b", "/none", "ready", adapters=("d",)),
+    )
+    await gateway.tell(engines=targets, record={"session_id": "s1", "engines": going})
+    listed = (await gateway.ask("GET", "/v1/models", None, gateway.auth)).json["data"]
+    assert [(m["id"], m["parent"]) for m in listed] == [("org/b", None), ("d", "org/b")]
+    await gateway.tell(
+        engines=(engines[0], EngineTarget("org/b", "/none", "ready")),
+        record={"session_id": "s1", "engines": records},
+    )
     one = await gateway.ask("GET", "/v1/models/org/b", None, gateway.auth)
     assert one.json["id"] == "org/b"
     assert (await gateway.ask("GET", "/v1/models/c", None, gateway.auth)).code == "model_not_found"

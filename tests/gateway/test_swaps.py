@@ -30,3 +30,18 @@ def test_before_that_nobody_knows() -> None:
     fault = make_swap_fault(make_record("stopping", expected_ready_s=40.0, started_at=1.0), "new")
     assert fault is not None
     assert (fault.code, fault.retry_after_s) == ("model_swapping", 10)
+
+
+def test_an_adapter_goes_and_comes_back_with_its_model() -> None:
+    told = {"from_model": "old", "to_model": "new", "adapters": ["pirate"]}
+    going = {"engines": [{"served_model_name": "new", "swap": {**told, "phase": "starting"}}]}
+    fault = make_swap_fault(going, "pirate")
+    assert fault is not None
+    assert fault.message.startswith(
+        "The adapter 'pirate' goes with its model 'old', which is exchanged for 'new'"
+    )
+    back = {"engines": [{"served_model_name": "old", "swap": {**told, "phase": "going back"}}]}
+    fault = make_swap_fault(back, "pirate")
+    assert fault is not None
+    assert "'old', which is started again" in fault.message
+    assert make_swap_fault(back, "another") is None

@@ -84,6 +84,9 @@ def test_what_can_t_be_served_is_refused_in_a_sentence(start: StartJob, tmp_path
     write_adapter(tmp_path / "wide", hidden=256, base_model_name_or_path="one")
     write_adapter(tmp_path / "large", rank=64, base_model_name_or_path="one")
     write_adapter(tmp_path / "foreign", base_model_name_or_path="meta-llama/Llama-3.1-8B")
+    write_adapter(tmp_path / "broken", base_model_name_or_path="one")
+    weights = tmp_path / "broken" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-2] + bytes.fromhex("007e"))  # NaN in float16
     job = start()
     job.wait_until_ready()
     for name, source, sentence in (
@@ -93,6 +96,7 @@ def test_what_can_t_be_served_is_refused_in_a_sentence(start: StartJob, tmp_path
         ("new", "nowhere", "There is no folder"),
         ("new", "wide", "was made for another model than one"),
         ("new", "large", "has the rank 64, and the model takes ranks up to 16."),
+        ("new", "broken", "holds numbers that are none (NaN or infinity), first in"),
         ("new", "foreign", "was trained on meta-llama/Llama-3.1-8B, not on one."),
     ):
         status, body = add(job, name, tmp_path / source)

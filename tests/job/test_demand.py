@@ -214,6 +214,7 @@ def test_a_session_whose_own_model_failed_goes_on_while_a_replica_answers(
     record = job.wait_for(lambda r: any("those in other jobs go on" in w for w in r.warnings))
     assert (record.engines[0].phase, record.gives_up_at, record.ended_at) == ("failed", None, None)
     assert job.chat()[0] == 200
+    assert job.record.status == "ready"  # for who asks it is
     replica.end()
     record = job.wait_for(lambda r: r.gives_up_at)
     assert any("was ended from outside (SIGTERM)" in w for w in record.warnings)

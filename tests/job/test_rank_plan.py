@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +54,19 @@ def test_a_rank_is_marked_keeps_no_secret_and_has_workers_of_its_own(plan: RankP
 def test_adapters_may_come_and_go_on_many_nodes_too(plan: RankPlan, tmp_path: Path) -> None:
     with_lora = plan.model_copy(update={"has_lora": True})
     assert make_rank_environment(with_lora, {}, tmp_path)["VLLM_ALLOW_RUNTIME_LORA_UPDATING"]
+
+
+def test_a_node_where_nothing_can_be_written_says_so_and_keeps_nothing(
+    plan: RankPlan, tmp_path: Path
+) -> None:
+    path, room = tmp_path / "ranks-0.json", tmp_path / "r"
+    write_rank_plan(path, plan)
+    room.mkdir()
+    environment = os.environ | {"SLURM_NODEID": "1", "XDG_RUNTIME_DIR": str(room)}
+    full = "ulimit -f 0 && exec "  # no file may have a byte, as on a disk that is full
+    command = ["bash", "-c", f"{full}{shlex.join([sys.executable, '-m', 'curc_llm.job.rank', str(path)])}"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 3
+    assert "Error: No folder for sockets can be made on this node: File too large." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(room.iterdir()) == []

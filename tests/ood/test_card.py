@@ -530,6 +530,13 @@ def test_one_that_was_torn_away_leads_to_the_successor_that_it_had_submitted(car
     hand_over_to_next(card)
     card.begin(make_record(**ready))
     assert "goes on as slurm-next" in ended(card).text
+    # Nobody is told to launch what goes on already.
+    assert "What to do" not in ended(card).text
+    hand_over_to_next(card, status="ended")
+    over = ended(card).text
+    assert "went on as slurm-next" in over
+    assert "What to do" in over
+    hand_over_to_next(card)
     stopped = {"code": "stopped", "message": "It was stopped.", "remedy": ""}
     card.begin(make_record(**{**ready, "status": "ended", "reason": stopped, "ended_at": time.time()}))
     assert "slurm-next" not in ended(card).text

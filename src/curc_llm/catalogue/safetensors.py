@@ -46,7 +46,7 @@ def read_header(path: Path) -> Header:
         >>> read_header(Path("model.safetensors")).params
         {'BF16': 8030261248}
     """
-    header, size = _read_start(path)
+    header, size = read_start(path)
     return parse_header(path, header, size)
 
 
@@ -57,13 +57,13 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         >>> read_shapes(Path("adapter_model.safetensors"))["base_model.model.lm_head.lora_A.weight"]
         (16, 4096)
     """
-    header, size = _read_start(path)
+    header, size = read_start(path)
     parse_header(path, header, size)  # raises for what is no header
     tensors = json.loads(header)
     return {name: tuple(one["shape"]) for name, one in tensors.items() if name != "__metadata__"}
 
 
-def _read_start(path: Path) -> tuple[bytes, int]:
+def read_start(path: Path) -> tuple[bytes, int]:
     """The header as it is written, and the length of the whole file in bytes."""
     try:
         size = path.stat().st_size

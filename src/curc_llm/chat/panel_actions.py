@@ -104,8 +104,8 @@ class PanelActions:
         known = show_model(await self._models.find(snapshot.engine(chosen)))
         # What is chosen already isn't told again: a chat that is opened meanwhile may choose another.
         value = {} if chosen == model else {"value": chosen or None}
-        choices = gr.update(choices=snapshot.models, visible=len(snapshot.models) > 1, **value)
-        others = gr.update(choices=snapshot.models, visible=len(snapshot.models) > 1)
+        choices = gr.update(choices=snapshot.choices, visible=len(snapshot.models) > 1, **value)
+        others = gr.update(choices=snapshot.choices, visible=len(snapshot.models) > 1)
         return {"model": choices, "other_model": others, "chatbot": empty, **known}
 
     async def _look(self, model: str | None, request: gr.Request, max_age_s: float) -> Update:

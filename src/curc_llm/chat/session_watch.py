@@ -42,6 +42,15 @@ class Snapshot:
         """The names of the models and adapters that can chat, in the session's order."""
         return list(dict.fromkeys(name for e in self.engines for name in e.names))
 
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """The same as people choose among them, an adapter with its model's name: label and name."""
+        bases = {e.served_model_name for e in self.engines}
+        labels = {
+            a.name: f"{a.name} (adapter of {e.served_model_name})" for e in self.engines for a in e.adapters
+        }
+        return [(name if name in bases else labels[name], name) for name in self.models]
+
     def engine(self, model: str) -> EngineRecord | None:
         """The engine of a model or adapter: of several, one that is ready, be it in another job."""
         own = [e for e in self.engines if model in e.names]

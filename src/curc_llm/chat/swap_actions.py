@@ -37,25 +37,36 @@ class SwapActions:
         if asked is None or asked.name not in {"swap-list", "swap"}:
             return {}
         user = find_user(request)
+        if asked.name == "swap-list":
+            return await self._list(asked.value, user)
         try:
-            if asked.name == "swap-list":
-                return await self._list(asked.value, user)
             await self._turns.client.swap(asked.text, asked.value, user)
         except GatewayError as error:
-            tell(str(error), "Not exchanged")
-            return {}
+            return {"acts": _render_outcome(str(error))}
         snapshot = await self._turns.eyes.look(user, 0)
         access = describe_access(user, snapshot.record, os.environ)
         self._desks.find(request).forget_shown()
         banner = make_banner(snapshot, asked.value)
-        return {"banner": render_banner(banner, is_owner=access.may_restart)}
+        return {
+            "acts": _render_outcome(),
+            "banner": render_banner(banner, is_owner=access.may_restart),
+        }
 
     async def _list(self, engine: str, user: str) -> Update:
-        found = await self._turns.client.list_swaps(user, engine)
+        try:
+            found = await self._turns.client.list_swaps(user, engine)
+        except GatewayError as error:
+            tell(str(error), "No other model can be shown")
+            return {}
         models = [describe_choice(one) for one in found.get("models") or () if isinstance(one, dict)]
         return {
             "acts": render_acts({"act": "swap", "engine": str(found.get("engine", "")), "models": models})
         }
+
+
+def _render_outcome(refusal: str = "") -> str:
+    """Closes the dialog, or says in it why nothing is exchanged: what was typed is kept."""
+    return render_acts({"act": "swapped", "refusal": refusal})
 
 
 def describe_choice(one: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING
 
-from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SwapRecord
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord
 from curc_llm.spec import name_replicas
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def render_engines(record: SessionRecord, now: float) -> list[str]:
 def render_engine(engine: EngineRecord, now: float, name: str = "") -> str:
     """One engine's phase, for example `curc-guide: loading 40 % (1.2 of 3.0 GiB), 12 s of about 45 s`."""
     if engine.swap is not None:
-        return _render_exchange(engine, engine.swap, now)
+        return f"{render_swap(engine)}, {render_duration(now - engine.swap.since)} so far"
     parts = [f"{name or engine.served_model_name}: {engine.phase}"]
     if engine.progress is not None and engine.phase is not EnginePhase.READY:
         parts.append(f"{engine.progress:.0%}".replace("%", " %"))
@@ -49,32 +49,28 @@ def render_engine(engine: EngineRecord, now: float, name: str = "") -> str:
     return " ".join(parts) + _render_clock(engine, now)
 
 
-def _render_exchange(engine: EngineRecord, swap: SwapRecord, now: float) -> str:
-    """For example `one, being exchanged for two: downloading, 1.0 of 2.0 GiB, 12 s so far`."""
-    step = f"{swap.phase}, {engine.phase}" if swap.phase in {"starting", "going back"} else swap.phase
-    steps = [step, swap.detail, f"{render_duration(now - swap.since)} so far"]
-    return f"{swap.from_model}, being exchanged for {swap.to_model}: {', '.join(filter(None, steps))}"
-
-
 def render_swap(engine: EngineRecord) -> str:
     """What an exchange of models is doing; empty when there is none.
 
     Example:
-        >>> render_swap(EngineRecord(served_model_name="m", model="/m"))
-        ''
+        >>> from curc_llm.session.record import SwapRecord
+        >>> swap = SwapRecord(from_model="one", to_model="two", phase="downloading", detail="1.0 of 2.0 GiB")
+        >>> render_swap(EngineRecord(served_model_name="one", model="/m", swap=swap))
+        'one, being exchanged for two: downloading, 1.0 of 2.0 GiB, one still answers'
     """
     swap = engine.swap
     if swap is None:
         return ""
-    if swap.phase == "planned":
-        return f"{swap.to_model}: planned; {swap.from_model} still answers"
-    if swap.phase == "downloading":
-        return f"{swap.to_model}: downloading, {swap.detail}; {swap.from_model} still answers"
-    if swap.phase == "stopping":
-        return f"{swap.from_model}: ends what it is answering"
-    if swap.phase == "going back":
-        return f"{swap.to_model} could not start; {swap.from_model} is started again: {engine.phase}"
-    return f"{engine.served_model_name}: {engine.phase}"
+    old, new = swap.from_model, swap.to_model
+    more = {
+        "planned": f"{old} still answers",
+        "downloading": f"{old} still answers",
+        "stopping": f"{old} ends what it is answering",
+        "starting": engine.phase.value,
+        "going back": f"{new} could not start, {old} is started again, {engine.phase}",
+    }
+    steps = [swap.phase, swap.detail, more.get(swap.phase, "")]
+    return f"{old}, being exchanged for {new}: {', '.join(filter(None, steps))}"
 
 
 def _render_clock(engine: EngineRecord, now: float) -> str:

@@ -17,14 +17,13 @@ from curc_llm.gateway.management import Management
 from curc_llm.gateway.moving import Moving
 from curc_llm.gateway.pages import answer_fault_page
 from curc_llm.gateway.relay import EngineRelay
-from curc_llm.gateway.request import ClientGoneError, Request
+from curc_llm.gateway.request import READ_METHODS, ClientGoneError, Request
 from curc_llm.gateway.restarting import Restarting
 from curc_llm.gateway.routes import ENGINE_ROUTES
 from curc_llm.gateway.service import Service
 from curc_llm.session.keys import OWNER
 
 _log = logging.getLogger("curc_llm.gateway")
-_READ_METHODS = {"GET", "HEAD"}
 # What only the owner may ask for, and the supervisor does.
 OWNER_PATHS = {"/restart", "/scale", "/extend"}
 
@@ -101,7 +100,7 @@ class PublicApplication(Application):
         """Answers one request, or raises a RequestError."""
         self._gatekeeper.check_portal_user(request, self._login.find_caller)
         if request.path == "/health":
-            _require_method(request, _READ_METHODS)
+            request.require_method(*READ_METHODS)
             await self._service.answer_health(request)
             return
         caller = self._gatekeeper.find_caller(request)
@@ -117,7 +116,7 @@ class PublicApplication(Application):
             raise no_key_fault()
 
     async def _answer_login(self, request: Request) -> None:
-        _require_method(request, {*_READ_METHODS, "POST"})
+        request.require_method(*READ_METHODS, "POST")
         if request.method == "POST":
             await self._login.take_token(request)
         else:
@@ -126,7 +125,7 @@ class PublicApplication(Application):
     async def _answer_key(self, request: Request, caller: Caller) -> None:
         path = request.path
         if (route := ENGINE_ROUTES.get(path)) is not None:
-            _require_method(request, {"POST"})
+            request.require_method("POST")
             await self._engines.relay(request, route, caller)
         elif path in OWNER_PATHS:
             await self._answer_owner(request, caller)
@@ -136,16 +135,16 @@ class PublicApplication(Application):
             raise _not_found(path)
 
     async def _answer_owner(self, request: Request, caller: Caller) -> None:
-        _require_method(request, {"POST"})
+        request.require_method("POST")
         part = self._restarting if request.path == "/restart" else self._demand
         await part.answer(request, caller)
 
     async def _answer_cookie(self, request: Request, visitor: Caller) -> None:
         path = request.path
-        if request.method not in _READ_METHODS:
+        if request.method not in READ_METHODS:
             check_origin(request)
         if path == "/":
-            _require_method(request, _READ_METHODS)
+            request.require_method(*READ_METHODS)
             await request.redirect("/chat/")
         elif path == "/chat":
             await request.redirect("/chat/")
@@ -158,7 +157,7 @@ class PublicApplication(Application):
         elif path in OWNER_PATHS:
             await self._answer_owner(request, visitor)
         elif path in {"/key", "/successor"}:
-            _require_method(request, {"POST"})  # which only the session's own page can do
+            request.require_method("POST")  # which only the session's own page can do
             answer = self._service.answer_key if path == "/key" else self._moving.answer
             await answer(request, visitor)
         elif not await self._management.answer(request, visitor):
@@ -190,17 +189,17 @@ class PrivateApplication(Application):
         """Answers one request, or raises a RequestError."""
         caller = self._find_caller(request)
         if (route := ENGINE_ROUTES.get(request.path)) is not None:
-            _require_method(request, {"POST"})
+            request.require_method("POST")
             await self._engines.relay(request, route, caller)
         elif request.path == "/health":
             await self._service.answer_health(request)
         elif request.path == "/keep-going":
             await self._service.answer_keep_going(request, caller)
         elif request.path == "/restart":
-            _require_method(request, {"POST"})
+            request.require_method("POST")
             await self._restarting.answer(request, caller)
         elif request.path in OWNER_PATHS:
-            _require_method(request, {"POST"})
+            request.require_method("POST")
             await self._demand.answer(request, caller)
         elif not (
             await self._management.answer(request, caller) or await self._service.answer(request, caller)
@@ -215,13 +214,6 @@ class PrivateApplication(Application):
         if (share := self._keyring.find_share(name)) is None:
             raise access_ended(name[:80])
         return Caller(name, share, is_private=True)
-
-
-def _require_method(request: Request, methods: set[str]) -> None:
-    if request.method not in methods:
-        allowed = ", ".join(sorted(methods))
-        message = f"{request.path} takes {allowed}, not {request.method}."
-        raise RequestError(405, "method_not_allowed", message, headers=((b"allow", allowed.encode()),))
 
 
 def _not_found(path: str) -> RequestError:

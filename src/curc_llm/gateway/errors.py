@@ -15,6 +15,8 @@ _TYPES = {
     502: "engine_error",
     503: "service_unavailable_error",
 }
+# The codes of what an engine refuses itself, by the status that it answers with.
+_ENGINE_CODES = {404: "not_found", 413: "request_too_large", 429: "queue_full"}
 
 
 class RequestError(Exception):
@@ -85,6 +87,28 @@ class RequestError(Exception):
     def _error(self) -> dict[str, str | None]:
         kind = _TYPES.get(self.status, "api_error" if self.status >= 500 else "invalid_request_error")
         return {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+
+
+def name_engine_error(status: int, body: bytes) -> bytes:
+    """An engine's error as clients understand it: vLLM puts the status, a number, where `code` is a text.
+
+    Args:
+        status: HTTP status.
+        body: what the engine said; returned as it is unless it is such an error.
+
+    Example:
+        >>> name_engine_error(400, b'{"error": {"message": "m", "code": 400}}')
+        b'{"error": {"message": "m", "code": "invalid_request"}}'
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+        return body
+    error["code"] = _ENGINE_CODES.get(status, "engine_error" if status >= 500 else "invalid_request")
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def engine_failed(model: str | None, what: str, retry_after_s: int | None = None) -> RequestError:

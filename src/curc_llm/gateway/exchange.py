@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curc_llm.gateway.admission import Admission
-from curc_llm.gateway.errors import RequestError, engine_failed
+from curc_llm.gateway.errors import RequestError, engine_failed, name_engine_error
 from curc_llm.gateway.events import ENGINE_DIED, EventFilter, TailReader, find_death
 from curc_llm.gateway.generation import Generation
 from curc_llm.gateway.model_choice import Wanted
@@ -20,6 +20,8 @@ DROPPED_HEADERS = frozenset(
 )
 _DONE = b"[DONE]"  # how every stream of completions ends
 _PASSED_ON = (b"accept", b"content-type", b"anthropic-version", b"anthropic-beta", b"openai-beta")
+# What an engine finds wrong with a request: short answers, which are read whole.
+_REFUSED = (400, 404, 413, 422)
 # What another job's gateway answers when it is that job, or our key for it, and not the request that is at
 # fault: its key or share ended, its model gone, its queue full, its engine down.
 _REFUSED_KEY, _REFUSED_MODEL, _BUSY = (401, 403), 404, (429, 502, 503)
@@ -134,6 +136,10 @@ class Exchange:
         headers = pass_headers(connection.headers)
         is_events = any(n == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers)
         headers += self._own_headers()
+        if connection.status in _REFUSED and not is_events:
+            replica.load.succeed()  # it is the request that is at fault
+            await self._relay_failure(connection, headers)
+            return
         if connection.status == 500 or (request.started and not is_events):
             await self._relay_failure(connection, headers)
             return
@@ -157,6 +163,8 @@ class Exchange:
             body += data
         if ENGINE_DIED in body:
             raise _died(self._generation)
+        body = name_engine_error(connection.status, body)
+        self._generation.entry.keep_answer(body)
         if not request.started:
             headers = [header for header in headers if header[0] != b"content-length"]
             await request.answer(connection.status, body, headers)

@@ -26,6 +26,7 @@ _CLOSE = ((b"connection", b"close"),)
 
 # Open OnDemand keeps this prefix when it relays to a port of a node (mod_ood_proxy, /node/HOST/PORT/...).
 _PREFIX = re.compile(r"^/node/[^/]{1,255}/[0-9]{1,5}(?=/|$)")
+READ_METHODS = ("GET", "HEAD")
 
 
 class _Cork:
@@ -103,6 +104,17 @@ class Request:
     def is_https(self) -> bool:
         """True when the browser reached the proxy in front of us by https."""
         return self.headers.get(b"x-forwarded-proto", b"").split(b",")[0].strip() == b"https"
+
+    def require_method(self, *methods: str) -> None:
+        """Refuses other methods than a path takes.
+
+        Raises:
+            RequestError: it is another one (405).
+        """
+        if self.method not in methods:
+            allowed = ", ".join(methods)
+            message = f"{self.path[:200]} takes {allowed}, not {self.method}."
+            raise RequestError(405, "method_not_allowed", message, headers=((b"allow", allowed.encode()),))
 
     async def receive_chunk(self) -> tuple[bytes, bool]:
         """The next piece of the body, and whether more follows.

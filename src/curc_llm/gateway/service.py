@@ -17,8 +17,10 @@ from curc_llm.gateway.key_safe import KeySafe
 from curc_llm.gateway.live import LiveSession
 from curc_llm.gateway.metrics import Metrics
 from curc_llm.gateway.pages import SECURITY_HEADERS, answer_page
-from curc_llm.gateway.request import Headers, Request
+from curc_llm.gateway.request import READ_METHODS, Headers, Request
 from curc_llm.session.notice import read_data_notice, render_guest_notice
+
+_ONE_MODEL = "/v1/models/"
 
 
 class Service:
@@ -54,10 +56,12 @@ class Service:
     async def answer(self, request: Request, caller: Caller) -> bool:
         """Answers the routes that a key opens; False when this is none of them."""
         path = request.path
-        if request.method in {"GET", "HEAD"} and path == "/v1/models":
+        if path in {"/v1/models", "/metrics"} or path.startswith(_ONE_MODEL):
+            request.require_method(*READ_METHODS)
+        if path == "/v1/models":
             await self._answer_models(request, caller)
-        elif request.method in {"GET", "HEAD"} and path.startswith("/v1/models/"):
-            await self._answer_model(request, caller, path.removeprefix("/v1/models/"))
+        elif path.startswith(_ONE_MODEL):
+            await self._answer_model(request, caller, path.removeprefix(_ONE_MODEL))
         elif path == "/status":
             await self.answer_status(request, caller)
         elif path == "/metrics":
@@ -75,6 +79,7 @@ class Service:
 
     async def answer_status(self, request: Request, caller: Caller) -> None:
         """The session's record and the gateway's figures; for a browser the live page."""
+        request.require_method(*READ_METHODS)
         if request.wants_html:
             await answer_page(request, 200, "status", posts=True, notice=self._find_notice(caller))
             return
@@ -104,10 +109,7 @@ class Service:
 
     async def answer_keep_going(self, request: Request, caller: Caller) -> None:
         """Starts the idle clock again, for the owner who asked: they pay for what it costs."""
-        if request.method != "POST":
-            raise RequestError(
-                405, "method_not_allowed", "/keep-going takes POST.", headers=((b"allow", b"POST"),)
-            )
+        request.require_method("POST")
         _require_owner(caller, "keep it going; using the model does so too")
         self._keep_going()
         await request.answer_json(200, {"status": "ok"})

@@ -78,10 +78,14 @@ def find_swap(record: dict[str, Any], model: str | None) -> dict[str, Any] | Non
 
     Args:
         record: the session's.
-        model: served model name.
+        model: served model name, or that of an adapter of the old one.
     """
     swaps = [engine.get("swap") for engine in record.get("engines") or ()]
-    return next((swap for swap in swaps if swap and model in {swap["from_model"], swap["to_model"]}), None)
+    return next((swap for swap in swaps if swap and model in _names(swap)), None)
+
+
+def _names(swap: dict[str, Any]) -> set[str]:
+    return {swap["from_model"], swap["to_model"], *(swap.get("adapters") or ())}
 
 
 def make_swap_fault(record: dict[str, Any], model: str | None) -> RequestError | None:
@@ -89,7 +93,7 @@ def make_swap_fault(record: dict[str, Any], model: str | None) -> RequestError |
 
     Args:
         record: the session's.
-        model: served model name.
+        model: served model name, or an adapter's.
     """
     swap = find_swap(record, model)
     if swap is None:
@@ -100,6 +104,10 @@ def make_swap_fault(record: dict[str, Any], model: str | None) -> RequestError |
         message = f"The model {new!r} could not take the place of {old!r}, which is started again."
     elif model == new:
         message = f"The model {new!r} takes the place of {old!r}: {step}."
+    elif model != old:
+        message = (
+            f"The adapter {model!r} goes with its model {old!r}, which is exchanged for {new!r}: {step}."
+        )
     else:
         message = f"The model {old!r} is exchanged for {new!r}: {step}. Ask for {new!r}."
     wait_s = RETRY_S

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from curc_llm.catalogue.adapter_base import check_base, list_names
-from curc_llm.catalogue.adapter_folder import read_adapter
+from curc_llm.catalogue.adapter_folder import WEIGHTS, read_adapter
+from curc_llm.catalogue.finite import find_not_finite
 from curc_llm.engine.arguments import choose_lora_limits
 from curc_llm.engine.download import run_download
 from curc_llm.errors import AdapterError, CurcLlmError
@@ -96,8 +98,10 @@ async def fetch_adapter(
 
     Raises:
         ModelDownloadError: it can't be had.
+        AdapterError: its weights are no numbers.
     """
     if adapter.is_local:
+        await asyncio.to_thread(check_numbers, Path(adapter.source))
         return Path(adapter.source)
     path: Path | None = None
     async for step in run_download(
@@ -107,7 +111,29 @@ async def fetch_adapter(
         path = step.path or path
     if path is None:
         raise AdapterError(f"{adapter.source} could not be downloaded.", "Try again.")
+    await asyncio.to_thread(check_numbers, path)
     return path
+
+
+def check_numbers(folder: Path) -> None:
+    """Refuses weights that would answer nonsense; what else is wrong with the files is `look_at`'s to say.
+
+    Args:
+        folder: the adapter's; of its weights the first 256 MiB are read.
+
+    Raises:
+        AdapterError: a weight is NaN or infinite.
+    """
+    path = folder / WEIGHTS
+    try:
+        name = find_not_finite(path)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, CurcLlmError):
+        return
+    if name:
+        message = f"{path} holds numbers that are none (NaN or infinity), first in {name}."
+        raise AdapterError(
+            f"{message} The training has failed.", "Train it again with a lower learning rate."
+        )
 
 
 def look_at(

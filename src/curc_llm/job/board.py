@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus, Trouble
+from curc_llm.session.record import EnginePhase, SessionRecord, SessionStatus, Trouble
 from curc_llm.session.store import write_record
 
 HEARTBEAT_S = 10.0
@@ -48,7 +48,10 @@ class Board:
 
     def update(self, **changes: Any) -> None:
         """Changes fields of the record."""
-        self._replace(self._record.model_copy(update=changes))
+        record = self._record.model_copy(update=changes)
+        if changes.keys() & {"scale", "hand_over"}:  # those in other jobs can answer, or can no more
+            record = record.model_copy(update=judge_status(record))
+        self._replace(record)
 
     def update_engine(self, index: int, **changes: Any) -> None:
         """Changes fields of one engine's record; its phase's start and the session's status follow."""
@@ -64,16 +67,8 @@ class Board:
         if after == before:
             return
         engines[index] = after
-        self._replace(self._record.model_copy(update={"engines": tuple(engines), **self._status(engines)}))
-
-    def _status(self, engines: list[EngineRecord]) -> dict[str, Any]:
-        if self._record.status.is_over or self._record.status is SessionStatus.DRAINING:
-            return {}
-        phases = {engine.phase for engine in engines}
-        if EnginePhase.READY in phases:
-            return {"status": SessionStatus.READY, "ready_at": self._record.ready_at or time.time()}
-        restarting = EnginePhase.RESTARTING in phases or any(engine.restarts for engine in engines)
-        return {"status": SessionStatus.RESTARTING if restarting else SessionStatus.STARTING}
+        record = self._record.model_copy(update={"engines": tuple(engines)})
+        self._replace(record.model_copy(update=judge_status(record)))
 
     def warn(self, sentence: str) -> None:
         """Adds a warning for people, unless it is the newest already."""
@@ -119,3 +114,24 @@ class Board:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._changed.wait()
             await asyncio.sleep(WRITE_EVERY_S)  # gathers changes that come together into one write
+
+
+def judge_status(record: SessionRecord) -> dict[str, Any]:
+    """How a session is doing, by its engines: ready while requests are served.
+
+    One that was ready stays so while a session in another job answers for it: what of its own is down stands
+    in the engine's phase, and in a warning. A first start is over with an engine of one's own alone: before
+    that a successor isn't handed the traffic.
+
+    Args:
+        record: with engines, replicas and hand-over as they are now.
+    """
+    if record.status.is_over or record.status is SessionStatus.DRAINING:
+        return {}
+    phases = {engine.phase for engine in record.engines}
+    if EnginePhase.READY in phases:
+        return {"status": SessionStatus.READY, "ready_at": record.ready_at or time.time()}
+    if record.ready_at is not None and record.answers_elsewhere:
+        return {"status": SessionStatus.READY}
+    restarting = EnginePhase.RESTARTING in phases or any(engine.restarts for engine in record.engines)
+    return {"status": SessionStatus.RESTARTING if restarting else SessionStatus.STARTING}

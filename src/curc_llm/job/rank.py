@@ -59,8 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make_folder(plan: RankPlan) -> Path:
     """A folder for sockets on this node; the sweep removes it where this process can't."""
-    folder = make_runtime_dir()
-    mark_folder(folder, plan.run_id)
+    folder = None
+    try:
+        folder = make_runtime_dir()
+        mark_folder(folder, plan.run_id)
+    except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        message = f"No folder for sockets can be made on this node: {error.strerror}."
+        raise EngineError(
+            message, "Make room there, or set TMPDIR to a folder that can be written."
+        ) from error
     return folder
 
 

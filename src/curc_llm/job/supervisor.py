@@ -304,6 +304,9 @@ class Supervisor:
 
     def _after_swap(self) -> None:
         self._clocks.keep_going()
+        if self.list_ready_sockets():
+            self._leans_on_others = False
+            self._board.unwarn(OTHERS_WARNING)
         self._look_whether_one_is_left()
 
     def _bound(self, port: int) -> None:

@@ -148,6 +148,7 @@ class Swapping:
             return
         self._leave_if_ending(places)
         # With adapters that were added, be it while the new model was fetched.
+        swap = swap.model_copy(update={"adapters": self._board.record.engines[places[0]].names[1:]})
         old = [self._slots.keepers[place].engine for place in places]
         new = [_placed(plan.engine, one) for one in old]
         models = [self._board.record.engines[place].model for place in places]

@@ -101,10 +101,12 @@ class SwapRecord(_Frozen):
         progress: 0 to 1 of the download, None when it can't be told.
         detail: the same in words.
         since: Unix time of its beginning.
+        adapters: names of the old model's adapters, which go, and come back, with it.
     """
 
     from_model: str
     to_model: str
+    adapters: tuple[str, ...] = ()
     phase: str = "planned"
     progress: float | None = None
     detail: str = ""

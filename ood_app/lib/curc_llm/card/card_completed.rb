@@ -32,6 +32,7 @@ module CurcLlm
       change = @ending.change(story)
       # A setting of the command line's is nothing that the form has: what to change there says it.
       remedy = change.empty? ? story.remedy : CardWords.without_settings(story.remedy)
+      remedy = change = '' if @successor.goes_on?
       lines = [['What to do', remedy], ['What to change', change], ['Again', AGAIN]]
       tag(:div, { class: 'mb-2' }, lines.reject { |_, text| text.empty? }.map do |title, text|
         tag(:p, { class: 'mb-1' }, tag(:strong, {}, "#{title}: "), text)

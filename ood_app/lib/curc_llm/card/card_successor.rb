@@ -29,27 +29,43 @@ module CurcLlm
       heir ? @name : ''
     end
 
+    # Whether somebody is served still, so that nothing is to be launched.
+    def goes_on?
+      !name.empty? && !over?
+    end
+
     # @return [CardHtml::Html]
     def to_html
       return CardHtml::EMPTY if name.empty?
 
-      said = @parts.alert('info', tag(:strong, {}, "This session goes on as #{name}."), ' ', words)
+      said = @parts.alert('info', tag(:strong, {}, "This session #{verb} on as #{name}."), ' ', *words)
       door.open? && !over? && !base_url.empty? ? join([said, door.to_html('next', 'Open chat there', 'Opens in a new tab.', '')]) : said
     end
 
     private
 
-    def words
-      return 'That one has ended too.' if over?
-      return "Its job #{ended_unseen == 'CANCELLED' ? 'was cancelled' : 'ended'} before it began." unless ended_unseen.empty?
-      return 'Its job waits in Slurm\'s queue; this card shows the way to it once it runs.' if base_url.empty?
+    def verb
+      return 'was to go' unless ended_unseen.empty?
 
-      "Keys go on working, and your chats are there. Its address: #{base_url} " \
-        "Delete on this card doesn't end it; that does: curc-llm stop #{name}"
+      over? ? 'went' : 'goes'
+    end
+
+    def words
+      return ["Its job #{ended_unseen == 'CANCELLED' ? 'was cancelled' : 'ended'} before it began."] unless ended_unseen.empty?
+      return ['That one has ended too.'] if over?
+      return ['Its job waits in Slurm\'s queue; this card shows the way to it once it runs.'] if base_url.empty?
+
+      ['Keys go on working, and your chats are there.', line('Its address:', base_url),
+       line("Delete on this card doesn't end it; that does:", "curc-llm stop #{name}")]
+    end
+
+    # What is copied stands apart from the sentence.
+    def line(text, code)
+      tag(:div, {}, text, ' ', tag(:code, {}, code))
     end
 
     def over?
-      OVER.include?(heir.record['status'])
+      OVER.include?(heir.record['status']) || !ended_unseen.empty?
     end
 
     # @return [String] how the job ended that has left no word, in Slurm's; empty while it waits, or nobody can tell

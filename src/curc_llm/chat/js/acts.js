@@ -34,6 +34,7 @@
       document.getElementById("curc-ask-other")?.click();
     },
     swap: (found) => curc.showSwap(found),
+    swapped: (outcome) => curc.endSwap(outcome),
     copied: ({ text }) => curc.takeCopy(text),
     edit: (answer) => curc.showAnswer(answer),
     edited: (outcome) => curc.endEdit(outcome),

@@ -18,21 +18,34 @@
   const fits = ({ model, line }, text) =>
     text.toLowerCase().split(/\s+/).every((word) => `${model} ${line}`.toLowerCase().includes(word));
 
+  let shown = null;
+  curc.endSwap = ({ refusal }) => shown?.(refusal);
+
   curc.showSwap = ({ engine, models }) => {
     document.getElementById("curc-dialog")?.remove(); // Gradio may send a click twice
     const dialog = make("dialog", { id: "curc-dialog", className: "curc-swap", ariaLabel: `Exchange ${engine}` });
     const input = make("input", { placeholder: "qwen3-8b, OWNER/NAME, or a folder", spellcheck: false, autocomplete: "off" });
     const list = make("ul", { className: "curc-swap-list" });
     list.setAttribute("aria-label", "Models that fit");
-    const note = make("p", { className: "curc-none" });
+    const note = make("p", { className: "curc-none", role: "status" });
+    const refusal = make("p", { className: "curc-refusal", id: "curc-swap-refusal", role: "alert" });
+    input.setAttribute("aria-describedby", refusal.id);
     const end = () => {
+      shown = null;
       dialog.close();
       dialog.remove();
       document.querySelector('[data-curc-do="swap-list"]')?.focus();
     };
     const go = make("button", { type: "button", className: "curc-main", textContent: "Exchange", disabled: true });
     const cancel = make("button", { type: "button", textContent: "Cancel" });
+    let isAsked = false;
+    const refuse = (words) => {
+      isAsked = false;
+      refusal.textContent = words;
+      input.ariaInvalid = String(Boolean(words));
+    };
     const look = () => {
+      refuse("");
       const text = input.value.trim();
       const isChosen = models.some(({ model }) => model === text);
       const found = isChosen ? models : models.filter((one) => fits(one, text));
@@ -50,9 +63,19 @@
     };
     const exchange = () => {
       const model = input.value.trim();
-      if (!model) return;
-      end();
+      if (!model || isAsked) return;
+      refuse("");
+      isAsked = go.disabled = true;
+      note.textContent = "It is being looked whether it fits.";
       curc.send("swap", engine, model);
+    };
+    // What was typed stays, for another try; an answer to a dialog that was closed is nobody's.
+    shown = (words) => {
+      if (!isAsked) return;
+      if (!words) return end();
+      look();
+      refuse(words);
+      input.focus();
     };
     input.addEventListener("input", look);
     input.addEventListener("keydown", (event) => {
@@ -66,8 +89,9 @@
     const about = `${engine} stops for everybody once the other one is here; chats are kept. If the other one can't start, ${engine} comes back.`;
     dialog.append(
       make("label", { textContent: `Exchange ${engine} for` }, input),
-      list,
+      refusal,
       note,
+      list,
       make("p", { className: "curc-none", textContent: about }),
       make("div", { className: "curc-dialog-row" }, cancel, go),
     );
