@@ -20,6 +20,7 @@ from collections.abc import Coroutine
 from typing import Any, Self
 
 from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus
+from tests.fakes.stop_listening import stop_listening
 
 KEY = "curc-key-of-the-batch-server"
 
@@ -88,7 +89,7 @@ class BatchServer:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop_listening(self) -> None:
-        self._server.close()
+        await stop_listening(self._server)
         self._abort_all()
         await asyncio.sleep(0)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from tests.fakes.stop_listening import stop_listening, turn_loop
 from tests.testbed.portal.front import Front
 
 PREFIX = "/node/h1.example/4711"
@@ -188,10 +189,7 @@ class FakeGateway:
         return take
 
     async def _stop(self) -> None:
-        self._private.close()
-        self._public.close()
-        # Connections that were just accepted come to their handlers, which close them.
-        await _turn_loop()
+        await stop_listening(self._private, self._public)
         tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -199,7 +197,7 @@ class FakeGateway:
         for writer in self._writers:
             writer.transport.abort()  # closing would wait for who doesn't read
         # Transports close a turn of the loop later.
-        await _turn_loop()
+        await turn_loop()
 
     def _note(self, **changes: Any) -> None:
         with self._changed:
@@ -357,11 +355,6 @@ class FakeGateway:
                 task.cancel()
             await asyncio.gather(gone, pump, return_exceptions=True)
             sink.close()
-
-
-async def _turn_loop() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 async def _pump(source: asyncio.StreamReader, sink: Writer) -> None:
