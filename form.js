@@ -389,7 +389,7 @@ function groupModels() {
 function foldMore() {
   const inside = MORE.map(block).filter(Boolean).map((one) => one.closest(`[id$="_wrapper"]`) || one);
   if (!inside.length) return;
-  const more = element('details', { class: 'curc-llm-more' }, element('summary', {}, 'More: purpose, context, QoS, idle time, reservation, e-mail'));
+  const more = element('details', { class: 'curc-llm-more' }, element('summary', {}, 'More: purpose, context, adapters, QoS, idle time, reservation, e-mail'));
   inside[0].before(more);
   more.append(...inside);
   const changed = (id) => field(id) && (field(id).type === 'checkbox' ? field(id).checked : value(id) !== (DEFAULTS[id] || ''));
