@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from curc_llm.catalogue.finite import find_not_finite, is_finite
+from curc_llm.errors import ModelNotFoundError
 from tests.tiny_adapter import write_safetensors
 
 NUMBERS = random.Random(1)
@@ -34,3 +35,15 @@ def test_the_tensor_is_named_and_only_so_much_is_read(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-2] + bytes.fromhex("00fc"))  # minus infinity
     assert find_not_finite(path) == "b"
     assert find_not_finite(path, most_bytes=48) == ""
+
+
+@pytest.mark.parametrize(
+    "header",
+    ['{"a":{"dtype":"F16","shape":[2],"data_offsets":[]}}', "[" * 5000, '{"a":7}'],
+    ids=["no offsets", "deep", "a number"],
+)
+def test_a_file_that_is_none_is_told_as_such(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header.encode() + bytes(8))
+    with pytest.raises(ModelNotFoundError):
+        find_not_finite(path)

@@ -295,6 +295,22 @@ async def test_an_engine_whose_core_died_is_a_502_before_any_answer(
     assert (reply.status, reply.json["error"]["message"]) == (500, "The fake engine was told to refuse.")
 
 
+async def test_a_refusal_that_repeats_the_client_s_words_blames_no_engine(gateway: RunningGateway) -> None:
+    error = {"message": "Input should be a number: 'EngineCore encountered an issue'", "code": 400}
+    body = json.dumps({"error": error}).encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n")
+        writer.write(b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    await gateway.start_server("strict", serve)
+    await gateway.serve("strict")
+    reply = await gateway.chat(model="strict", temperature="EngineCore encountered an issue")
+    assert (reply.status, reply.json["error"]["message"]) == (400, error["message"])
+
+
 async def test_a_model_may_speak_of_an_engine_that_died(gateway: RunningGateway) -> None:
     text = json.dumps('data: {"error": "EngineCore encountered an issue"}\n\ndata: {"error"')
     event = f'data: {{"choices":[{{"delta":{{"content":{text}}}}}]}}\n\ndata: [DONE]\n\n'.encode()

@@ -116,13 +116,20 @@ def test_a_model_without_room_says_how_to_make_some(start: StartJob, tmp_path: P
     assert "--max-loras 1" in body["error"]["message"]
 
 
-def test_an_adapter_that_has_gone_doesn_t_keep_its_model_away(start: StartJob, tmp_path: Path) -> None:
+def test_an_adapter_that_has_gone_or_is_broken_doesn_t_keep_its_model_away(
+    start: StartJob, tmp_path: Path
+) -> None:
     folder = write_adapter(tmp_path / "pirate", base_model_name_or_path="one")
     kept = write_adapter(tmp_path / "kept", base_model_name_or_path="one", seed=2)
-    adapters = (make_adapter("pirate", str(folder)), make_adapter("kept", str(kept)))
+    odd = write_adapter(tmp_path / "odd", base_model_name_or_path="one") / "adapter_model.safetensors"
+    header = b'{"a":{"dtype":"F16","shape":[2],"data_offsets":[]}}'
+    odd.write_bytes(len(header).to_bytes(8, "little") + header)
+    folders = {"pirate": folder, "kept": kept, "odd": odd.parent}
+    adapters = tuple(make_adapter(name, str(path)) for name, path in folders.items())
     (folder / "adapter_config.json").unlink()
     job = start(room=None, adapters=adapters)
     record = job.wait_until_ready()
     assert names_of(record) == [["kept"]]
-    assert any("The adapter pirate of one isn't there" in warning for warning in record.warnings)
+    for name in ("pirate", "odd"):
+        assert any(f"The adapter {name} of one isn't there" in warning for warning in record.warnings)
     assert job.chat("kept")[0] == 200

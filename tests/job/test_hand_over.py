@@ -54,13 +54,19 @@ def test_one_that_begins_much_earlier_than_slurm_said_takes_over_and_the_first_j
     assert plan.decide(RELAY_S + 2, MOST_OVERLAP_S - 600, slow, READY) is Step.END
 
 
-@pytest.mark.parametrize("phase", [OtherPhase.QUEUED, OtherPhase.STARTING, READY])
-def test_time_that_slurm_gives_meanwhile_is_used_and_the_successor_put_off(phase: OtherPhase) -> None:
+def test_time_that_slurm_gives_meanwhile_is_used_and_the_successor_put_off() -> None:
     plan = HandOver(Wish(4))
-    assert plan.decide(0, 700, QUICK, phase) is Step.WAIT
-    assert plan.decide(1, MOST_OVERLAP_S + 1, QUICK, phase) is Step.DROP
+    assert plan.decide(0, 700, QUICK, OtherPhase.QUEUED) is Step.WAIT
+    assert plan.decide(1, MOST_OVERLAP_S + MORE_TIME_S + 1, QUICK, OtherPhase.QUEUED) is Step.DROP
     assert plan.decide(2, MOST_OVERLAP_S, QUICK, None) is Step.WAIT
     assert plan.decide(3, QUICK.lead_s, QUICK, None) is Step.SUBMIT
+
+
+@pytest.mark.parametrize("phase", [OtherPhase.STARTING, READY])
+def test_a_successor_that_has_begun_is_not_put_off(phase: OtherPhase) -> None:
+    plan = HandOver(Wish(4))
+    assert plan.decide(0, 700, QUICK, phase) is Step.WAIT
+    assert plan.decide(1, MOST_OVERLAP_S + MORE_TIME_S + 1, QUICK, phase) is not Step.DROP
 
 
 def test_a_little_more_time_and_one_that_was_wished_for_at_once_keep_the_successor() -> None:

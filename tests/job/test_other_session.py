@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from curc_llm.job.other_session import OtherSession
-from curc_llm.session.record import SessionRecord, SessionStatus
+from curc_llm.session.demand import OtherPhase
+from curc_llm.session.record import EnginePhase, EngineRecord, SessionRecord, SessionStatus
+from curc_llm.session.store import process_started, write_record
 from curc_llm.settings import load_settings
+from curc_llm.slurm.command import Slurm
+from curc_llm.slurm.poll import SlurmPoll
 from curc_llm.spec import SlurmSpec, make_launch_spec
 from tests.job.test_demand import with_price
 
@@ -50,3 +57,19 @@ def test_where_slurm_has_told_when_it_began_it_costs_from_then(other: OtherSessi
     other.record = other.record.model_copy(update={"pid": 7, "started_at": HOUR_S})
     other.began_at = HOUR_S - 36
     assert other.count_su(3 * HOUR_S) == pytest.approx(101)
+
+
+def test_one_whose_own_models_are_down_is_not_ready_for_who_relays_to_it(other: OtherSession) -> None:
+    assert other.record is not None
+    other.paths.root.mkdir(parents=True)
+    running = {
+        "status": SessionStatus.READY, "ended_at": None, "heartbeat_at": time.time(), "ready_at": 1.0,
+        "host": socket.gethostname(), "pid": os.getpid(), "pid_started": process_started(os.getpid()),
+    }  # fmt: skip
+    phases = []
+    for phase in (EnginePhase.READY, EnginePhase.RESTARTING):
+        engine = EngineRecord(served_model_name="demo", model="demo", phase=phase, phase_since=1.0)
+        write_record(other.paths.record, other.record.model_copy(update={**running, "engines": (engine,)}))
+        other.look(SlurmPoll(Slurm()))
+        phases.append(other.phase)
+    assert phases == [OtherPhase.READY, OtherPhase.STARTING]

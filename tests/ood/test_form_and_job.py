@@ -74,6 +74,7 @@ def test_adapters_reach_the_job_as_the_command_line_takes_them() -> None:
         ("a=", "is neither a folder nor a Hugging Face id"),
         ("a=../x", "is neither a folder nor a Hugging Face id"),
         ("ok=someone/x, b=/etc/../x", "is neither a folder nor a Hugging Face id"),
+        ("someone/law, other/law", "Two adapters are called"),
         ("a=$(id)", "is neither a folder nor a Hugging Face id"),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from curc_llm.catalogue.safetensors import read_start
+from curc_llm.catalogue.safetensors import parse_header, read_start
 
 # Of each dtype the bits of the exponent: in IEEE 754 all of them are set in NaN and infinity alone.
 EXPONENTS = {"F16": (2, 0x7C00), "BF16": (2, 0x7F80), "F32": (4, 0x7F800000)}
@@ -20,17 +20,19 @@ def find_not_finite(path: Path, most_bytes: int = MOST_BYTES) -> str:
     """The first tensor that holds a NaN or an infinity; empty when none does.
 
     Args:
-        path: the file, whose header has been looked at.
+        path: the file.
         most_bytes: of tensors, in the file's order: a larger file isn't looked at further.
 
     Raises:
         OSError: it can't be read.
+        ModelNotFoundError: it isn't a safetensors file, or is cut short.
 
     Example:
         >>> find_not_finite(Path("adapter_model.safetensors"))
         ''
     """
-    header, _ = read_start(path)
+    header, file_bytes = read_start(path)
+    parse_header(path, header, file_bytes)
     tensors = [(name, one) for name, one in json.loads(header).items() if name != "__metadata__"]
     left = most_bytes
     with path.open("rb") as file:

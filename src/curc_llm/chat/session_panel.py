@@ -67,8 +67,7 @@ def make_banner(snapshot: Snapshot, model: str) -> Banner | None:
     """
     record = snapshot.record
     if snapshot.lost_s > LOST_S:
-        moved = _make_moved(record, snapshot.now) if record is not None else None
-        return moved or Banner("trouble", "The session doesn't answer.", LOST_DETAIL)
+        return _make_lost(record)
     if record is None:
         return Banner("busy", "Asking how the session is doing …", progress=-1.0)
     if record.status.is_over:
@@ -241,6 +240,13 @@ def _make_moved(record: SessionRecord, now: float) -> Banner | None:
     left = f" for {render_rough_duration(record.ends_at - now)}" if record.ends_at else " until it ends"
     detail = f"It answers you already; this page works{left}. {MOVED}"
     return Banner("warning", f"The session goes on as {record.successor}.", detail, moves_to=record.successor)
+
+
+def _make_lost(record: SessionRecord | None) -> Banner:
+    if record is None or not record.successor:
+        return Banner("trouble", "The session doesn't answer.", LOST_DETAIL)
+    title = f"The session goes on as {record.successor}."
+    return Banner("warning", title, f"This page's own doesn't answer. {MOVED}", moves_to=record.successor)
 
 
 def _make_ending(record: SessionRecord, now: float) -> Banner | None:

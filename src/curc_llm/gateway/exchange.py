@@ -161,7 +161,8 @@ class Exchange:
         body, request = b"", self._generation.request
         while data := await connection.read():
             body += data
-        if ENGINE_DIED in body:
+        # A refusal may repeat what the client wrote, and so whatever it likes.
+        if connection.status not in _REFUSED and ENGINE_DIED in body:
             raise _died(self._generation)
         body = name_engine_error(connection.status, body)
         self._generation.entry.keep_answer(body)

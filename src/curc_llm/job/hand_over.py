@@ -20,8 +20,8 @@ MOST_OWN_WAIT_S = 3600.0
 # Two jobs are paid for together for so long at most: a successor that begins earlier takes over as soon as it
 # can, and the first one ends.
 MOST_OVERLAP_S = 7200.0
-# An end that moves by less isn't more time: Slurm tells it in whole minutes.
-MORE_TIME_S = 60.0
+# For less more time a job keeps its place in the queue.
+MORE_TIME_S = 1800.0
 MOST_TRIES = 3
 RETRY_AFTER_S = 60.0
 
@@ -147,7 +147,9 @@ class HandOver:
             return Step.SUBMIT if is_due and may_try else Step.WAIT
         if self.moved_s is not None:
             return self._decide_moved(now_s, successor)
-        if self._has_more_time(now_s + left_s) and left_s > max(estimate.lead_s, MOST_OVERLAP_S):
+        needed_s = max(estimate.lead_s, MOST_OVERLAP_S) + MORE_TIME_S
+        # One that has begun is kept: it is paid for, and may be answering.
+        if self._has_more_time(now_s + left_s) and successor is OtherPhase.QUEUED and left_s > needed_s:
             return Step.DROP
         self._is_early = left_s > MOST_OVERLAP_S
         is_time = self.wish.is_now or self._is_early or left_s <= MOVE_BEFORE_S

@@ -142,6 +142,7 @@ class HandOverKeeper:
             expected = await asyncio.to_thread(expect_start, self._jobs.slurm, request)
         except CurcLlmError as error:
             self._board.warn(f"{_name_trouble(error)}: {error.message} {error.remedy}")
+            self._queue_s = max(self._queue_s, estimate_queue_s(waited_s, 0.0))
             return
         expected_s = expected.at - time.time() if expected.at is not None else 0.0
         self._queue_s = estimate_queue_s(waited_s, expected_s)

@@ -119,6 +119,8 @@ class OtherSession:
         if job is not None and not job.state.is_waiting:
             self.began_at = job.start_at or self.began_at
         phase = OtherPhase.ENDED if found.status.is_over else _PHASES[found.status]
+        if phase is OtherPhase.READY and not _answers(found.record):
+            phase = OtherPhase.STARTING  # others answer for it; here its own models count
         if phase is not OtherPhase.UNKNOWN or self.phase is OtherPhase.QUEUED:
             self.phase = self.phase if phase is OtherPhase.UNKNOWN else phase
         if phase is OtherPhase.READY:
@@ -144,6 +146,10 @@ class OtherSession:
             record = record.model_copy(update={"started_at": began_at}) if began_at is not None else None
         cost = make_cost(record, self.spec, "") if record is not None else None
         return count_su(cost, now, record.ended_at) if cost is not None and record is not None else 0.0
+
+
+def _answers(record: SessionRecord) -> bool:
+    return any(engine.phase is EnginePhase.READY for engine in record.engines)
 
 
 def _count_slots(spec: LaunchSpec, index: int) -> int:

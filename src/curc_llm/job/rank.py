@@ -66,7 +66,7 @@ def _make_folder(plan: RankPlan) -> Path:
     except OSError as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        message = f"No folder for sockets can be made on this node: {error.strerror}."
+        message = f"No folder for sockets can be made on this node: {error.strerror or error}."
         raise EngineError(
             message, "Make room there, or set TMPDIR to a folder that can be written."
         ) from error

@@ -27,7 +27,11 @@ def read_adapters(text: str) -> tuple[str, ...]:
     """
     if len(text) > MOST_CHARACTERS or not text.isprintable():
         raise PortalValueError("adapter", text, _ALLOWED)
-    return tuple(_read_one(one.strip()) for one in text.split(",") if one.strip())
+    found = tuple(_read_one(one.strip()) for one in text.split(",") if one.strip())
+    names = [one.partition("=")[0] for one in found]
+    if len(set(names)) < len(names):
+        raise PortalValueError("adapter", text, "adapters with a name of its own for each")
+    return found
 
 
 def _read_one(one: str) -> str:

@@ -54,7 +54,7 @@
       // This page may be open longer than its session lives: what it has learnt before the end still leads on.
       if (!body.link && !body.error?.message) {
         const ways = `In the portal this session's card opens it; elsewhere: curc-llm tunnel ${next}`;
-        curc.tell(`This session has ended and goes on as ${next}`, ways, true);
+        curc.tell(`This session doesn't answer; it goes on as ${next}`, ways, true);
         return;
       }
       if (!body.link) {

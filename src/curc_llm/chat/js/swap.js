@@ -71,8 +71,8 @@
     };
     // What was typed stays, for another try; an answer to a dialog that was closed is nobody's.
     shown = (words) => {
-      if (!isAsked) return;
       if (!words) return end();
+      if (!isAsked) return;
       look();
       refuse(words);
       input.focus();
