@@ -25,16 +25,9 @@ choose_python() {
 }
 
 # uv makes environments without pip, and one of them may be the first python3 on PATH.
-find_pip() {
-  local candidate
-  for candidate in python3 /usr/bin/python3 ${PYTHON:-}; do
-    if "$candidate" -m pip --version >/dev/null 2>&1; then echo "$candidate"; return; fi
-  done
-}
-with_pip=$(find_pip)
-
+pip() { if python3 -m pip --version >/dev/null 2>&1; then python3 -m pip "$@"; else /usr/bin/python3 -m pip "$@"; fi; }
 # Mirrors and wheel folders are configured for pip; uv doesn't read pip's settings.
-pip_setting() { [ -z "$with_pip" ] || "$with_pip" -m pip config get "$1" 2>/dev/null | head -1 || true; }
+pip_setting() { pip config get "$1" 2>/dev/null | head -1 || true; }
 find_links=${PIP_FIND_LINKS:-$(pip_setting global.find-links)}
 index=${PIP_INDEX_URL:-$(pip_setting global.index-url)}
 [ -z "$find_links" ] || export UV_FIND_LINKS=${UV_FIND_LINKS:-${find_links// /,}}
@@ -44,11 +37,7 @@ if [ "$(stat -c %d "$HOME" 2>/dev/null)" != "$(stat -c %d .)" ]; then export UV_
 
 uv=$(command -v uv || true)
 if [ -z "$uv" ] || ! "$uv" pip install --help 2>/dev/null | grep -q -- --excludes; then
-  if [ ! -x .tools/bin/uv ] && [ -z "$with_pip" ]; then
-    say "Neither uv 0.13 nor a Python with pip is on PATH; load a Python module, or install uv."
-    exit 2
-  fi
-  [ -x .tools/bin/uv ] || "$with_pip" -m pip install -qq --disable-pip-version-check --root-user-action=ignore --target .tools 'uv>=0.13'
+  [ -x .tools/bin/uv ] || pip install -qq --disable-pip-version-check --root-user-action=ignore --target .tools 'uv>=0.13'
   uv=$PWD/.tools/bin/uv
 fi
 

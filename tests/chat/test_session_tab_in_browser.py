@@ -90,7 +90,7 @@ def test_a_session_that_has_handed_over_leads_to_the_next_ones_page(page: Page, 
     page.route("**/successor", lambda route: route.abort())  # the old job has ended; the page is still open
     banner.get_by_role("button", name="Go to its page").click()
     told = page.locator("#curc-told")
-    expect(told).to_contain_text("This session has ended and goes on as slurm-next")
+    expect(told).to_contain_text("This session doesn't answer; it goes on as slurm-next")
     expect(told).to_contain_text("curc-llm tunnel slurm-next")
 
 

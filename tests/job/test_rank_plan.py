@@ -14,6 +14,7 @@ import pytest
 from curc_llm.errors import SpecError
 from curc_llm.job.rank import make_rank_environment
 from curc_llm.job.rank_plan import RankPlan, read_rank_plan, write_rank_plan
+from tests.tracing import without_coverage
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_node_where_nothing_can_be_written_says_so_and_keeps_nothing(
     path, room = tmp_path / "ranks-0.json", tmp_path / "r"
     write_rank_plan(path, plan)
     room.mkdir()
-    environment = os.environ | {"SLURM_NODEID": "1", "XDG_RUNTIME_DIR": str(room)}
+    environment = without_coverage(os.environ) | {"SLURM_NODEID": "1", "XDG_RUNTIME_DIR": str(room)}
     full = "ulimit -f 0 && exec "  # no file may have a byte, as on a disk that is full
     command = ["bash", "-c", f"{full}{shlex.join([sys.executable, '-m', 'curc_llm.job.rank', str(path)])}"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
