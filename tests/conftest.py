@@ -23,6 +23,8 @@ hypothesis.settings.load_profile("shared")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONGEST_NAME = 100
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-soak", action="store_true", help="run the long tests in tests/soak (make soak)")
@@ -34,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     stop_in_director(config)
     config.pluginmanager.register(Tracing(), "curc-llm-tracing")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A long text isn't the name of its test: each worker sends all names, and one had 17 MB."""
+    is_long = isinstance(val, str | bytes) and len(val) > LONGEST_NAME
+    return f"{argname} of {len(val)}" if is_long else None  # type: ignore[arg-type]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

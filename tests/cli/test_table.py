@@ -10,6 +10,8 @@ from curc_llm.plan.facts import Facts
 from tests.cli.conftest import Run
 from tests.plan.test_table import few
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _few_models(monkeypatch: pytest.MonkeyPatch) -> None:

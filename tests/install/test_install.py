@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 Install = Callable[..., subprocess.CompletedProcess[str]]
 # A stand-in for the environment of 3 GB: the tests' own Python under the name that jobs are given.

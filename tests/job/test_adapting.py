@@ -14,6 +14,8 @@ from curc_llm.spec import DEMO_MODEL_DIR, make_adapter
 from tests.job.conftest import Job
 from tests.tiny_adapter import write_adapter
 
+pytestmark = pytest.mark.slow
+
 StartJob = Callable[..., Job]
 
 

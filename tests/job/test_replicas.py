@@ -6,7 +6,11 @@ import concurrent.futures
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.job.conftest import Job, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 def all_ready(job: Job, count: int) -> bool:

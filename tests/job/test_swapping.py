@@ -14,6 +14,8 @@ from curc_llm.session.record import SessionRecord
 from curc_llm.spec import DEMO_MODEL_DIR
 from tests.job.conftest import Job, wait_until
 
+pytestmark = pytest.mark.slow
+
 StartJob = Callable[..., Job]
 
 

@@ -18,6 +18,8 @@ from tests.ood.card_bench import Card, make_engine, make_record
 from tests.ood.ruby import ROOT
 from tests.ood.template_bench import make_app
 
+pytestmark = pytest.mark.slow
+
 VERSIONS = ("3.1", "4.0", "4.1", "4.2")
 NOTICE = "Your chats stay in your own folder. No HIPAA data."
 READY = {"phase": "ready", "ready_at": time.time(), "max_model_len": 32768}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.ood.ruby import VERSIONS, needs_ruby, submit
 
-pytestmark = needs_ruby
+pytestmark = [needs_ruby, pytest.mark.slow]
 
 GOOD = {
     "llm_model": "llama-3.3-70b-instruct",
