@@ -58,6 +58,8 @@ class FakeChat:
         )
         for n in range(1000):
             event = b"data: %d\n\n" % n
+            if writer.is_closing():
+                raise ConnectionResetError  # uvloop calls it a RuntimeError
             writer.write(b"%x\r\n%s\r\n" % (len(event), event))
             await writer.drain()
             await asyncio.sleep(0.01)
