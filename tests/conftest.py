@@ -40,8 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """A long text isn't the name of its test: each worker sends all names, and one had 17 MB."""
-    is_long = isinstance(val, str | bytes) and len(val) > LONGEST_NAME
-    return f"{argname} of {len(val)}" if is_long else None  # type: ignore[arg-type]
+    if isinstance(val, str | bytes) and len(val) > LONGEST_NAME:
+        return f"{argname} of {len(val)}"
+    return None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
