@@ -223,6 +223,10 @@ def test_a_link_to_a_chat_that_is_gone_says_so(page: Page, site: FakeGateway) ->
     page.goto("about:blank")
     page.goto(f"{site.url()}#chat=nosuchchat")
     expect(told(page).first).to_contain_text("There is no saved chat 'nosuchchat'.")
+    # Once: what was closed stays away.
+    page.get_by_role("button", name="Close the notice").click()
+    page.wait_for_timeout(1200)  # two times as long as the page waits before it asks again
+    assert told(page).count() == 0
 
 
 def test_settings_belong_to_their_chat(page: Page, site: FakeGateway) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.chat.conversation import answers, asides, ask_and_see, chats, choose_option, open_tab, send
 from tests.fakes.fake_gateway import FakeGateway, Reply, make_engine, make_record
@@ -40,6 +40,26 @@ def test_a_chat_goes_on_with_the_model_that_answered_last(page: Page, site: Fake
     expect(page.locator("#curc-title h1")).to_have_text("curc-guide")
     ask_and_see(page, "fourth", "I guide.")
     assert [one["model"] for one in site.requests] == ["curc-guide", "qwen", "qwen", "curc-guide"]
+
+
+def test_a_reload_keeps_a_chats_model_though_news_of_all_models_come_late(
+    page: Page, site: FakeGateway
+) -> None:
+    serve_two(page, site)
+    choose(page, "qwen")
+    ask_and_see(page, "first", "I am qwen.")
+
+    def hold_models(route: Route) -> None:
+        reply = route.fetch()
+        if '"choices":[["curc-guide"' in reply.text():
+            expect(answers(page)).to_have_text("I am qwen.")
+        route.fulfill(response=reply)
+
+    page.route("**/run/predict", hold_models)
+    page.reload()
+    expect(page.locator("#curc-settings").get_by_label("Model", exact=True)).to_have_value("qwen")
+    ask_and_see(page, "second", "I am qwen.")
+    page.unroute("**/run/predict", hold_models)
 
 
 def test_a_chat_with_a_model_that_is_gone_goes_on_with_one_that_is_there(

@@ -19,7 +19,8 @@ def render_acts(*acts: dict[str, Any]) -> str:
     """Writes what page.js is to do now; it does each element of this kind once.
 
     Args:
-        acts: each with `act`: `chat` (id, title, rows), `download` (name, text), `copy` (text), `focus`.
+        acts: each with `act`: `chat` (id, title, rows), `download` (name, text), `copy` (text), `gone` (id),
+            `focus`.
     """
     content = escape(json.dumps(acts, ensure_ascii=True), quote=True)
     return f'<div class="curc-acts" data-curc-number="{next(_numbers)}" data-curc-acts="{content}"></div>'

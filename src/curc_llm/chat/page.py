@@ -165,7 +165,9 @@ def _connect_panel(page: gr.Blocks, parts: Parts, panel: PanelActions) -> None:
     model: dict[str, Any] = {"inputs": inputs, "outputs": parts.list(*MODEL), **at_once}
     parts.timer.tick(_show(panel.look_again, LOOK), **look)
     parts.keep_going.click(_show(panel.keep_going, LOOK), **look)
-    for event in (page.load, parts.model.change, parts.look_again.click):
+    page.load(_show(panel.look, LOOK), **look)
+    # Not when the page is loaded: js/session.js asks, once the chat that it opens is there.
+    for event in (parts.model.change, parts.look_again.click):
         event(_show(panel.look, LOOK), **look)
         event(_show(panel.look_at_model, MODEL), **model)
 

@@ -75,7 +75,9 @@ class ShelfActions:
             update = await asyncio.to_thread(do, desk, command)
         except CurcLlmError as error:
             tell(str(error), "That didn't work")
-            return {"chats": await asyncio.to_thread(self.render_list, desk)}
+            chats = await asyncio.to_thread(self.render_list, desk)
+            gone = {"acts": render_acts({"act": "gone", "id": command.value})} if command.name == "open" else {}
+            return {"chats": chats, **gone}
         # The other chat is on the desk by now, so that the stream ends by showing it.
         if desk.writer is not before or command.name == "show":
             for column in COLUMNS:

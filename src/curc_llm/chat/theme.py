@@ -41,11 +41,11 @@ SCRIPTS = (
     "edit.js",
     "code.js",
     "swap.js",
+    "acts.js",  # before session.js, which asks whether a chat is there
     "session.js",
     "told.js",
     "copy.js",
     "mistakes.js",
-    "acts.js",
     "keys.js",
     "connection.js",
 )

@@ -4,6 +4,7 @@
   const done = new Map();
   let home = "curc-llm";
   let count = 0;
+  let missing = "";
 
   const act = {
     chat: ({ id, title: name, rows }) => {
@@ -18,6 +19,9 @@
       curc.title = name;
       document.documentElement.classList.toggle("curc-has-chat", rows.length > 0);
       curc.setRows(rows);
+    },
+    gone: ({ id }) => {
+      missing = id;
     },
     download: ({ name, text }) => {
       const link = document.createElement("a");
@@ -74,12 +78,21 @@
   // A reload opens the same chat again; so does a link to it. Gradio listens a while after it drew the page: until
   // it answers, it is told again.
   const TRIES = 40;
-  const open = (_, tries = TRIES) => {
-    const found = /^#chat=([\w-]+)$/.exec(location.hash);
-    if (!found || found[1] === curc.chat || !tries) return;
-    if (curc.isDrawn()) curc.send("open", found[1]);
-    setTimeout(open, 500, _, tries - 1);
+  const findAwaited = () => {
+    const id = /^#chat=([\w-]+)$/.exec(location.hash)?.[1] ?? "";
+    return id === curc.chat || id === missing ? "" : id;
   };
-  addEventListener("hashchange", open);
-  open();
+  curc.awaitsChat = () => Boolean(findAwaited());
+  const open = (tries) => {
+    const id = findAwaited();
+    if (!tries) missing = id;
+    if (!id || !tries) return;
+    if (curc.isDrawn()) curc.send("open", id);
+    setTimeout(open, 500, tries - 1);
+  };
+  addEventListener("hashchange", () => {
+    missing = "";
+    open(TRIES);
+  });
+  open(TRIES);
 })();

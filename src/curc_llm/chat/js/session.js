@@ -102,6 +102,8 @@
   curc.onChange.push(() => {
     const header = document.querySelector("#curc-title .curc-header");
     const name = header?.dataset.curcNew ? header.textContent : "";
+    // A chat that is being opened says which model it goes on with: until then, none is chosen for it.
+    if (name && curc.awaitsChat()) return;
     if (name && name !== askedFor) document.getElementById("curc-look-again")?.click();
     askedFor = name;
   });
