@@ -34,8 +34,8 @@ test: setup  ## everything: packages, checks, all tests, coverage (needs root fo
 test-user: setup  ## all tests that need neither root nor Debian packages
 	@scripts/test.sh --user
 
-test-fast: setup  ## the inner loop, two to three minutes: no engine, no browser
-	@$(PY) -m pytest -q -n 2 -m "not slow and not engine and not browser and not root"
+test-fast: setup  ## the inner loop, about a minute: no engine, no browser
+	@$(PY) -m pytest -q -n 3 -m "not slow and not engine and not browser and not root"
 
 check: setup  ## lint, format, strict types, layers, shell scripts
 	@scripts/check.sh

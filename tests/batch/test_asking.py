@@ -51,6 +51,7 @@ def test_all_rows_are_answered_in_the_order_of_the_input(make_run: Make, server:
     assert (run.progress.prompt_tokens, run.progress.completion_tokens) == (250, 150)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["[busy]", "[away]", "[broken]", "[cut]"])
 def test_a_passing_failure_is_tried_again(make_run: Make, server: BatchServer, word: str) -> None:
     prompts = ["before", f"now {word}", "after"]
@@ -93,6 +94,7 @@ def test_as_many_rows_are_under_way_as_was_said_and_no_more(make_run: Make, serv
     assert server.most_running == 7
 
 
+@pytest.mark.slow
 def test_without_a_number_more_are_sent_while_none_waits_at_the_engine(
     make_run: Make, server: BatchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,7 @@ def test_without_a_number_more_are_sent_while_none_waits_at_the_engine(
     assert server.most_running > 48
 
 
+@pytest.mark.slow
 def test_a_session_that_still_loads_is_waited_for(make_run: Make, server: BatchServer) -> None:
     server.is_ready = False
     run = make_run(["one"]).start()
@@ -115,6 +118,7 @@ def test_a_session_that_still_loads_is_waited_for(make_run: Make, server: BatchS
     assert run.progress.done == 1
 
 
+@pytest.mark.slow
 def test_a_session_that_goes_away_and_comes_back_is_waited_for(make_run: Make, server: BatchServer) -> None:
     server.delay_s = 0.05
     prompts = [f"q{i}" for i in range(100)]
@@ -128,6 +132,7 @@ def test_a_session_that_goes_away_and_comes_back_is_waited_for(make_run: Make, s
     assert run.progress.failed == 0
 
 
+@pytest.mark.slow
 def test_a_session_that_ended_stops_the_batch_and_says_what_is_kept(
     make_run: Make, server: BatchServer, source: ServerSource
 ) -> None:
@@ -156,6 +161,7 @@ def test_a_key_that_is_refused_stops_the_batch_and_a_new_one_goes_on(
     assert run.progress.done == 1
 
 
+@pytest.mark.slow
 def test_a_key_that_changes_meanwhile_is_read_anew(
     make_run: Make, server: BatchServer, source: ServerSource
 ) -> None:
@@ -172,6 +178,7 @@ def test_a_model_that_is_not_served_stops_the_batch(make_run: Make) -> None:
         make_run(["one"], model="gpt-9").start().wait()
 
 
+@pytest.mark.slow
 def test_a_row_that_its_key_may_not_ask_fails_alone(make_run: Make, server: BatchServer) -> None:
     run = make_run(["one", "two [forbidden]", "three"]).start()
     run.wait()
@@ -214,6 +221,7 @@ def test_cancel_ends_what_is_under_way_at_once(make_run: Make, server: BatchServ
     wait_until(lambda: server.running == 0)
 
 
+@pytest.mark.slow
 def test_an_answer_that_does_not_come_is_given_up_in_time(
     make_run: Make, server: BatchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +240,7 @@ def test_answers_in_chunks_are_read_too(make_run: Make, server: BatchServer) -> 
     assert read_texts(run.path) == [f"You said: q{i}" for i in range(30)]
 
 
+@pytest.mark.slow
 def test_progress_is_told_at_most_ten_times_a_second_and_at_the_end(
     make_run: Make, server: BatchServer
 ) -> None:

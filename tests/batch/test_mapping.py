@@ -304,6 +304,7 @@ def test_without_waiting_the_run_is_returned_at_once(session: Session, server: B
     run.close()
 
 
+@pytest.mark.slow
 def test_an_interrupt_stops_cleanly_and_the_same_call_goes_on(session: Session, server: BatchServer) -> None:
     server.delay_s = 0.02
     prompts = [f"q{i}" for i in range(200)]
@@ -326,6 +327,7 @@ def test_an_interrupt_stops_cleanly_and_the_same_call_goes_on(session: Session, 
     assert server.num_asked <= 200 + 4  # those under way at the interrupt were asked again, no others
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_take_little_memory(session: Session, tmp_path: Path) -> None:
     # The survey keeps 12 bytes for each row, the journal 9.
     from curc_llm.batch.recipe import PromptRows, Recipe

@@ -16,6 +16,7 @@ from tests.batch.batch_server import BatchServer
 Make = Callable[..., Run]
 
 
+@pytest.mark.slow
 def test_where_lines_cannot_be_overwritten_there_is_one_for_each_tenth(
     make_run: Make, server: BatchServer
 ) -> None:

@@ -53,6 +53,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\nX-A: b: c\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [WHOLE, CHUNKED, b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE])
 async def test_an_answer_is_read_wherever_it_is_cut_into_pieces(answer: bytes) -> None:
     for cut in range(1, len(answer)):

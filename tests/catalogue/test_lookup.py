@@ -105,6 +105,7 @@ def test_config_json_may_be_named_instead_of_its_folder(
         assert (found.name, found.model.title, found.model.is_estimate) == (wanted, "my-model", True)
 
 
+@pytest.mark.slow
 def test_nonsense_has_no_nearest_name(shipped: Catalogue) -> None:
     assert nearest_names("zzzzzzzz", shipped) == []
     for wanted in ("zzzzzzzz", "", "\x00", "a" * 5000):

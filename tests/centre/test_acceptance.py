@@ -87,6 +87,7 @@ def verdicts(promises: Iterator[Promise]) -> dict[str, str]:
     return {p.name: p.verdict for p in promises}
 
 
+@pytest.mark.slow
 def test_a_gateway_that_lets_everyone_in_breaks_the_promises(
     careless: str, make: Callable[..., Accepted]
 ) -> None:
@@ -95,11 +96,13 @@ def test_a_gateway_that_lets_everyone_in_breaks_the_promises(
     assert {name for name, verdict in found.items() if verdict == "broken"} == broken
 
 
+@pytest.mark.slow
 def test_answers_that_are_none_break_the_promises(careless: str, make: Callable[..., Accepted]) -> None:
     found = verdicts(check_service(make(careless), Slurm(environment={"PATH": "/nowhere"})))
     assert set(found.values()) == {"broken"}
 
 
+@pytest.mark.slow
 def test_a_session_that_nobody_reaches_breaks_page_and_path(make: Callable[..., Accepted]) -> None:
     session = make("http://127.0.0.1:1/v1")
     session.seen_at["address"] = session.job_start_at = time.time()
@@ -107,6 +110,7 @@ def test_a_session_that_nobody_reaches_breaks_page_and_path(make: Callable[..., 
     assert found == {"connection": "kept", "page_at_once": "broken", "portal_path": "broken"}
 
 
+@pytest.mark.slow
 def test_files_that_others_can_read_and_secrets_in_logs_are_found(
     careless: str, make: Callable[..., Accepted]
 ) -> None:
@@ -142,6 +146,7 @@ def test_phases_are_told_in_order(make: Callable[..., Accepted], phases: list[st
     assert try_promise("phases", "", lambda: see_phases(session)).verdict == verdict
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_session_is_named(careless: str, make: Callable[..., Accepted]) -> None:
     session = make(careless)
     left = find_leftovers(session, Slurm(environment={"PATH": "/nowhere"}))
@@ -181,6 +186,7 @@ def test_the_report_says_at_once_whether_all_is_well(tmp_path: Path) -> None:
     assert json.loads(path.with_suffix(".json").read_text())["ok"] is False
 
 
+@pytest.mark.slow
 def test_web_follows_no_redirect(careless: str) -> None:
     assert ask(careless.removesuffix("/v1") + "/login", form={"a": "b"}).status == 303
 

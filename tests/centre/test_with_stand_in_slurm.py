@@ -255,6 +255,7 @@ def launched(
     return stopped
 
 
+@pytest.mark.slow
 def test_accept_names_every_broken_promise_and_ends_the_session(home: Path, launched: list[str]) -> None:
     result = call("accept", "--output", home / "report", "--json")
     told = json.loads(result.stdout)
@@ -269,6 +270,7 @@ def test_accept_names_every_broken_promise_and_ends_the_session(home: Path, laun
         assert "a-key-of-this-test" not in (home / "report" / name).read_text()
 
 
+@pytest.mark.slow
 def test_accept_ends_what_it_began_when_it_is_interrupted(
     home: Path, launched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +284,7 @@ def test_accept_ends_what_it_began_when_it_is_interrupted(
     assert len(launched) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where", ["curc_llm.cli.accept._make_spec", "curc_llm.centre.acceptance.launch_slurm"]
 )
@@ -298,6 +301,7 @@ def test_accept_interrupted_before_there_is_a_job_says_so(
     assert "Nothing was submitted." in result.stderr
 
 
+@pytest.mark.slow
 def test_a_job_that_ends_without_a_session_is_a_broken_promise(
     home: Path, launched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

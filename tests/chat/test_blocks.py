@@ -38,6 +38,7 @@ async def send(kind: type[gr.Blocks], values: Any, num_outputs: int = 2) -> list
     return list(await page.postprocess_data(event, copy.deepcopy(values), SessionState(page)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values",
     [
@@ -57,11 +58,13 @@ async def test_the_browser_is_sent_what_gradio_would_send(values: Any) -> None:
     assert await send(ThriftyBlocks, values) == await send(gr.Blocks, values)
 
 
+@pytest.mark.slow
 async def test_an_event_with_one_output_is_gradios() -> None:
     assert await send(ThriftyBlocks, "text", 1) == await send(gr.Blocks, "text", 1)
     assert await send(ThriftyBlocks, gr.skip(), 1) == await send(gr.Blocks, gr.skip(), 1)
 
 
+@pytest.mark.slow
 async def test_a_component_that_is_skipped_is_not_made_anew() -> None:
     page, event = make(ThriftyBlocks)
     state = SessionState(page)
@@ -93,6 +96,7 @@ async def run_updates(kind: type[gr.Blocks], updates: list[Any]) -> list[dict[st
             return outputs
 
 
+@pytest.mark.slow
 async def test_an_event_of_many_updates_goes_on_as_gradios() -> None:
     more = [*HISTORY, {"role": "assistant", "content": "and more"}]
     updates = [[gr.update(value="", submit_btn=False), HISTORY], [gr.skip(), more], ["x", gr.skip()]]

@@ -70,6 +70,7 @@ RENDERERS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", RENDERERS)
 def test_text_from_outside_adds_no_markup_and_ends_no_block(place: str) -> None:
     entries = load_hostile_outputs("http://127.0.0.1:9")

@@ -78,6 +78,7 @@ def test_each_piece_is_rendered_as_an_answer_is() -> None:
     assert pieces[-1].endswith(f"{MARK}$x${MARK}")
 
 
+@pytest.mark.slow
 def test_hostile_giants_take_no_time_and_lose_nothing() -> None:
     for entry in load_hostile_outputs("http://127.0.0.1:9"):
         started = time.process_time()

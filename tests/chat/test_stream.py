@@ -58,6 +58,7 @@ async def test_a_closed_tab_ends_the_generation(gateway: FakeGateway, client: Ga
     await asyncio.to_thread(gateway.wait_for, lambda g: g.aborted == 1 and g.running == 0)
 
 
+@pytest.mark.slow
 async def test_a_silent_stream_still_gives_signs_of_life(gateway: FakeGateway, client: GatewayClient) -> None:
     gateway.default = Reply("one", hold_after=0)
     async with contextlib.aclosing(make_stream(client).updates()) as updates, asyncio.timeout(5):
@@ -99,6 +100,7 @@ def test_updates_become_rarer_while_the_core_is_busy_and_recover(monkeypatch: py
     assert intervals[-1] == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 async def test_pieces_gather_between_two_looks_and_none_is_lost(
     gateway: FakeGateway, client: GatewayClient
 ) -> None:

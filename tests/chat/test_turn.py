@@ -113,6 +113,7 @@ async def test_the_request_holds_what_was_set_and_asks_for_usage(gateway: FakeGa
     assert "ada" in gateway.users
 
 
+@pytest.mark.slow
 async def test_a_message_waits_while_the_model_loads_and_is_then_sent(
     gateway: FakeGateway, turn: Turn
 ) -> None:
@@ -127,6 +128,7 @@ async def test_a_message_waits_while_the_model_loads_and_is_then_sent(
     assert len(gateway.requests) == 1
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_says_not_yet_is_asked_again(gateway: FakeGateway, turn: Turn) -> None:
     refusal = {"error": {"message": "Starting again.", "code": "engine_restarting"}}
     gateway.default = Reply(status=503, body=refusal)
@@ -139,6 +141,7 @@ async def test_a_gateway_that_says_not_yet_is_asked_again(gateway: FakeGateway, 
 DIED = Reply(status=502, body={"error": {"message": "It died before it answered.", "code": "engine_failed"}})
 
 
+@pytest.mark.slow
 async def test_an_engine_that_was_dead_already_is_asked_again_once(
     gateway: FakeGateway, turn: Turn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +153,7 @@ async def test_an_engine_that_was_dead_already_is_asked_again_once(
     assert texts((await task)[-1]) == ["Here I am."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dead_already_s", "num_asked"), [(60, 2), (0, 1)], ids=["dead already", "asked"])
 async def test_an_engine_that_dies_again_or_of_a_question_is_told(
     gateway: FakeGateway,
@@ -209,6 +213,7 @@ async def test_an_ended_session_isnt_waited_for(gateway: FakeGateway, turn: Turn
     assert "Nobody used it" in words((await run(turn))[-1])
 
 
+@pytest.mark.slow
 async def test_before_the_first_token_the_page_says_that_it_waits(gateway: FakeGateway, turn: Turn) -> None:
     gateway.default = Reply("one", hold_after=0)
     steps = turn.run(make_request())

@@ -3,7 +3,6 @@ from __future__ import annotations
 import ast
 import json
 
-import nbformat
 import pytest
 
 from curc_llm.chats import Chat, ChatStore, ChatWriter
@@ -32,6 +31,8 @@ def make(*texts: str, title: str = "Units", system: str = "") -> Chat:
 
 
 def list_cells(chat: Chat) -> list[dict]:
+    import nbformat  # takes seconds, which not each worker of the inner loop shall wait for
+
     book = nbformat.reads(render_notebook(chat), as_version=4)
     nbformat.validate(book)
     return list(book.cells)

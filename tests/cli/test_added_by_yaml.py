@@ -85,6 +85,7 @@ def test_they_are_planned(run: Run, ours: tuple[str, ...]) -> None:
     assert plan["su_per_h"] == pytest.approx(50 + plan["cpus"])
 
 
+@pytest.mark.slow
 def test_they_are_in_the_launch_table(run: Run, ours: tuple[str, ...], tmp_path: Path) -> None:
     assert run("table", "--output", str(tmp_path / "t.json"), *ours).exit_code == 0
     table = json.loads((tmp_path / "t.json").read_text())

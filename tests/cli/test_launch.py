@@ -193,6 +193,7 @@ def write_as_job(state_dir: Path, phase: EnginePhase, **changes: object) -> None
     write_record(paths.record, record.model_copy(update=changes))
 
 
+@pytest.mark.slow
 def test_waiting_shows_the_queue_then_the_phases_then_the_card(
     run: Run, slurm: FakeSlurm, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +306,7 @@ def test_ls_status_stop_and_logs_know_a_queued_session(
     assert json.loads(run("stop", name, "--json").stdout)["reason"]["code"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_stop_cancels_a_queued_session(
     run: Run, slurm: FakeSlurm, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

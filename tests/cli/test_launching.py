@@ -20,6 +20,7 @@ def _end_soon(fake: FakeSession, code: str) -> threading.Timer:
     return timer
 
 
+@pytest.mark.slow
 def test_staying_passes_warnings_on_once_and_ends_with_the_session(
     fake: FakeSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -33,6 +34,7 @@ def test_staying_passes_warnings_on_once_and_ends_with_the_session(
     ]
 
 
+@pytest.mark.slow
 def test_an_end_that_nobody_wanted_is_an_error(fake: FakeSession) -> None:
     timer = _end_soon(fake, "engine_gave_up")
     with pytest.raises(EngineError, match=r"It is over\. Do this\."):

@@ -52,6 +52,7 @@ def test_control_characters_of_a_log_move_no_cursor(run: Run, fake: FakeSession)
     assert "\x1b" not in run("logs", "--part", "job").stdout
 
 
+@pytest.mark.slow
 def test_following_shows_new_lines_and_ends_with_the_session(fake: FakeSession, state_dir: Path) -> None:
     log = fake.paths.log("job")
     log.write_text("first\nhalf")

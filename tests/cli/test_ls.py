@@ -105,6 +105,7 @@ def test_the_status_of_a_session_that_is_over_stands_still(run: Run, fake: FakeS
     assert "Endpoint" not in text
 
 
+@pytest.mark.slow
 def test_watching_shows_changes_until_the_end(run: Run, fake: FakeSession) -> None:
     fake.load()
     timer = threading.Timer(0.3, fake.end, ("stopped", "You stopped it."))
@@ -114,6 +115,7 @@ def test_watching_shows_changes_until_the_end(run: Run, fake: FakeSession) -> No
     assert [line["status"] for line in lines] == ["starting", "ended"]
 
 
+@pytest.mark.slow
 def test_watching_a_session_whose_folder_goes_is_an_error(run: Run, fake: FakeSession) -> None:
     timer = threading.Timer(0.3, fake.paths.record.unlink)
     timer.start()

@@ -125,6 +125,7 @@ def test_show_tells_every_kind_of_memory(run: Run, name: str) -> None:
     assert any(w in result.stdout for w in ("latent attention", "a state of", "sliding", "an encoder"))
 
 
+@pytest.mark.slow
 def test_every_model_can_be_shown(run: Run) -> None:
     for model in json.loads(run("models", "--json").stdout):
         assert run("models", "show", model["name"]).exit_code == 0, model["name"]

@@ -69,6 +69,7 @@ def test_an_answer_can_not_control_the_terminal(fake: FakeSession, verb: tuple[s
     assert "\x1b" not in terminal.raw
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_the_answer_as_it_is(fake: FakeSession, spawn: object) -> None:
     done = spawn("ask", "[escape]")  # type: ignore[operator]
     assert done.stdout == "safe\x1b]0;owned\x07\x1b[2Jtext\n"

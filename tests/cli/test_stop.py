@@ -4,6 +4,8 @@ import json
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from tests.cli.conftest import Run
 
 Start = Callable[[str], subprocess.Popen[str]]
@@ -31,6 +33,7 @@ def test_the_only_session_needs_no_name(run: Run, session_process: Start) -> Non
     assert json.loads(run("stop", "--json").stdout)["session_id"] is None
 
 
+@pytest.mark.slow
 def test_two_sessions_must_be_named_or_all_stopped(run: Run, session_process: Start) -> None:
     session_process("local-one")
     session_process("local-two")

@@ -48,6 +48,7 @@ def later(fake: FakeSession, *steps: Any) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_each_step_is_told_until_the_new_model_is_ready(run: Run, fake: FakeSession) -> None:
     begin(fake)
     swap = SwapRecord(from_model="curc-guide", to_model="other", phase="starting")
@@ -72,6 +73,7 @@ def test_each_step_is_told_until_the_new_model_is_ready(run: Run, fake: FakeSess
     assert asked["body"] == {"model": "someone/other", "max_loras": "2"}
 
 
+@pytest.mark.slow
 def test_one_that_failed_says_why_and_that_the_old_one_serves_on(run: Run, fake: FakeSession) -> None:
     begin(fake)
     trouble = Trouble(code="swap_failed", message="other could not take the place.", remedy="Look there.")

@@ -27,6 +27,7 @@ async def test_an_answer_can_be_awaited(session: Session) -> None:
     assert answer.finish_reason == "stop"
 
 
+@pytest.mark.slow
 async def test_several_questions_go_out_at_once(session: Session) -> None:
     began = asyncio.get_running_loop().time()
     answers = await asyncio.gather(*(session.achat(f"[silent] {n}") for n in range(4)))

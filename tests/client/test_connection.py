@@ -115,6 +115,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_repeating_it(fake: Fa
         assert "curc-a" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_no_repr_and_no_traceback_shows_the_key(fake: FakeSession) -> None:
     session = connect(fake.url, api_key=fake.key)
     assert fake.key not in repr(session) + repr(vars(session)) + repr(session._source)
@@ -128,6 +129,7 @@ def test_no_repr_and_no_traceback_shows_the_key(fake: FakeSession) -> None:
         assert fake.key not in "".join(own)
 
 
+@pytest.mark.slow
 def test_waiting_returns_once_the_model_is_ready(
     fake: FakeSession, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ def make_patient(fake: FakeSession, shown: Shown) -> Session:
     return Session(LocalSource(fake.paths), wait=shown)
 
 
+@pytest.mark.slow
 def test_a_patient_session_waits_for_the_model_and_shows_how_far_it_is(fake: FakeSession) -> None:
     shown = Shown(fake.get_ready)
     fake.load()
@@ -43,6 +44,7 @@ def test_a_patient_session_waits_for_the_model_and_shows_how_far_it_is(fake: Fak
     assert shown.closed == 1
 
 
+@pytest.mark.slow
 def test_streams_and_embeddings_wait_too(fake: FakeSession) -> None:
     for ask in (lambda s: "".join(s.stream("Hi")), lambda s: s.embed("Hi", model="curc-guide")):
         fake.load()
@@ -50,6 +52,7 @@ def test_streams_and_embeddings_wait_too(fake: FakeSession) -> None:
             assert ask(session)
 
 
+@pytest.mark.slow
 async def test_waiting_does_not_hold_up_the_event_loop(fake: FakeSession) -> None:
     fake.load()
     async with make_patient(fake, Shown(lambda: None)) as session:
@@ -60,6 +63,7 @@ async def test_waiting_does_not_hold_up_the_event_loop(fake: FakeSession) -> Non
         assert await asking == "You said: Hi"
 
 
+@pytest.mark.slow
 def test_a_patient_session_gives_up_when_the_session_ends(fake: FakeSession) -> None:
     fake.load()
     shown = Shown(lambda: fake.end("engine_gave_up", "Too little memory.", "Ask less."))

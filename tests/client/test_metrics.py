@@ -92,6 +92,7 @@ def test_a_gateway_that_started_again_counts_from_zero() -> None:
     assert after.since(before).request.count == 15
 
 
+@pytest.mark.slow
 def test_a_session_that_does_not_answer_is_told(fake: FakeSession) -> None:
     with connect(fake.url) as session:
         fake.hang_up()

@@ -126,6 +126,7 @@ def test_a_session_that_does_not_answer_tells_its_host(fake: FakeSession, sessio
         session.chat("Hi", model="curc-guide")
 
 
+@pytest.mark.slow
 def test_silence_is_given_up_after_the_time_that_was_asked(fake: FakeSession) -> None:
     with connect(timeout_s=0.2) as session, pytest.raises(ApiError, match="fell silent"):
         session.chat("[silent]")
@@ -150,6 +151,7 @@ def test_refusals_carry_message_code_and_remedy(
     assert remedy in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_a_generation_is_sent_once_unless_retries_are_asked_for(fake: FakeSession, session: Session) -> None:
     fake.refusals = [(503, "overloaded", "Busy.")]
     with pytest.raises(ApiError, match="Busy"):
@@ -183,6 +185,7 @@ def test_models_and_health_survive_a_broken_connection(fake: FakeSession, sessio
     assert session.health().phase == "loading"
 
 
+@pytest.mark.slow
 def test_waiting_ends_with_the_reason_when_the_session_ends(fake: FakeSession, session: Session) -> None:
     fake.load()
     timer = threading.Timer(0.2, fake.end, ("engine_gave_up", "The GPU has too little memory.", "Ask less."))
@@ -192,6 +195,7 @@ def test_waiting_ends_with_the_reason_when_the_session_ends(fake: FakeSession, s
     timer.join()
 
 
+@pytest.mark.slow
 def test_waiting_too_long_tells_the_phase(fake: FakeSession, session: Session) -> None:
     fake.load()
     with pytest.raises(SessionNotReadyError, match="loading 40 %"):
@@ -234,6 +238,7 @@ def test_something_else_at_the_address_is_recognised(fake: FakeSession, state_di
     assert "not a curc-llm session" in str(error.value)
 
 
+@pytest.mark.slow
 def test_an_address_where_nothing_listens_is_told(state_dir: object) -> None:
     with connect("http://127.0.0.1:9", api_key="curc-x") as found, pytest.raises(ApiError) as error:
         found.status()

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 
-import anthropic
 import httpx
 import openai
 import pytest
@@ -80,6 +79,8 @@ def test_an_unknown_model_lists_those_there_are(client: openai.OpenAI) -> None:
 
 
 def test_the_anthropic_client_works_with_x_api_key(running: Running) -> None:
+    import anthropic  # takes seconds, which not each worker of the inner loop shall wait for
+
     with anthropic.Anthropic(base_url=running.root, api_key=running.key, max_retries=0) as client:
         answer = client.messages.create(model="curc-guide", max_tokens=600, messages=MESSAGES)
     assert answer.content[0].text.strip() == FIRST["answer"].strip()

@@ -123,6 +123,7 @@ def test_a_python_without_vllm_fails_as_vllm_would(tmp_path: Path) -> None:
     assert "No module named 'vllm'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_token_without_adapter_is_left_alone_in_a_batch_with_one_that_has_it() -> None:
     torch = importlib.import_module("torch")
     ops = importlib.import_module("vllm.lora.ops.torch_ops.lora_ops")

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from curc_llm.engine import link_probe
 from curc_llm.engine.link_probe import LinkServer, Peer, listen, parse_links, probe_links, render_links
 
@@ -34,6 +36,7 @@ def free_port() -> int:
         return int(closed.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_two_nodes_that_see_each_other_tell_latency_and_speed() -> None:
     with serving() as one, serving() as two:
         found = probe_links(0, [one, two], TOKEN)
@@ -43,6 +46,7 @@ def test_two_nodes_that_see_each_other_tell_latency_and_speed() -> None:
     assert found.gb_per_s > 0
 
 
+@pytest.mark.slow
 def test_a_node_that_isnt_there_is_an_error_and_the_others_are_asked_all_the_same() -> None:
     with serving() as one, serving() as three:
         nobody = Peer("n2", HOME, (free_port(), 0))
@@ -52,6 +56,7 @@ def test_a_node_that_isnt_there_is_an_error_and_the_others_are_asked_all_the_sam
     assert found.gb_per_s is None
 
 
+@pytest.mark.slow
 def test_without_the_token_there_is_no_answer() -> None:
     with serving("another") as two, serving() as one:
         assert probe_links(0, [one, two], TOKEN).errors == {1: "it gave no answer"}

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from curc_llm.engine.node_facts import (
     NodeFacts,
     PreflightRequest,
@@ -36,6 +38,7 @@ def test_a_node_tells_all_that_it_was_asked(tmp_path: Path) -> None:
     assert NodeFacts.model_validate_json(facts.model_dump_json()) == facts
 
 
+@pytest.mark.slow
 def test_a_node_looks_at_its_own_folder_for_temporary_files(tmp_path: Path) -> None:
     code = (
         "import os\n"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ray._common.network_utils import parse_address
 
 from curc_llm.engine import ray_start
@@ -62,6 +63,7 @@ def test_a_head_with_an_ipv6_address_is_found_by_ray() -> None:
     assert parse_address(given.removeprefix("--address=")) == ("fd00::1", "6379")
 
 
+@pytest.mark.slow
 def test_a_head_that_never_comes_is_told_and_where_it_should_be() -> None:
     script = (
         f"import sys; sys.argv[0] = 'x'; sys.path.insert(0, {str(RAY_START.parent)!r}); import ray_start; "

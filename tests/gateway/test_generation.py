@@ -34,6 +34,7 @@ async def test_no_comment_before_the_engine_has_begun_so_that_an_error_stays_an_
     assert b"keep-alive" not in reply.body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pad", [0, 2_000_000])
 async def test_a_comment_never_stands_inside_of_an_event(gateway: RunningGateway, pad: int) -> None:
     event = b'data: {"choices":[1],"pad":"' + b"x" * pad + b'"}\n\n'
@@ -58,6 +59,7 @@ async def test_a_stream_that_talks_gets_no_comments(gateway: RunningGateway, eng
     assert b"keep-alive" not in (await gateway.chat(stream=True, max_tokens=15)).body
 
 
+@pytest.mark.slow
 async def test_a_client_that_reads_nothing_is_given_up_after_a_while(
     gateway: RunningGateway, engine: FakeEngine
 ) -> None:
@@ -73,6 +75,7 @@ async def test_a_client_that_reads_nothing_is_given_up_after_a_while(
         writer.transport.abort()
 
 
+@pytest.mark.slow
 async def test_a_slow_client_holds_the_engine_back_and_loses_nothing(
     gateway: RunningGateway, engine: FakeEngine
 ) -> None:

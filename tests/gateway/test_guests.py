@@ -40,6 +40,7 @@ async def chat(gateway: RunningGateway) -> FakeChat:
     return fake
 
 
+@pytest.mark.slow
 async def test_each_route_does_for_a_guest_what_it_says(
     gateway: RunningGateway, engine: FakeEngine, chat: FakeChat
 ) -> None:
@@ -183,6 +184,7 @@ async def test_the_chat_can_t_ask_in_the_name_of_nobody(gateway: RunningGateway,
     assert (await gateway.private("POST", "/keep-going", b"")).status == 200
 
 
+@pytest.mark.slow
 async def test_a_stream_of_the_api_ends_when_its_share_is_revoked(
     gateway: RunningGateway, engine: FakeEngine
 ) -> None:
@@ -204,6 +206,7 @@ async def test_a_stream_of_the_api_ends_when_its_share_is_revoked(
     assert (await other).events[-1] == "[DONE]"  # nobody else's
 
 
+@pytest.mark.slow
 async def test_a_stream_of_the_chat_ends_when_its_share_is_revoked(
     gateway: RunningGateway, chat: FakeChat
 ) -> None:
@@ -219,6 +222,7 @@ async def test_a_stream_of_the_chat_ends_when_its_share_is_revoked(
     writer.close()
 
 
+@pytest.mark.slow
 async def test_a_stream_goes_on_while_other_shares_change(
     gateway: RunningGateway, engine: FakeEngine
 ) -> None:

@@ -8,6 +8,8 @@ import stat
 import time
 from pathlib import Path
 
+import pytest
+
 from curc_llm.gateway import logfile
 from curc_llm.gateway.logfile import JsonlFile, LogWriter
 from tests.fakes.fake_engine import FakeEngine, run_fake_engine
@@ -69,6 +71,7 @@ async def test_prompts_and_answers_are_logged_only_when_the_owner_wants_it(
     assert "word1" in stream["answered"]
 
 
+@pytest.mark.slow
 async def test_a_full_disk_fails_no_request(start_gateway: StartGateway) -> None:
     gateway = await start_gateway()
     for path in (gateway.paths.access_log, gateway.paths.audit_log, gateway.paths.error_log):

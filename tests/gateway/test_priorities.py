@@ -118,6 +118,7 @@ async def test_batch_work_leaves_slots_to_those_who_wait_for_an_answer(gateway: 
             task.cancel()
 
 
+@pytest.mark.slow
 async def test_one_batch_request_for_many_answers_leaves_slots_too(gateway: RunningGateway) -> None:
     async with run_engine(gateway, 8, token_s=0.25) as engine:
         many = asyncio.ensure_future(chat(gateway, BATCH, n=100, max_tokens=30))
@@ -148,6 +149,7 @@ async def test_interactive_requests_that_wait_go_before_batch_requests_that_wait
         assert all(line["queued_ms"] > 20 for line in lines if line["priority"] == "batch")
 
 
+@pytest.mark.slow
 async def test_a_key_that_asks_for_much_doesn_t_keep_another_waiting(gateway: RunningGateway) -> None:
     greedy, modest = (add_key(gateway.paths.keys, name) for name in ("greedy", "modest"))
     async with run_engine(gateway, 1, tokens=20, token_s=0.25) as engine:
@@ -161,6 +163,7 @@ async def test_a_key_that_asks_for_much_doesn_t_keep_another_waiting(gateway: Ru
         assert order.index("modest") < 5
 
 
+@pytest.mark.slow
 async def test_a_thousand_requests_wait_and_are_all_answered(gateway: RunningGateway) -> None:
     may_answer, most, running = asyncio.Event(), 0, 0
 
@@ -221,6 +224,7 @@ async def test_large_requests_that_wait_can_t_take_all_memory(start_gateway: Sta
         first.cancel()
 
 
+@pytest.mark.slow
 async def test_what_waits_for_an_exchanged_model_counts_among_all_that_waits(
     start_gateway: StartGateway,
 ) -> None:
@@ -284,6 +288,7 @@ async def test_who_waits_for_a_model_that_stops_is_told_so(gateway: RunningGatew
         first.cancel()
 
 
+@pytest.mark.slow
 async def test_a_stream_that_waits_long_gets_comments_so_that_no_proxy_gives_up(
     gateway: RunningGateway,
 ) -> None:
@@ -301,6 +306,7 @@ async def test_a_stream_that_waits_long_gets_comments_so_that_no_proxy_gives_up(
         assert reply.headers["content-type"].startswith("text/event-stream")
 
 
+@pytest.mark.slow
 async def test_a_stream_that_waited_long_is_told_an_error_as_an_event(gateway: RunningGateway) -> None:
     async with run_engine(gateway, 1, token_s=0.25) as engine:
         first = asyncio.ensure_future(chat(gateway, max_tokens=30))
@@ -316,6 +322,7 @@ async def test_a_stream_that_waited_long_is_told_an_error_as_an_event(gateway: R
         assert json.loads(reply.events[-1])["error"]["message"] == "The fake engine was told to refuse."
 
 
+@pytest.mark.slow
 async def test_a_key_may_make_only_so_many_requests_at_once(gateway: RunningGateway) -> None:
     key = add_key(gateway.paths.keys, "lab", concurrency=2)
     async with run_engine(gateway, 8, token_s=0.25) as engine:

@@ -302,6 +302,7 @@ async def send_for_ever(writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_after_a_refusal_nothing_more_is_taken(start_gateway: StartGateway) -> None:
     gateway = await start_gateway(linger_s=0.5)
     reader, writer = await open_connection(gateway.port)
@@ -336,6 +337,7 @@ async def test_a_stranger_who_never_reads_is_given_up(start_gateway: StartGatewa
     writer.transport.abort()
 
 
+@pytest.mark.slow
 async def test_a_session_ends_though_an_upload_hangs(start_gateway: StartGateway) -> None:
     gateway = await start_gateway(body_s=60)
     _, writer = await open_connection(gateway.port)

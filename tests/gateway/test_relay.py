@@ -40,6 +40,7 @@ async def begin_stream(
     return reader, writer
 
 
+@pytest.mark.slow
 async def test_a_chat_without_streaming_is_answered_as_the_engine_answers(
     gateway: RunningGateway, engine: FakeEngine
 ) -> None:

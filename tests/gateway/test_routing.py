@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def turn(*texts: str) -> list[dict[str, str]]:
     return [{"role": roles[i % 2], "content": text} for i, text in enumerate(texts)]
 
 
+@pytest.mark.slow
 async def test_requests_are_spread_over_the_replicas(gateway: RunningGateway) -> None:
     async with run_replicas(gateway, 3, token_s=0.2) as engines:
         replies = await asyncio.gather(*(gateway.chat(messages=turn(f"{i}")) for i in range(12)))
@@ -64,6 +66,7 @@ async def test_requests_are_spread_over_the_replicas(gateway: RunningGateway) ->
         assert [count_chats(engine) for engine in engines] == [4, 4, 4]
 
 
+@pytest.mark.slow
 async def test_a_model_with_replicas_is_listed_once(gateway: RunningGateway) -> None:
     async with run_replicas(gateway, 2):
         models = (await gateway.ask("GET", "/v1/models", headers=gateway.auth)).json["data"]
@@ -142,6 +145,7 @@ async def test_a_stream_that_has_begun_isn_t_begun_again(gateway: RunningGateway
         assert (line["status"], line["retries"]) == (502, 0)
 
 
+@pytest.mark.slow
 async def test_a_silent_stream_gets_its_head_and_comments_all_the_same(gateway: RunningGateway) -> None:
     async with run_replicas(gateway, 2, silent_s=0.5):
         reply = await gateway.chat(stream=True, max_tokens=1)
@@ -227,6 +231,7 @@ async def test_a_client_that_leaves_ends_the_request_at_its_replica(gateway: Run
         assert (line["status"], line["retries"]) == (499, 0)
 
 
+@pytest.mark.slow
 async def test_who_leaves_between_two_replicas_doesn_t_cut_the_answer_of_another(
     gateway: RunningGateway,
 ) -> None:

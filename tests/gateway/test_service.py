@@ -86,6 +86,7 @@ async def test_status_is_the_record_with_the_gateway_s_figures(
     assert abs(figures["now"] - time.time()) < 5
 
 
+@pytest.mark.slow
 async def test_tokens_are_counted_while_they_stream(gateway: RunningGateway, engine: FakeEngine) -> None:
     import asyncio
 

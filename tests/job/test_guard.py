@@ -55,6 +55,7 @@ def start():
         yield start_one
 
 
+@pytest.mark.slow
 def test_a_grandchild_that_escapes_is_ended_with_the_command(start, tmp_path: Path) -> None:
     guard = start(ESCAPING_TREE, str(tmp_path / "pid"))
     assert guard.stdout is not None
@@ -133,6 +134,7 @@ print(status, guard.was_told, flush=True)
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_heed_its_signal_gets_no_more_than_its_time() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PATIENT, DEAF], stdout=subprocess.PIPE, text=True

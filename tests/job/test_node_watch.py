@@ -24,6 +24,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 async def test_a_node_that_falls_silent_is_named_and_the_others_are_not() -> None:
     watch = NodeWatch(["tn1", "tn2"], silent_s=2.0)  # on a busy machine the first one may be late, too
     await watch.start([sys.executable, "-c", TWO])
@@ -42,6 +43,7 @@ async def _look_for_ever(watch: NodeWatch) -> None:
         watch.check()
 
 
+@pytest.mark.slow
 async def test_a_node_that_never_speaks_is_named() -> None:
     watch = NodeWatch(["tn1", "tn2", "tn3"])
     await watch.start([sys.executable, "-c", TWO])
@@ -143,6 +145,7 @@ async def test_a_node_that_slurm_cannot_reach_yet_is_asked_again(
     await watch.close()
 
 
+@pytest.mark.slow
 async def test_words_that_this_process_was_too_late_to_read_count() -> None:
     watch = NodeWatch(["tn1"], silent_s=0.5)
     await watch.start([sys.executable, "-c", TWO])

@@ -45,6 +45,7 @@ def look(path: Path) -> PreflightReport:
     return asyncio.run(look_at_nodes(request, StepSize(2), path, Patience(facts_s=60)))
 
 
+@pytest.mark.slow
 def test_a_node_that_says_nothing_is_named_with_slurms_words(bin_dir: Path, tmp_path: Path) -> None:
     put(bin_dir, "srun", FIRST_ALONE)
     put(bin_dir, "scontrol", NODES)

@@ -44,6 +44,7 @@ def test_engines_share_a_quarter_of_the_memory() -> None:
     assert choose_cpu_kv_cache_gib(num_engines=10**6) == 1
 
 
+@pytest.mark.slow
 def test_serve_refuses_it_before_anything_starts(tmp_path: Path) -> None:
     environ = Person(tmp_path).environment | {"VLLM_CPU_KVCACHE_SPACE": "10000"}
     words = ("serve", "demo", "--replicas", "2", "--device", "cpu", "--detach")

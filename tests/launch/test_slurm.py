@@ -101,6 +101,7 @@ def test_a_waiting_session_is_cancelled(
     assert slurm.called("scancel") == ["scancel 77"]
 
 
+@pytest.mark.slow
 def test_a_running_session_is_asked_first_and_cancelled_when_it_does_not_heed(
     slurm: FakeSlurm, waiting: SlurmSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ def test_stop_hangs_up_on_an_engine_that_is_silent(fake: FakeSession) -> None:
     assert server.left.wait(1)
 
 
+@pytest.mark.slow
 def test_a_model_that_loads_is_waited_for_and_the_wait_is_told(session: Session, fake: FakeSession) -> None:
     fake.load()
     asking = ask(session, "Hello")
@@ -111,6 +112,7 @@ def test_a_model_that_loads_is_waited_for_and_the_wait_is_told(session: Session,
     assert asking.reply.text == "You said: Hello"
 
 
+@pytest.mark.slow
 def test_waiting_can_be_stopped(session: Session, fake: FakeSession) -> None:
     fake.load()
     asking = ask(session, "Hello")
@@ -160,6 +162,7 @@ def test_a_session_that_is_stopped_while_its_engine_is_silent_is_told_soon(
     assert "has ended: You stopped it." in str(asking.reply.trouble)
 
 
+@pytest.mark.slow
 def test_an_answer_goes_on_while_its_session_gives_it_time(
     session: Session, fake: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +175,7 @@ def test_an_answer_goes_on_while_its_session_gives_it_time(
     asking.stop()
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_because_the_session_ends_says_that(
     session: Session, fake: FakeSession
 ) -> None:
@@ -181,6 +185,7 @@ def test_a_connection_that_breaks_because_the_session_ends_says_that(
     assert "has ended: You stopped it." in str(asking.reply.trouble)
 
 
+@pytest.mark.slow
 def test_an_answer_that_breaks_off_keeps_what_came(session: Session) -> None:
     asking = ask(session, "[cut] Hello")
     assert asking.wait(10)
@@ -189,6 +194,7 @@ def test_an_answer_that_breaks_off_keeps_what_came(session: Session) -> None:
     assert "broke off" in str(asking.reply.trouble)
 
 
+@pytest.mark.slow
 def test_an_engine_that_starts_again_is_waited_for(session: Session, fake: FakeSession) -> None:
     fake.refusals.append((503, "engine_restarting", "The engine is being restarted."))
     asking = ask(session, "Hello")

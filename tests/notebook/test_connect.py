@@ -144,6 +144,7 @@ def test_an_address_and_a_key_file_are_enough(
     assert shown[0].state["card"]["key_file"] == str(key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "said"), [("http://127.0.0.1:9/v1", "Nothing answers"), ("ftp://x", "not an http")]
 )

@@ -44,6 +44,7 @@ def test_connect_alone_shows_the_card_of_the_session_at_its_end(
     stop_watches()
 
 
+@pytest.mark.slow
 def test_a_tunnel_whose_session_is_gone_says_so_at_once(
     state_dir: Path, tmp_path: Path, shown: list[SessionPanel]
 ) -> None:

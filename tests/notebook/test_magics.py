@@ -197,6 +197,7 @@ def test_what_was_written_before_an_answer_broke_off_is_kept(
     assert shell.user_ns["_llm"].startswith("You said:")
 
 
+@pytest.mark.slow
 def test_explain_sends_the_last_traceback_and_nothing_else(
     shell: InteractiveShell, fake: FakeSession
 ) -> None:

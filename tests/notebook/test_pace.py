@@ -3,9 +3,12 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from curc_llm.notebook.pace import Pace
 
 
+@pytest.mark.slow
 def test_many_wishes_make_few_calls_and_the_last_one_is_granted() -> None:
     said: list[int] = []
     shown: list[int] = []

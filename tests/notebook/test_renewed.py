@@ -100,6 +100,7 @@ def test_a_kernel_that_ends_is_no_trouble(monkeypatch: pytest.MonkeyPatch, outpu
     widget.close()
 
 
+@pytest.mark.slow
 def test_the_figures_text_agrees_with_itself_and_is_that_of_the_end(
     fake: FakeSession, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

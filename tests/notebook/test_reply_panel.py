@@ -46,6 +46,7 @@ def test_only_what_is_new_is_sent(board: Board) -> None:
     assert [live["seq"] for live in seen] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_long_answer_is_sent_ten_times_a_second_at_most(board: Board) -> None:
     seen = follow(board)
     began = time.monotonic()

@@ -107,6 +107,7 @@ def test_a_session_has_one_panel_however_often_it_is_shown(fake: FakeSession) ->
     find_panel(session).close()
 
 
+@pytest.mark.slow
 def test_the_end_is_shown_with_its_reason(fake: FakeSession) -> None:
     card = make_card(fake)
     fake.end("wall_time", "Its time was up.", "Ask for more hours.")
@@ -153,6 +154,7 @@ def test_a_session_at_a_tunnel_s_end_has_a_card_without_stop(fake: FakeSession) 
     card.close()
 
 
+@pytest.mark.slow
 def test_a_key_that_is_refused_is_told_on_the_card(fake: FakeSession) -> None:
     card = SessionCard(Session(RemoteSource(fake.url, Secret("curc-wrong"))))
     assert "refuses the key" in card.state["card"]["headline"]

@@ -35,6 +35,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_the_question_is_answered_once_the_model_is_ready(fake: FakeSession, told: list[str]) -> None:
     fake.load()
     threading.Timer(0.3, fake.get_ready).start()

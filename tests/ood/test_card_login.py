@@ -44,6 +44,7 @@ def test_ruby_s_token_is_genuine_for_ten_minutes_and_worth_nothing_the_second_ti
     assert not used.use(nonce, expires_at, now)
 
 
+@pytest.mark.slow
 def test_each_drawing_mints_a_token_of_its_own(card: Card) -> None:
     assert len({mint(card) for _ in range(3)}) == 3
 

@@ -46,6 +46,7 @@ class Page(HTMLParser):
             self.types.append(said.get("type") or tag)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_form_is_valid_and_has_the_agreed_fields(version: str) -> None:
     form = forms()[version]
@@ -54,6 +55,7 @@ def test_the_form_is_valid_and_has_the_agreed_fields(version: str) -> None:
     assert form["cluster"] == "alpine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_the_form_begins_with_can_be_launched(version: str) -> None:
     starts = forms()[version]["starts"]
@@ -122,6 +124,7 @@ def test_the_gpus_offered_are_the_tables() -> None:
     assert sorted(offered) == sorted(slug(*place.rsplit(":", 1)) for place in table["plans"]["qwen3-4b"])
 
 
+@pytest.mark.slow
 def test_every_model_suggests_gpus_that_hold_it_for_the_usual_hours() -> None:
     page = forms()["4.2"]["page"]
     best = decode_table(page)["models"]
@@ -142,6 +145,7 @@ def decode_table(page: str) -> dict[str, Any]:
     return table
 
 
+@pytest.mark.slow
 def test_the_alternatives_that_the_panel_offers_are_launches_that_submit_takes() -> None:
     table = decode_table(forms()["4.2"]["page"])
     offered = {
@@ -217,6 +221,7 @@ def test_several_clusters_give_a_choice_and_one_gives_none(tmp_path: Path) -> No
     assert 'name="batch_connect_session_context[cluster]"' not in forms()["3.1"]["page"]
 
 
+@pytest.mark.slow
 def test_two_checkouts_in_one_portal_process_keep_to_their_own(tmp_path: Path) -> None:
     root = make_app(tmp_path, "default_model: qwen3-4b")
     asked = [{"root": str(one), "version": "4.2"} for one in (ROOT, root, ROOT)]

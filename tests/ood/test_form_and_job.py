@@ -15,6 +15,7 @@ pytestmark = needs_ruby
 GOOD = {"llm_model": "qwen3-4b", "llm_gpus": "l40-x2", "bc_num_hours": "4", "auto_accounts": "ucb-general"}
 
 
+@pytest.mark.slow
 def test_every_choice_of_gpus_is_the_same_gpus_in_the_job() -> None:
     facts, table = load("alpine"), read_table()
     places = [place for place, rows in table["plans"]["qwen3-4b"].items() if len(rows[""]) > 2]
@@ -28,6 +29,7 @@ def test_every_choice_of_gpus_is_the_same_gpus_in_the_job() -> None:
     assert len(places) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "field", "meant"),
     [
@@ -48,6 +50,7 @@ def test_what_the_form_takes_the_job_takes_too(changes: dict[str, str], field: s
     assert getattr(plan, field) == (sent["llm_own_model"] if meant is None else meant)
 
 
+@pytest.mark.slow
 def test_manners_reach_the_job() -> None:
     sent = {**GOOD, "llm_idle_min": "0", "llm_reservation": "ahub2", "llm_mail": "1"}
     (answer,) = submit([{"values": sent}])
@@ -66,6 +69,7 @@ def test_adapters_reach_the_job_as_the_command_line_takes_them() -> None:
     assert asked == ("sql=someone/sql-lora", "law=/projects/me/law", "poems=someone/poems")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "told"),
     [

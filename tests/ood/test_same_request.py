@@ -15,7 +15,7 @@ from curc_llm.slurm.script import render_arguments
 from tests.ood.conftest import load
 from tests.ood.ruby import ROOT, needs_ruby, read_table, run_ruby, slug, submit
 
-pytestmark = needs_ruby
+pytestmark = [needs_ruby, pytest.mark.slow]
 
 SHORT = {"-J": "job-name", "-p": "partition", "-A": "account", "-t": "time", "-D": "chdir", "-o": "output"}
 # What belongs to the portal's way of starting: its folder, its log, an empty environment.
@@ -104,12 +104,10 @@ def compare(table: dict[str, Any], facts: Facts, root: Path, account: str, step:
     return len(launches)
 
 
-@pytest.mark.slow
 def test_on_alpine_every_distinct_launch_is_asked_for_alike() -> None:
     assert compare(read_table(), load("alpine"), ROOT, "ucb-general") > 1000
 
 
-@pytest.mark.slow
 def test_at_another_site_with_its_own_table_too(capella: Path) -> None:
     table = read_table(capella / "ood_app" / "launch_table.local.json")
     assert compare(table, load("capella"), capella, "p_lv_demo", step=3) > 50

@@ -141,6 +141,7 @@ def test_70b_gets_fp8_on_the_cheapest_useful_gpus_and_16_bits_are_named_beside()
     assert (smallest.change.startswith("smallest: 1 x "), "int4" in smallest.change) == (True, True)
 
 
+@pytest.mark.slow
 def test_eight_bits_and_what_the_maker_released_are_as_good_as_16_bits_and_4_bit_copies_are_not() -> None:
     for name in ALPINE.models:
         made = plan(name)
@@ -198,6 +199,7 @@ def test_the_smallest_launch_is_named_beside_the_recommended_one() -> None:
     assert make_plan(smallest.request, ALPINE).fits
 
 
+@pytest.mark.slow
 def test_gpus_that_need_permission_or_serve_tests_are_never_chosen_unasked() -> None:
     for name in ALPINE.models:
         made = plan(name)

@@ -30,6 +30,7 @@ def row(table: dict[str, Any], model: str, place: str, preset: str = "") -> dict
     return dict(zip(table["columns"], rows.get(preset, rows[""]), strict=True))
 
 
+@pytest.mark.slow
 def test_a_row_says_what_the_planner_says(table: dict[str, Any]) -> None:
     made = plan("llama-3.1-70b-instruct", gpu_type="a100_80gb", num_gpus=2)
     found = row(table, "llama-3.1-70b-instruct", "a100_80gb:2")
@@ -72,6 +73,7 @@ def test_the_form_finds_names_limits_and_prices(table: dict[str, Any]) -> None:
     assert table["models"]["llama-3.1-70b-instruct"]["gated"]
 
 
+@pytest.mark.slow
 def test_the_text_is_the_same_every_time_and_one_entry_a_line(table: dict[str, Any]) -> None:
     text = render_table(table)
     assert json.loads(text) == table
@@ -79,6 +81,7 @@ def test_the_text_is_the_same_every_time_and_one_entry_a_line(table: dict[str, A
     assert sum(line.startswith('"l40:1": ') for line in text.splitlines()) == len(MODELS)
 
 
+@pytest.mark.slow
 def test_the_second_site_has_a_table_too() -> None:
     found = make_table(few("capella"))
     assert found["site"]["account_required"]

@@ -80,6 +80,7 @@ def test_the_job_id_is_found_below_greetings_and_before_a_clusters_name(tmp_path
     assert slurm.submit(ask_for(), SCRIPT) == "42"
 
 
+@pytest.mark.slow
 def test_a_command_that_never_answers_is_silence(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(SlurmSilentError, match="no answer within 1 s"):
