@@ -75,9 +75,7 @@ class ShelfActions:
             update = await asyncio.to_thread(do, desk, command)
         except CurcLlmError as error:
             tell(str(error), "That didn't work")
-            chats = await asyncio.to_thread(self.render_list, desk)
-            gone = {"acts": render_acts({"act": "gone", "id": command.value})} if command.name == "open" else {}
-            return {"chats": chats, **gone}
+            return {"chats": await asyncio.to_thread(self.render_list, desk), **_stop_asking(command)}
         # The other chat is on the desk by now, so that the stream ends by showing it.
         if desk.writer is not before or command.name == "show":
             for column in COLUMNS:
@@ -197,6 +195,11 @@ class ShelfActions:
         writer.set(**values)
         if writer.trouble is not None:
             raise writer.trouble
+
+
+def _stop_asking(command: Command) -> Update:
+    """A page asks for its chat again and again until it is there, or can't be opened."""
+    return {"acts": render_acts({"act": "gone", "id": command.value})} if command.name == "open" else {}
 
 
 def _take_in(desk: Desk, path: Path, state_dir: Path) -> TakenIn:
