@@ -99,7 +99,7 @@ def test_nothing_of_hostile_output_runs_or_is_fetched(
 ) -> None:
     watch = Watch(page, site, listener)
     for number, whole in enumerate(gather(watch.small, 25)):
-        end = f"END{ascii_uppercase[number]}"
+        end = f"whole-{ascii_uppercase[number]}-whole"
         site.default = Reply(f"{whole}\n\n{end}", reasoning=whole, piece_chars=200)
         ask(page, f"{number}\n\n{whole}")
         expect(page.locator("[data-testid=bot]").get_by_text(end)).to_be_visible()

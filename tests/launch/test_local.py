@@ -10,11 +10,13 @@ import pytest
 
 from curc_llm.errors import EngineError, LaunchError
 from curc_llm.launch import detect_device, find_engine_python, launch_local, stop_session, wait_until_ready
+from curc_llm.launch.local import is_ready
 from curc_llm.session.paths import SessionPaths
 from curc_llm.session.record import SessionRecord
 from curc_llm.session.store import load_session, process_started
 from curc_llm.settings import Settings, load_settings
 from curc_llm.spec import LaunchSpec, make_launch_spec
+from tests.fakes import fake_gateway
 from tests.job.conftest import FAKE_PYTHON, wait_until
 
 
@@ -87,6 +89,12 @@ def test_a_job_that_dies_before_its_first_record_is_noticed(tmp_path: Path) -> N
     paths = SessionPaths(tmp_path)
     with pytest.raises(LaunchError, match=r"job\.log"):
         wait_until_ready(paths, lambda _: None, timeout_s=5, pid=2**22 + 1)
+
+
+def test_models_that_are_ready_before_their_address_is_cannot_be_asked_yet() -> None:
+    told = fake_gateway.make_record(base_url="http://127.0.0.1:1/v1")
+    assert is_ready(SessionRecord.model_validate(told))
+    assert not is_ready(SessionRecord.model_validate({**told, "base_url": None}))
 
 
 def test_waiting_has_an_end(tmp_path: Path) -> None:

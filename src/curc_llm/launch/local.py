@@ -133,9 +133,12 @@ def wait_until_ready(
 
 
 def is_ready(record: SessionRecord) -> bool:
-    """True when each engine can answer or has failed for good, and one can answer."""
+    """True when each engine can answer or has failed for good, one can answer, and there is an address.
+
+    The gateway's port may turn out to be taken when the engines are ready already.
+    """
     settled = all(e.ready_at or e.phase is EnginePhase.FAILED for e in record.engines)
-    return settled and any(e.ready_at for e in record.engines)
+    return settled and any(e.ready_at for e in record.engines) and record.base_url is not None
 
 
 def _raise_if_over(paths: SessionPaths, record: SessionRecord | None, pid: int | None) -> None:
