@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.attachments.conftest import make_pdf
 from tests.chat.conversation import answers, ask_and_see, box, open_attach_menu, questions, send, told
@@ -64,6 +64,29 @@ def test_an_uploaded_file_is_a_chip_goes_with_the_question_and_stays_with_it(
     expect(page.get_by_label("Attached files")).to_contain_text("data.csv")
     ask_and_see(page, "And now?")
     assert "Boulder,1655" in text_of(site.requests[-1]["messages"][0])
+
+
+def test_a_file_that_a_quick_person_attaches_counts_though_the_page_still_loads(
+    page: Page, tmp_path: Path
+) -> None:
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if '"data":[]' in (route.request.post_data or "") and not held:
+            held.append((route, route.fetch()))  # what an empty page begins with
+        else:
+            route.continue_()
+
+    page.route("**/run/predict", hold)
+    page.reload()
+    upload(page, write(tmp_path, "data.csv", "city,height\nBoulder,1655\n"))
+    expect(page.locator("#curc-meter")).to_contain_text("of 4,096 tokens")
+    for route, response in held:
+        route.fulfill(response=response)
+    expect(page.locator("#curc-chats .curc-none")).to_be_visible()
+    expect(page.locator("#curc-meter")).to_contain_text("of 4,096 tokens")
+    expect(chips(page)).to_contain_text("data.csv")
+    page.unroute("**/run/predict", hold)
 
 
 def test_code_a_notebook_and_a_pdf_are_read_as_what_they_are(

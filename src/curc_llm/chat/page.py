@@ -47,7 +47,6 @@ SHELF = (
 CONVERSE = (*TALK, "chatbot", "chats", "meter")
 LOOK = ("header", "banner", "keep_going", "session", "swap", "timer")
 MODEL = ("model", "other_model", "chatbot", "reasoning", "help", *NUMBERS)
-LIST = ("chats", "meter", "told")
 FILES = ("chips", "meter", "told")
 FOUND = ("chats", "told")
 
@@ -153,7 +152,7 @@ def _connect_shelf(page: gr.Blocks, parts: Parts, shelf: ShelfActions, attach: A
     parts.command.change(_show(shelf.run, SHELF), parts.command, parts.list(*SHELF), **at_once)
     parts.search.change(_show(shelf.search, FOUND), parts.search, **only_list)
     parts.take_in.upload(_show(shelf.take_in, SHELF), parts.take_in, parts.list(*SHELF), **at_once)
-    first = (*LIST, "prompts", "attach_menu")
+    first = (*FOUND, "prompts", "attach_menu")
     page.load(_show(shelf.fill, first), None, parts.list(*first), **at_once)
     files: dict[str, Any] = {"outputs": parts.list(*FILES), **at_once}
     parts.attach.upload(_show(attach.upload, FILES), parts.attach, **files)

@@ -108,9 +108,10 @@ class ShelfActions:
         return {"chats": await asyncio.to_thread(self.render_list, desk), "meter": render_desk_meter(desk)}
 
     async def fill(self, request: gr.Request) -> Update:
-        """What an empty page begins with."""
+        """What an empty page begins with: no meter, for a quick person may have attached something by now."""
         desk = self._desks.find(request)
-        update = {**await self.refresh(request), "prompts": await asyncio.to_thread(render_library, desk)}
+        chats = await asyncio.to_thread(self.render_list, desk)
+        update: Update = {"chats": chats, "prompts": await asyncio.to_thread(render_library, desk)}
         if describe_access(desk.user, None, {}).may_attach_paths:
             return update
         return {**update, "attach_menu": render_attach_menu(has_paths=False)}
