@@ -54,11 +54,13 @@ def wait_for(page: Page, is_so: Callable[[], bool], timeout_s: float = 60) -> No
 def ask_half(page: Page, site: FakeGateway, text: str) -> None:
     """Asks; half of the answer has come, and the page shows its end."""
     site.hold()
-    num_pieces = len(LINES) // AT_ONCE
-    site.default = Reply(LINES, piece_chars=AT_ONCE, hold_after=num_pieces // 2)
+    num_pieces = len(LINES) // AT_ONCE // 2
+    last_whole = LINES[: AT_ONCE * num_pieces].split("\n\n")[-2]
+    site.default = Reply(LINES, piece_chars=AT_ONCE, hold_after=num_pieces)
     send(page, text)
-    expect(page.locator("#curc-chat .bot-row").last).to_contain_text("Line 100.")
+    expect(page.locator("#curc-chat .bot-row").last).to_contain_text(last_whole)
     wait_for(page, lambda: left_px(page) < 80)
+    wait_for_rest(page)
 
 
 def come_to_the_end(page: Page, site: FakeGateway, count: int) -> None:
@@ -85,4 +87,18 @@ def test_who_reads_back_stays_there_and_who_comes_to_the_end_follows_again(
     assert left_px(page) > 500
     turn_wheel(page, 5000)
     come_to_the_end(page, site, 2)
+    assert left_px(page) < 80
+
+
+def test_what_gets_shorter_and_longer_at_once_is_nobody_who_reads_back(page: Page, site: FakeGateway) -> None:
+    ask_half(page, site, "Many lines, please")
+    page.evaluate("""() => {
+        const box = document.querySelector("#curc-chat .bubble-wrap");
+        const content = box.querySelector(".message-wrap");
+        content.querySelector(".user-row").style.display = "none";
+        box.scrollTop; // the browser has gone up with it
+        content.style.paddingBottom = "900px";
+    }""")
+    wait_for(page, lambda: left_px(page) < 80)
+    come_to_the_end(page, site, 1)
     assert left_px(page) < 80
