@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -62,7 +63,8 @@ async def test_two_replicas_answer_as_one_model(person: Person) -> None:
             "curc-guide",
             "curc-guide@2",
         }
-        log = next((running.person.home / ".local/state/curc-llm").rglob("access.jsonl"))
+        # Other sessions of the same person have logs, too.
+        log = next(Path(running.facts["record_file"]).parent.rglob("access.jsonl"))
 
         def count(priority: str) -> int:
             lines = [json.loads(line) for line in log.read_text().splitlines()]
