@@ -81,8 +81,8 @@ def test_a_file_that_a_quick_person_attaches_counts_though_the_page_still_loads(
     page.reload()
     upload(page, write(tmp_path, "data.csv", "city,height\nBoulder,1655\n"))
     expect(page.locator("#curc-meter")).to_contain_text("of 4,096 tokens")
-    for route, response in held:
-        route.fulfill(response=response)
+    ((route, response),) = held
+    route.fulfill(response=response)
     expect(page.locator("#curc-chats .curc-none")).to_be_visible()
     expect(page.locator("#curc-meter")).to_contain_text("of 4,096 tokens")
     expect(chips(page)).to_contain_text("data.csv")

@@ -49,16 +49,20 @@ def test_a_reload_keeps_a_chats_model_though_news_of_all_models_come_late(
     choose(page, "qwen")
     ask_and_see(page, "first", "I am qwen.")
 
+    held = []
+
     def hold_models(route: Route) -> None:
         reply = route.fetch()
         if '"choices":[["curc-guide"' in reply.text():
             expect(answers(page)).to_have_text("I am qwen.")
+            held.append(reply)
         route.fulfill(response=reply)
 
     page.route("**/run/predict", hold_models)
     page.reload()
     expect(page.locator("#curc-settings").get_by_label("Model", exact=True)).to_have_value("qwen")
     ask_and_see(page, "second", "I am qwen.")
+    assert held
     page.unroute("**/run/predict", hold_models)
 
 

@@ -175,14 +175,16 @@ def test_figures_of_time_and_units_are_shown(card: Card) -> None:
     record = make_record(status="ready", engines=(make_engine(**READY),), idle_stop_at=time.time() + 290)
     card.begin(record)
     card.connect()
+    began = time.time()
     text = read(card, "info", "running").text
     assert "3 h 58 min" in text
-    used = re.search(r"about ([\d.]+) of 1,037 SU", text)
-    left = re.search(r"about 1,0(\d\d) SU", text)
+    # 259.2 SU an hour from the session's start, at some time between the two looks at the clock.
+    least, most = (259.2 * (at - record.started_at) / 3600 for at in (began, time.time()))
+    used, left = re.search(r"about ([\d.]+) of 1,037 SU", text), re.search(r"about 1,0(\d\d) SU", text)
     assert used is not None
     assert left is not None
-    assert abs(float(used[1]) + float(left[1]) - 37) <= 1  # each is rounded; the clock goes on meanwhile
-    assert 5 <= float(used[1]) < 37
+    assert least - 0.06 <= float(used[1]) <= most + 0.06
+    assert 36.8 - most - 0.5 <= float(left[1]) <= 36.8 - least + 0.5
     assert re.search(r"in 4 min \d+ s unless used", text)
     assert "32,768 tokens" in text
 

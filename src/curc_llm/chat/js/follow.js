@@ -3,7 +3,9 @@
 (() => {
   "use strict";
   const NEAR_PX = 80;
+  // So long after a wheel, a touch or a key the page may still be going where a person sent it.
   const HAND_MS = 5000;
+  // Nothing of ours that comes and goes is as high. What goes further is somebody, such as the browser's own search.
   const SHRUNK_PX = 400;
   let box = null;
   let last = 0;
