@@ -73,6 +73,7 @@ def test_reasoning_is_folded_once_the_answer_comes(page: Page, site: FakeGateway
     site.default = Reply("Yes.", reasoning="Let me think", hold_after=3)
     send(page, "Hi")
     expect(page.get_by_text("Let me think")).to_be_visible()
+    page.wait_for_timeout(200)  # less than 0.1 s of thinking isn't told
     site.release()
     expect(answers(page)).to_have_text("Yes.")
     expect(page.get_by_text("Let me think")).to_be_hidden()
@@ -220,6 +221,23 @@ def test_a_message_written_while_the_model_loads_is_sent_when_it_is_ready(
     site.record = make_record()
     expect(answers(page)).to_have_text("Hello there.")
     expect(page.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_a_message_whose_page_was_loaded_again_before_its_answer_is_asked_with_a_click(
+    page: Page, site: FakeGateway
+) -> None:
+    site.record = make_record(status="starting", engines=[make_engine(phase="loading", ready_at=None)])
+    page.reload()
+    send(page, "Early")
+    expect(asides(page)).to_contain_text("Waiting for the model")
+    page.reload()
+    expect(questions(page)).to_have_text(["Early"])
+    expect(asides(page)).to_have_text(re.compile("No answer yet"))
+    expect(page.locator("#curc-chat")).to_contain_text("Retry with the arrow below, or edit the message.")
+    site.record = make_record()
+    page.get_by_role("button", name="Retry").click()
+    expect(answers(page)).to_have_text("Hello there.")
+    expect(page.get_by_text("No answer yet")).to_have_count(0)
 
 
 def test_a_failure_is_told_in_words_in_the_conversation_and_above_it(page: Page, site: FakeGateway) -> None:

@@ -220,7 +220,7 @@ def test_light_and_dark_follow_the_system(wide: Page) -> None:
 
     assert background() == "rgb(255, 255, 255)"
     wide.emulate_media(color_scheme="dark")
-    wide.wait_for_function("document.body.classList.contains('dark')")
+    expect(wide.locator("body.dark")).to_have_count(1)
     assert background() == "rgb(20, 24, 31)"
 
 

@@ -51,6 +51,16 @@ def test_only_the_last_answer_when_it_was_cut_can_go_on() -> None:
     assert not any(row.get("options") for row in whole)
 
 
+def test_a_question_without_an_answer_says_how_to_ask_it_again() -> None:
+    lines = [ask("q", None), answer("a", "q"), ask("r", "a")]
+    path = make_chat(*lines).path
+    said = make_transcript(path, with_options=True).rows[-1]
+    assert "No answer yet" in said["metadata"]["title"]
+    assert "Retry with the arrow below" in said["content"]
+    assert len(make_transcript(path).rows) == 3  # not while it is being asked
+    assert len(make_transcript(path[:2], with_options=True).rows) == 2
+
+
 def test_reasoning_says_how_long_it_took_where_that_is_known() -> None:
     def title(**facts: Any) -> str:
         chat = make_chat(ask("q", None), answer("a", "q", reasoning="Hm", **facts))

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from curc_llm.chats.errors import ChatFileError, ChatNotFoundError
 from curc_llm.chats.lines import join
+from curc_llm.chats.names import PART
 from curc_llm.chats.reading import fold_part, put_together, read_chat
+from curc_llm.chats.store import ChatStore
 
 
 def say(name: str, parent: str | None, at: float, text: str, role: str = "user") -> dict:
@@ -63,3 +66,22 @@ def test_what_is_no_chat_is_refused(tmp_path: Path) -> None:
         read_chat(tmp_path / "a.jsonl")
     with pytest.raises(ChatNotFoundError, match="can't be read: there is none"):
         read_chat(tmp_path / "b.jsonl")
+
+
+def test_an_answer_that_ends_while_its_chat_is_read_is_there(tmp_path: Path) -> None:
+    """Its pieces are gone then, and the main file was read before it had the whole answer."""
+    writer = ChatStore(tmp_path).create()
+    question = writer.append_question("Q")
+    answer = writer.begin_answer(question.message_id)
+    answer.add("A")
+    answer.flush()
+    ends = [True]
+
+    def end(event: str, args: tuple[object, ...]) -> None:
+        if event == "open" and str(args[0]).endswith(PART) and ends:
+            ends.clear()
+            answer.end()
+
+    sys.addaudithook(end)  # stays, and does nothing any more
+    assert [m.content for m in read_chat(writer.main).path] == ["Q", "A"]
+    assert not ends

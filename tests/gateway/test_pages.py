@@ -65,8 +65,8 @@ async def test_a_link_logs_in_and_its_token_leaves_the_address_bar(page: tuple[A
     assert "The chat is starting" in await tab.inner_text("h1")
     # It loads itself again, and which chat was open stays in the address.
     await tab.goto(f"{prefix}/chat/#chat=c1")
-    await tab.evaluate("() => { window.before = true }")
-    await tab.wait_for_function("() => !window.before")
+    await tab.evaluate("() => { document.body.dataset.before = '' }")
+    await tab.wait_for_selector("body:not([data-before])")
     assert tab.url.endswith("/chat/#chat=c1")
     # A browser that is in stays in; for another one the same link is worth nothing any more.
     await tab.goto("about:blank")
@@ -145,18 +145,18 @@ async def test_the_session_s_own_page_copies_endpoint_and_key(page: tuple[Any, R
     await tab.goto(f"{base}/status")
     key = gateway.paths.api_key.read_text().strip()
     await tab.click("#show_key")
-    await tab.wait_for_function("document.getElementById('key').textContent.startsWith('curc-')")
+    await tab.get_by_text(key, exact=True).wait_for()
     assert await tab.inner_text("#key") == key
-    await tab.evaluate("document.addEventListener('copy', () => window.copied = getSelection().toString())")
+    await tab.evaluate(
+        "document.addEventListener('copy', () => document.body.dataset.copied = getSelection().toString())"
+    )
     for name, value in (("url", "http://n1:8000/v1"), ("key", key)):
         # Without https there is no clipboard for scripts: the old way must do.
         await tab.evaluate(
             "Object.defineProperty(window, 'isSecureContext', {value: false, configurable: true})"
         )
-        await tab.evaluate("window.copied = ''")
         await tab.click(f"[data-copy={name}]")
-        await tab.wait_for_function("window.copied !== ''")
-        assert await tab.evaluate("window.copied") == value
+        await tab.wait_for_selector(f"body[data-copied='{value}']")
     await tab.click("#show_key")
     assert await tab.inner_text("#key") == "hidden"
     assert "Your data." in await tab.inner_text("main")

@@ -10,6 +10,7 @@ from curc_llm.attachments import list_attachments
 from curc_llm.chat.figures import can_continue, find_trouble, is_json, render_details, render_figures
 from curc_llm.chat.markup import render_markdown
 from curc_llm.chat.messages import (
+    RETRY,
     ChatMessage,
     make_aside,
     make_note,
@@ -21,6 +22,7 @@ from curc_llm.chats.chat import Chat
 from curc_llm.chats.message import Message
 
 CONTINUE = "continue"
+UNANSWERED = "No answer yet"
 _RATINGS = {1: "Like", -1: "Dislike"}
 
 
@@ -66,7 +68,8 @@ def make_transcript(
     Args:
         path: the branch.
         max_model_len: context length of the model in tokens, once known.
-        with_options: with what can be done at its end, such as going on with an answer.
+        with_options: with what can be done at its end: going on with an answer, or asking again what has none
+            (its page was closed, or loaded anew, before the answer began).
     """
     rows: list[ChatMessage] = []
     ids: list[str] = []
@@ -75,6 +78,8 @@ def make_transcript(
         new = make_rows(message, max_model_len, names_model=names_model)
         if with_options and message is path[-1] and can_continue(message):
             new[-1] = {**new[-1], "options": [{"value": CONTINUE, "label": "Continue the answer"}]}
+        if with_options and message is path[-1] and message.role == "user":
+            new.append(make_aside(UNANSWERED, RETRY, status=""))
         rows += new
         ids += [message.message_id] * len(new)
     return Transcript(rows, ids)

@@ -22,18 +22,29 @@ def read_chat(main: Path) -> Chat:
         ChatNotFoundError: none of its files is there.
         ChatFileError: the main file can't be read, or none holds a chat.
     """
+    files, is_whole = _read_files(main)
+    if not is_whole:
+        # An answer has ended meanwhile, and the main file may have been read before that. Once more is enough:
+        # a network file system may name for a minute what is gone.
+        files, _ = _read_files(main)
+    if not files:
+        raise ChatNotFoundError(f"{main} can't be read: there is none.", "Name the file of a chat.")
+    return put_together(main, files)
+
+
+def _read_files(main: Path) -> tuple[list[tuple[str, bytes]], bool]:
+    """Names and contents of a chat's files, and whether all those that were found there could be opened."""
     files: list[tuple[str, bytes]] = []
+    is_whole = True
     for path in list_files(main):
         try:
             files.append((path.name, read_file(path)))
         except ChatNotFoundError:
-            continue
+            is_whole &= path == main
         except ChatFileError:
             if path == main:
                 raise
-    if not files:
-        raise ChatNotFoundError(f"{main} can't be read: there is none.", "Name the file of a chat.")
-    return put_together(main, files)
+    return files, is_whole
 
 
 def put_together(main: Path, files: Iterable[tuple[str, bytes]]) -> Chat:
