@@ -88,3 +88,15 @@ def test_a_message_that_waits_says_for_which_model(page: Page, site: FakeGateway
     expect(asides(page)).to_contain_text("Waiting for big")
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
+
+
+def test_the_meter_tells_of_the_model_that_is_chosen_now(page: Page, site: FakeGateway) -> None:
+    long = make_engine(served_model_name="qwen", max_model_len=8192)
+    site.record = make_record(engines=[make_engine(), long])
+    page.reload()
+    open_tab(page, "Settings")
+    ask_and_see(page, "first")
+    meter = page.get_by_role("meter", name="Context used")
+    expect(meter).to_have_attribute("aria-valuemax", "4096")
+    choose(page, "qwen")
+    expect(meter).to_have_attribute("aria-valuemax", "8192")

@@ -65,6 +65,17 @@ async def test_the_chats_that_were_asked_for_stay_when_an_answer_ends(
     assert "Chat 0" in (await shelf.refresh(REQUEST))["chats"]
 
 
+async def test_a_chat_that_is_opened_before_the_page_has_looked_shows_how_full_its_context_is(
+    tmp_path: Path, desk: Desk, client: GatewayClient, watch: SessionWatch
+) -> None:
+    """As after the chat process was started anew."""
+    save(desk, "Of whales")
+    turns = Turns(client, SessionEyes(client, watch))
+    shelf = ShelfActions(turns, Desks(tmp_path), RateActions().commands)
+    opened = await click(shelf, "open", desk.chat_id)
+    assert 'aria-label="Context used"' in opened["meter"]
+
+
 async def test_the_whole_conversation_is_copied_without_its_figures(shelf: ShelfActions, desk: Desk) -> None:
     save(desk, "First?")
     desk.keep(desk.draft("Second?"), {})

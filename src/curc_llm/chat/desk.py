@@ -215,6 +215,11 @@ class Desk:
         """Keeps a summary of what comes before a question."""
         self.writer.mark(message_id, **{SUMMARY: summary.to_facts()})
 
+    def learn_length(self, max_model_len: int | None) -> bool:
+        """Remembers the chosen model's context in tokens, once known; tells whether that is new."""
+        before, self.max_model_len = self.max_model_len, max_model_len
+        return before != max_model_len
+
     def learn_count(self, messages: list[dict[str, Any]], tokens: int) -> None:
         """Remembers the engine's count of what wasn't sent, for it may have been too long."""
         self.counted = Counted(messages, tokens)

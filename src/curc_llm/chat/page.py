@@ -45,7 +45,7 @@ SHELF = (
     "prompts",
 )
 CONVERSE = (*TALK, "chatbot", "chats", "meter")
-LOOK = ("header", "banner", "keep_going", "session", "swap", "timer")
+LOOK = ("header", "banner", "keep_going", "session", "swap", "timer", "meter")
 MODEL = ("model", "other_model", "chatbot", "reasoning", "help", *NUMBERS)
 FILES = ("chips", "meter", "told")
 FOUND = ("chats", "told")

@@ -23,7 +23,7 @@ from curc_llm.chat.housekeeping import explain_limits
 from curc_llm.chat.launched import LaunchedWith
 from curc_llm.chat.model_facts import ModelFacts, ModelFactsShelf
 from curc_llm.chat.page_parts import render_placeholder, render_settings_help
-from curc_llm.chat.page_view import Update, find_model, find_user
+from curc_llm.chat.page_view import Update, find_model, find_user, render_desk_meter
 from curc_llm.chat.panel_html import render_banner, render_header
 from curc_llm.chat.session_html import SessionView, render_session
 from curc_llm.chat.session_panel import is_ready, make_banner, make_state_word, make_status_line
@@ -116,7 +116,7 @@ class PanelActions:
         banner = make_banner(snapshot, chosen)
         well = is_ready(snapshot, chosen)
         desk = self._desks.find(request)
-        desk.max_model_len = engine.max_model_len if engine else None
+        has_changed = desk.learn_length(engine.max_model_len if engine else None)
         desk.takes_images = engine.takes_images if engine else None
         desk.models_with_eyes = list(
             dict.fromkeys(one.served_model_name for one in snapshot.engines if one.takes_images)
@@ -124,7 +124,10 @@ class PanelActions:
         access = describe_access(user, snapshot.record, os.environ)
         can_keep_going = banner is not None and banner.can_keep_going and access.may_keep_going
         is_new = bool(snapshot.models) and (chosen != model or desk.models != snapshot.models)
+        # An empty page has no meter, and what a quick person attaches to it shows one of its own.
+        meter = render_desk_meter(desk) if has_changed else ""
         return {
+            **({"meter": meter} if meter else {}),
             "header": render_header(
                 chosen or "curc-llm",
                 make_status_line(snapshot, chosen),

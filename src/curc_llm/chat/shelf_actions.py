@@ -21,6 +21,7 @@ from curc_llm.chat.edit_actions import EditActions
 from curc_llm.chat.guest_room import refuse_full
 from curc_llm.chat.page_view import Update, render_desk_meter, show_chat, show_settings
 from curc_llm.chat.prompt_actions import render_library
+from curc_llm.chat.session_watch import choose_model
 from curc_llm.chat.talk_actions import COLUMNS, find_turn_id
 from curc_llm.chat.telling import tell
 from curc_llm.chat.turns import Turns
@@ -71,6 +72,11 @@ class ShelfActions:
         if command.number:
             desk.done.add(command.number)
         before = desk.writer
+        if desk.max_model_len is None:
+            # The page, or the chat process, is new; the meter of the chat that it opens needs a length.
+            snapshot = await self._turns.eyes.look(desk.user)
+            engine = snapshot.engine(choose_model(snapshot, None))
+            desk.learn_length(engine.max_model_len if engine else None)
         try:
             update = await asyncio.to_thread(do, desk, command)
         except CurcLlmError as error:

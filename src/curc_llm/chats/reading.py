@@ -24,7 +24,7 @@ def read_chat(main: Path) -> Chat:
     """
     files, is_whole = _read_files(main)
     if not is_whole:
-        # An answer has ended meanwhile, and the main file may have been read before that. Once more is enough:
+        # An answer has ended meanwhile, maybe after the main file was read. Once more is enough:
         # a network file system may name for a minute what is gone.
         files, _ = _read_files(main)
     if not files:
