@@ -72,7 +72,7 @@ class ShelfActions:
         if command.number:
             desk.done.add(command.number)
         before = desk.writer
-        if desk.max_model_len is None:
+        if command.name == "open" and desk.max_model_len is None:
             # The page, or the chat process, is new; the meter of the chat that it opens needs a length.
             snapshot = await self._turns.eyes.look(desk.user)
             engine = snapshot.engine(choose_model(snapshot, None))
