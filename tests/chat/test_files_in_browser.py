@@ -86,7 +86,7 @@ def test_a_file_that_a_quick_person_attaches_counts_though_the_page_still_loads(
     expect(page.locator("#curc-chats .curc-none")).to_be_visible()
     expect(page.locator("#curc-meter")).to_contain_text("of 4,096 tokens")
     expect(chips(page)).to_contain_text("data.csv")
-    page.unroute("**/run/predict", hold)
+    page.unroute_all(behavior="wait")
 
 
 def test_code_a_notebook_and_a_pdf_are_read_as_what_they_are(
