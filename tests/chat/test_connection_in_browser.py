@@ -23,6 +23,7 @@ def test_a_conversation_outlives_a_chat_process_that_is_killed_in_the_middle(
     site.default = Reply("one two three", hold_after=2)
     send(page, "first")
     expect(answers).to_have_text("one two")
+    chat.wait_until_kept("two")
     chat.kill()
     expect(page.get_by_text("No connection to the session. Trying again")).to_be_visible()
     site.wait_for(lambda g: g.running == 0)
