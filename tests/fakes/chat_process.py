@@ -42,13 +42,6 @@ class ChatProcess:
         """The folder of the owner's saved chats."""
         return self.gateway.folder / "chats"
 
-    def wait_until_kept(self, word: str) -> None:
-        """Until an answer that is being written is on disk up to a word: a kill may cost its last 100 ms."""
-        deadline = time.monotonic() + START_S
-        while not any(word in part.read_text() for part in self.saved.glob("*.part")):
-            assert time.monotonic() < deadline, f"no answer on disk has {word!r}"
-            time.sleep(0.01)
-
     def start(self) -> None:
         """Starts the process and waits until its page answers."""
         folder = self.gateway.folder

@@ -21,6 +21,7 @@ from curc_llm.chats.message import Message, make_id
 from curc_llm.chats.store import ChatStore
 from curc_llm.chats.writer import ChatWriter
 from curc_llm.errors import CurcLlmError
+from curc_llm.session.record import EngineRecord
 
 KEPT_OF_EDITED = ("model", "parameters", "reasoning_s", "note")
 
@@ -215,10 +216,12 @@ class Desk:
         """Keeps a summary of what comes before a question."""
         self.writer.mark(message_id, **{SUMMARY: summary.to_facts()})
 
-    def learn_length(self, max_model_len: int | None) -> bool:
-        """Remembers the chosen model's context in tokens, once known; tells whether that is new."""
-        before, self.max_model_len = self.max_model_len, max_model_len
-        return before != max_model_len
+    def learn_engine(self, engine: EngineRecord | None) -> bool:
+        """Remembers what the chosen model's engine takes; tells whether the length of its context is new."""
+        before = self.max_model_len
+        self.max_model_len = engine.max_model_len if engine else None
+        self.takes_images = engine.takes_images if engine else None
+        return before != self.max_model_len
 
     def learn_count(self, messages: list[dict[str, Any]], tokens: int) -> None:
         """Remembers the engine's count of what wasn't sent, for it may have been too long."""

@@ -116,8 +116,7 @@ class PanelActions:
         banner = make_banner(snapshot, chosen)
         well = is_ready(snapshot, chosen)
         desk = self._desks.find(request)
-        has_changed = desk.learn_length(engine.max_model_len if engine else None)
-        desk.takes_images = engine.takes_images if engine else None
+        is_other_length = desk.learn_engine(engine)
         desk.models_with_eyes = list(
             dict.fromkeys(one.served_model_name for one in snapshot.engines if one.takes_images)
         )
@@ -125,7 +124,7 @@ class PanelActions:
         can_keep_going = banner is not None and banner.can_keep_going and access.may_keep_going
         is_new = bool(snapshot.models) and (chosen != model or desk.models != snapshot.models)
         # An empty page has no meter, and what a quick person attaches to it shows one of its own.
-        meter = render_desk_meter(desk) if has_changed else ""
+        meter = render_desk_meter(desk) if is_other_length else ""
         return {
             **({"meter": meter} if meter else {}),
             "header": render_header(

@@ -75,8 +75,7 @@ class ShelfActions:
         if command.name == "open" and desk.max_model_len is None:
             # The page, or the chat process, is new; the meter of the chat that it opens needs a length.
             snapshot = await self._turns.eyes.look(desk.user)
-            engine = snapshot.engine(choose_model(snapshot, None))
-            desk.learn_length(engine.max_model_len if engine else None)
+            desk.learn_engine(snapshot.engine(choose_model(snapshot, None)))
         try:
             update = await asyncio.to_thread(do, desk, command)
         except CurcLlmError as error:

@@ -76,9 +76,10 @@ def make_transcript(
     names_model = len({message.model for message in path if message.model}) > 1
     for message in path:
         new = make_rows(message, max_model_len, names_model=names_model)
-        if with_options and message is path[-1] and can_continue(message):
+        is_end = with_options and message is path[-1]
+        if is_end and can_continue(message):
             new[-1] = {**new[-1], "options": [{"value": CONTINUE, "label": "Continue the answer"}]}
-        if with_options and message is path[-1] and message.role == "user":
+        if is_end and message.role == "user":
             new.append(make_aside(UNANSWERED, RETRY, status=""))
         rows += new
         ids += [message.message_id] * len(new)
